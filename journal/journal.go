@@ -1,0 +1,469 @@
+// Package journal owns the record of what the service was about to do and what happened: append-only entries in
+// one sequence, read back by stream, kept in SQLite and chained by hashes. A call's stage, an agent's state, the
+// order of a queue are folds of it. It must not know any kind of entry: what a kind means is its writer's affair.
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	_ "modernc.org/sqlite" // the "sqlite" driver
+)
+
+var (
+	// ErrClosed says that the journal was closed before it took the entries: none was written.
+	ErrClosed = errors.New("journal: closed, nothing was written")
+	// ErrInUse says that another process, or another Journal of this one, writes the same file.
+	ErrInUse = errors.New("journal: another writer has this file open")
+)
+
+// maxBatch bounds the entries of one transaction, and with them the time the first of them waits for the last.
+const maxBatch = 1024
+
+// Options say where the journal is and with whom it speaks.
+type Options struct {
+	Path       string                // the SQLite file; it is created, in a directory that exists, readable by its owner alone
+	Now        func() time.Time      // the wall clock for entries without a time; nil means time.Now
+	Logger     *slog.Logger          // nil means slog.Default
+	Registerer prometheus.Registerer // nil means no metrics
+}
+
+// Journal is the single writer of one file. All its methods may be called from any goroutine.
+type Journal struct {
+	path    string
+	now     func() time.Time
+	logger  *slog.Logger
+	metrics *metrics
+	lock    *os.File
+	db      *sql.DB
+	writer  *writer
+	reader  *Reader
+
+	requests chan *request // unbuffered: handing over a request is its acceptance
+	closing  chan struct{}
+	written  chan struct{} // closed when the writer goroutine has ended
+	fault    atomic.Pointer[error]
+	close    func() error
+}
+
+// request is the entries of one Append, all written in one transaction or none.
+type request struct {
+	entries []Entry
+	durable bool
+	done    chan outcome // capacity 1, so the writer never waits for an appender
+}
+
+type outcome struct {
+	last int64
+	err  error
+}
+
+// Open opens or creates the journal and starts its writer; Close ends it. ctx bounds opening alone.
+// It returns ErrInUse when the file has a writer already, and an error when the file is not a journal, has a newer
+// schema, or cannot be created.
+func Open(ctx context.Context, o Options) (*Journal, error) {
+	j := &Journal{
+		path: o.Path, now: o.Now, logger: o.Logger,
+		requests: make(chan *request), closing: make(chan struct{}), written: make(chan struct{}),
+	}
+	if j.now == nil {
+		j.now = time.Now
+	}
+	if j.logger == nil {
+		j.logger = slog.Default()
+	}
+	if err := j.open(ctx, o.Registerer); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the journal %s: %w", o.Path, err), j.release())
+	}
+	j.close = sync.OnceValue(j.shut)
+	go j.write()
+	return j, nil
+}
+
+func (j *Journal) open(ctx context.Context, reg prometheus.Registerer) (err error) {
+	if j.lock, err = lockFile(j.path + ".lock"); err != nil {
+		return err
+	}
+	if err = createPrivate(j.path); err != nil {
+		return err
+	}
+	source, err := dataSource(j.path, "rw", "busy_timeout(5000)", "journal_mode(wal)", "synchronous(normal)")
+	if err != nil {
+		return err
+	}
+	if j.db, err = sql.Open("sqlite", source); err != nil {
+		return err
+	}
+	if j.writer, err = newWriter(ctx, j.db); err != nil {
+		return err
+	}
+	if j.reader, err = OpenReader(ctx, j.path); err != nil {
+		return err
+	}
+	j.reader.shared = true
+	j.metrics, err = newMetrics(reg)
+	return err
+}
+
+// createPrivate makes the file, readable by its owner alone, if there is none: it will hold callers' numbers.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// lockFile takes the lock that makes a journal's writer the only one. The kernel lets go of it when the process
+// ends, however it ends. It is a file of its own because closing any descriptor of the database would drop SQLite's locks.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = ErrInUse
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Append writes the entries in one transaction, in their order, and returns the sequence number of the last; the
+// others precede it without gaps. It returns once they are committed: they then survive the death of this process,
+// but not a power cut (see AppendDurable). With no entries it does nothing and returns 0.
+//
+// An error means that none of the entries was written. ctx counts only until the writer takes the entries: whoever is
+// cancelled before gets an error and nothing was written; whoever is cancelled later still waits for the outcome, so
+// it is never unknown. While the disk is full or broken, Append returns the reason and every Append tries anew.
+func (j *Journal) Append(ctx context.Context, entries ...Entry) (last int64, err error) {
+	return j.append(ctx, false, entries)
+}
+
+// AppendDurable is Append that returns once the entries, and all before them, are flushed to the disk: for promises.
+func (j *Journal) AppendDurable(ctx context.Context, entries ...Entry) (last int64, err error) {
+	return j.append(ctx, true, entries)
+}
+
+func (j *Journal) append(ctx context.Context, durable bool, entries []Entry) (int64, error) {
+	if len(entries) == 0 {
+		return 0, nil
+	}
+	began := time.Now()
+	r := &request{entries: make([]Entry, len(entries)), durable: durable, done: make(chan outcome, 1)}
+	for i, e := range entries {
+		accepted, err := e.accepted(j.now())
+		if err != nil {
+			return 0, err
+		}
+		r.entries[i] = accepted
+	}
+	if err := j.handOver(ctx, r); err != nil {
+		return 0, err
+	}
+	o := <-r.done
+	j.metrics.appendSeconds.WithLabelValues(strconv.FormatBool(durable)).Observe(time.Since(began).Seconds())
+	return o.last, o.err
+}
+
+func (j *Journal) handOver(ctx context.Context, r *request) error {
+	if ctx.Err() != nil {
+		return notTaken(ctx)
+	}
+	select {
+	case j.requests <- r:
+		return nil
+	case <-ctx.Done():
+		return notTaken(ctx)
+	case <-j.closing:
+		return ErrClosed
+	}
+}
+
+func notTaken(ctx context.Context) error {
+	return fmt.Errorf("journal: cancelled before the entries were taken, nothing was written: %w", context.Cause(ctx))
+}
+
+// Err says why the journal could not be written at the last try; nil when it could.
+func (j *Journal) Err() error {
+	if p := j.fault.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Reader reads this journal while it is being written. It ends with the journal; closing it does nothing.
+func (j *Journal) Reader() *Reader { return j.reader }
+
+// Close commits what was taken, ends the writer and closes the file. Appends that were not taken yet return ErrClosed.
+// A second Close returns what the first did.
+func (j *Journal) Close() error { return j.close() }
+
+func (j *Journal) shut() error {
+	close(j.closing)
+	<-j.written
+	return j.release()
+}
+
+// release closes whatever is open; the writer's connection last, so that SQLite folds the WAL into the file.
+func (j *Journal) release() error {
+	var errs []error
+	if j.metrics != nil {
+		j.metrics.unregister()
+	}
+	if j.reader != nil {
+		errs = append(errs, j.reader.db.Close())
+	}
+	if j.writer != nil {
+		errs = append(errs, j.writer.conn.Close())
+	}
+	if j.db != nil {
+		errs = append(errs, j.db.Close())
+	}
+	if j.lock != nil {
+		errs = append(errs, j.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// write is the writer goroutine. It commits at once when it is idle; what arrives during a commit forms the next group.
+func (j *Journal) write() {
+	defer close(j.written)
+	for {
+		select {
+		case r := <-j.requests:
+			j.commitGroup(j.collect(r))
+		case <-j.closing:
+			j.commitGroup(j.collect())
+			return
+		}
+	}
+}
+
+// collect adds the requests that are waiting this very moment.
+func (j *Journal) collect(group ...*request) []*request {
+	entries := 0
+	for _, r := range group {
+		entries += len(r.entries)
+	}
+	for entries < maxBatch {
+		select {
+		case r := <-j.requests:
+			group = append(group, r)
+			entries += len(r.entries)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commitGroup writes a group as at most two transactions, so that nobody waits for the flush another one asked for.
+func (j *Journal) commitGroup(group []*request) {
+	var plain, durable []*request
+	for _, r := range group {
+		if r.durable {
+			durable = append(durable, r)
+		} else {
+			plain = append(plain, r)
+		}
+	}
+	j.commit(plain, false)
+	j.commit(durable, true)
+}
+
+func (j *Journal) commit(group []*request, durable bool) {
+	if len(group) == 0 {
+		return
+	}
+	var entries []Entry
+	for _, r := range group {
+		entries = append(entries, r.entries...)
+	}
+	j.metrics.batchEntries.Observe(float64(len(entries)))
+	first, err := j.writer.commit(entries, durable)
+	j.note(err)
+	for _, r := range group {
+		if err != nil {
+			r.done <- outcome{err: fmt.Errorf("journal: nothing was written: %w", err)}
+			continue
+		}
+		first += int64(len(r.entries))
+		r.done <- outcome{last: first - 1}
+	}
+}
+
+// note keeps the writer's state for Err and logs its changes, once each.
+func (j *Journal) note(err error) {
+	before := j.Err()
+	if err == nil {
+		j.fault.Store(nil)
+		if before != nil {
+			j.logger.Info("journal can be written again", "path", j.path)
+		}
+		return
+	}
+	j.metrics.failures.Inc()
+	j.fault.Store(&err)
+	if before == nil {
+		j.logger.Error("journal cannot be written, every append tries anew", "path", j.path, "err", err)
+	}
+}
+
+// writer owns the connection that writes and the end of the hash chain. Only one goroutine uses it.
+type writer struct {
+	conn       *sql.Conn
+	insert     *sql.Stmt
+	nameStream *sql.Stmt
+	joinStream *sql.Stmt
+
+	tailSeq   int64
+	tailHash  link
+	flushing  bool // a commit flushes to the disk (synchronous=FULL)
+	tailStale bool // after a failure the end of the chain is read anew: what a failed commit left is SQLite's to say
+}
+
+func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{conn: conn}
+	if err := w.prepare(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return w, nil
+}
+
+func (w *writer) prepare(ctx context.Context) (err error) {
+	if err = migrate(ctx, w.conn); err != nil {
+		return err
+	}
+	statements := []struct {
+		into **sql.Stmt
+		text string
+	}{
+		{&w.insert, "INSERT INTO entry (seq, at, kind, streams, data, data_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"},
+		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO NOTHING"},
+		{&w.joinStream, "INSERT INTO membership (stream, seq) SELECT id, ? FROM stream WHERE name = ?"},
+	}
+	for _, s := range statements {
+		if *s.into, err = w.conn.PrepareContext(ctx, s.text); err != nil {
+			return err
+		}
+	}
+	return w.readTail(ctx)
+}
+
+func (w *writer) readTail(ctx context.Context) error {
+	var hash []byte
+	err := w.conn.QueryRowContext(ctx, "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").Scan(&w.tailSeq, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		w.tailSeq, w.tailHash, w.tailStale = 0, link{}, false
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the last entry: %w", err)
+	}
+	if len(hash) != len(w.tailHash) {
+		return fmt.Errorf("the last entry (%d) has a hash of %d bytes instead of %d", w.tailSeq, len(hash), len(w.tailHash))
+	}
+	w.tailHash, w.tailStale = link(hash), false
+	return nil
+}
+
+// commit writes the entries as one transaction and returns the sequence number of the first.
+// It heeds no context: a commit that has begun comes to its end.
+func (w *writer) commit(entries []Entry, durable bool) (first int64, err error) {
+	ctx := context.Background()
+	if w.tailStale {
+		if err := w.readTail(ctx); err != nil {
+			return 0, err
+		}
+	}
+	defer func() { w.tailStale = err != nil }()
+	if err := w.flushOnCommit(ctx, durable); err != nil {
+		return 0, err
+	}
+	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return 0, err
+	}
+	seq, hash, err := w.insertAll(ctx, entries)
+	if err == nil {
+		_, err = w.conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// SQLite may have rolled back by itself (disk full); then this finds no transaction, which is as well.
+		_, _ = w.conn.ExecContext(ctx, "ROLLBACK")
+		return 0, err
+	}
+	w.tailSeq, w.tailHash = seq, hash
+	return seq - int64(len(entries)) + 1, nil
+}
+
+// flushOnCommit chooses, outside of a transaction as SQLite wants it, whether a commit flushes the WAL to the disk.
+func (w *writer) flushOnCommit(ctx context.Context, durable bool) error {
+	if w.flushing == durable {
+		return nil
+	}
+	mode := "NORMAL"
+	if durable {
+		mode = "FULL"
+	}
+	if _, err := w.conn.ExecContext(ctx, "PRAGMA synchronous="+mode); err != nil {
+		return err
+	}
+	w.flushing = durable
+	return nil
+}
+
+func (w *writer) insertAll(ctx context.Context, entries []Entry) (seq int64, hash link, err error) {
+	seq, hash = w.tailSeq, w.tailHash
+	for _, e := range entries {
+		seq++
+		e.Seq = seq
+		dataHash := link(sha256.Sum256(e.Data))
+		hash = hash.next(e, dataHash)
+		if err := w.insertOne(ctx, e, dataHash, hash); err != nil {
+			return 0, link{}, err
+		}
+	}
+	return seq, hash, nil
+}
+
+func (w *writer) insertOne(ctx context.Context, e Entry, dataHash, hash link) error {
+	streams, err := json.Marshal(e.Streams)
+	if err != nil {
+		return err
+	}
+	if _, err := w.insert.ExecContext(ctx, e.Seq, e.At.UnixMicro(), e.Kind, string(streams), string(e.Data), dataHash[:], hash[:]); err != nil {
+		return err
+	}
+	for _, s := range e.Streams {
+		if _, err := w.nameStream.ExecContext(ctx, s); err != nil {
+			return err
+		}
+		if _, err := w.joinStream.ExecContext(ctx, e.Seq, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
