@@ -1,0 +1,383 @@
+// Package configs owns what an operator edits: hotline.yaml, read strictly, checked wholly before anything starts, and
+// the files beside it. It knows the shape and the limits of every setting and nothing of the parts that use them; only
+// the program's wiring and the tests import it, and hand each part its own small Options.
+package configs
+
+import (
+	_ "embed"
+	"fmt"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is one service's whole configuration. Load fills it, and every value it returns has passed Validate.
+type Config struct {
+	Service       Service                 `yaml:"service"`
+	Listen        Listen                  `yaml:"listen"`
+	Asterisk      Asterisk                `yaml:"asterisk"`
+	Answer        Answer                  `yaml:"answer"`
+	Recording     Recording               `yaml:"recording"`
+	Hours         Hours                   `yaml:"hours"`
+	Menus         Menus                   `yaml:"menus"`
+	Queues        []Queue                 `yaml:"queues"`
+	Agents        []Agent                 `yaml:"agents"`
+	Talk          Talk                    `yaml:"talk"`
+	Messages      Messages                `yaml:"messages"`
+	Rating        Rating                  `yaml:"rating"`
+	Announcements map[string]Announcement `yaml:"announcements"`
+
+	source source // where each value stands in the file, for Validate
+}
+
+// Service says who is being called.
+type Service struct {
+	Number   string   `yaml:"number"`    // the hotline's own number, digits only
+	Company  string   `yaml:"company"`   // the company's name as agents' phones show it
+	Language Language `yaml:"language"`  // the prompts' language
+	Timezone Timezone `yaml:"timezone"`  // IANA name; greetings and hours are told by it
+	StateDir string   `yaml:"state_dir"` // journal, recordings, messages, control socket; relative to the working directory
+	Codec    Codec    `yaml:"codec"`     // the trunk's codec; every prompt exists in it, so nothing is transcoded
+}
+
+// Listen holds the addresses the service itself listens on.
+type Listen struct {
+	Web     netip.AddrPort `yaml:"web"`
+	Metrics netip.AddrPort `yaml:"metrics"` // /metrics, /healthz, /readyz
+}
+
+// Asterisk says where Asterisk is and how it is set up; its configuration files are rendered from this.
+type Asterisk struct {
+	Root           string   `yaml:"root"`             // where Asterisk's / is on this machine; empty: it runs in the machine's own
+	Dir            string   `yaml:"dir"`              // the instance's folder (etc run log spool lib raw moh), as Asterisk sees it
+	Prompts        string   `yaml:"prompts"`          // the prompts' folder (one folder per language in it), as Asterisk sees it
+	ARI            ARI      `yaml:"ari"`              // its HTTP interface
+	SIP            SIP      `yaml:"sip"`              // its SIP transport
+	RTP            Ports    `yaml:"rtp"`              // UDP ports for media, two per leg
+	Trunk          Trunk    `yaml:"trunk"`            // where callers come from
+	RTPTimeout     Duration `yaml:"rtp_timeout"`      // a leg that sends nothing for so long is ended as a dead line
+	RTPTimeoutHold Duration `yaml:"rtp_timeout_hold"` // the same for a leg that put us on hold
+	SessionExpires Duration `yaml:"session_expires"`  // SIP session timer: a peer that vanished is noticed within it
+	Net            Net      `yaml:"net"`              // what the dialplan does while the service is away
+}
+
+// ARI is Asterisk's REST interface.
+type ARI struct {
+	Bind     netip.AddrPort `yaml:"bind"`
+	App      string         `yaml:"app"`
+	User     string         `yaml:"user"`
+	Password Secret         `yaml:"password"` // HOTLINE_ARI_PASSWORD overrides it
+}
+
+// URL is the base address of ARI, for example http://127.0.0.1:8088/ari.
+func (a ARI) URL() string { return "http://" + a.Bind.String() + "/ari" }
+
+// SIP is Asterisk's UDP transport.
+type SIP struct {
+	Bind  netip.AddrPort `yaml:"bind"`
+	Media Address        `yaml:"media"` // the address offered for media; left out: the address of bind
+}
+
+// MediaAddress is the address offered for media and that RTP is bound to.
+func (s SIP) MediaAddress() netip.Addr {
+	if s.Media.IsValid() {
+		return s.Media.Addr
+	}
+	return s.Bind.Addr()
+}
+
+// Trunk is the carrier's side.
+type Trunk struct {
+	Match []Network `yaml:"match"` // who may bring in callers: addresses or networks
+}
+
+// Net is the dialplan's safety net: what callers get while the service is away (A3, C3, D1 hold there too).
+type Net struct {
+	TryEvery       Duration `yaml:"try_every"`       // how often the service is tried again
+	FallbackAfter  Duration `yaml:"fallback_after"`  // after so long in the net the agents' phones are rung without the service
+	FallbackRounds int      `yaml:"fallback_rounds"` // how many rounds of that, the service being tried between them
+	Round          Duration `yaml:"round"`           // how long a round is
+}
+
+// Answer is the three-ring rule (B1).
+type Answer struct {
+	AfterRings int `yaml:"after_rings"` // rings the caller hears before we answer: 1, 2 or 3
+}
+
+// Recording says whether and where calls are recorded.
+type Recording struct {
+	Enabled bool   `yaml:"enabled"`
+	Dir     string `yaml:"dir"`    // relative to state_dir
+	Notice  string `yaml:"notice"` // prompt that tells the caller; recording begins at its end
+}
+
+// Hours are the opening hours by kind of day. A kind without spans is closed.
+type Hours struct {
+	Workday     []Span `yaml:"workday"`
+	Weekend     []Span `yaml:"weekend"`
+	Holiday     []Span `yaml:"holiday"`
+	HolidaysDir string `yaml:"holidays_dir"` // YEAR.json files; empty: those built in
+}
+
+// Menus is the caller's menu as data.
+type Menus struct {
+	Start string          `yaml:"start"` // the menu callers meet first
+	Menus map[string]Menu `yaml:"menus"`
+}
+
+// Menu is one question and what each key does.
+type Menu struct {
+	Prompt    string            `yaml:"prompt"`
+	Timeout   Duration          `yaml:"timeout"`   // silence after the prompt before it is asked again (C1)
+	Tries     int               `yaml:"tries"`     // silences or wrong keys in all before Otherwise
+	Otherwise Action            `yaml:"otherwise"` // a person rather than a hang-up (C1)
+	Keys      map[string]Action `yaml:"keys"`      // "0" … "9", "*", "#"
+}
+
+// Action is what a key does: exactly one of its targets is set.
+type Action struct {
+	Menu      string `yaml:"menu"`      // go to that menu
+	Queue     string `yaml:"queue"`     // wait for a person in that queue
+	Info      string `yaml:"info"`      // hear that prompt, then the same menu again
+	Message   bool   `yaml:"message"`   // leave a message (A4)
+	Emergency string `yaml:"emergency"` // that queue at once: before everybody else and whatever the hours
+	Priority  int    `yaml:"priority"`  // with queue: 0 to 9, higher is served first
+}
+
+// Kind names the action's target: "menu", "queue", "info", "message", "emergency", or "" when there is none.
+func (a Action) Kind() string {
+	for _, t := range a.targets() {
+		if t.set {
+			return t.kind
+		}
+	}
+	return ""
+}
+
+type target struct {
+	kind string
+	set  bool
+}
+
+func (a Action) targets() []target {
+	return []target{
+		{"menu", a.Menu != ""}, {"queue", a.Queue != ""}, {"info", a.Info != ""},
+		{"message", a.Message}, {"emergency", a.Emergency != ""},
+	}
+}
+
+// Queue is one line of waiting callers.
+type Queue struct {
+	ID              string   `yaml:"id"`
+	MaxWaiting      int      `yaml:"max_waiting"`       // a caller more is offered a message instead
+	WrapUp          Duration `yaml:"wrap_up"`           // an agent's time after each call
+	RingTimeout     Duration `yaml:"ring_timeout"`      // an agent's phone rings at most so long: three rings are 15 s (B1)
+	ServiceLevel    Duration `yaml:"service_level"`     // answered within this counts as served well (E2)
+	DeclinePause    Duration `yaml:"decline_pause"`     // no offers for so long after an agent declined one
+	MissesBeforeOut int      `yaml:"misses_before_out"` // offers in a row left unanswered before the agent is taken out
+	PositionEvery   int      `yaml:"position_every"`    // position and estimate are spoken at every n-th apology; 0 never (D1)
+}
+
+// Agent is a person with a phone.
+type Agent struct {
+	ID       string   `yaml:"id"`       // the SIP account, for example 1001
+	Number   string   `yaml:"number"`   // what the caller is told: "agent 789 at your service" (C9)
+	Name     string   `yaml:"name"`     //
+	Role     Role     `yaml:"role"`     // agent (default), duty_manager, supervisor
+	Password Secret   `yaml:"password"` // of the SIP account; HOTLINE_AGENT_<id>_PASSWORD overrides it
+	PIN      Secret   `yaml:"pin"`      // for star codes, digits; HOTLINE_AGENT_<id>_PIN overrides it
+	Queues   []string `yaml:"queues"`   // queues whose callers are offered to this agent
+}
+
+// Talk holds what happens around a conversation.
+type Talk struct {
+	RejoinWithin Duration `yaml:"rejoin_within"` // so long a caller is kept for an agent who hung up by accident (B4)
+}
+
+// Messages are what callers leave when nobody can serve them (A4).
+type Messages struct {
+	Dir     string   `yaml:"dir"`     // relative to state_dir
+	Max     Duration `yaml:"max"`     // longest message
+	Min     Duration `yaml:"min"`     // shorter is asked for again
+	Silence Duration `yaml:"silence"` // so much silence ends it
+}
+
+// Rating is the key a caller presses after the talk (A11).
+type Rating struct {
+	Enabled bool     `yaml:"enabled"`
+	Timeout Duration `yaml:"timeout"` // wait for the key
+	Tries   int      `yaml:"tries"`   // times it is asked
+}
+
+// Announcement is something the operator can put in force with `hotline announce NAME`.
+type Announcement struct {
+	Prompt string `yaml:"prompt"`
+	Closes bool   `yaml:"closes"` // the hotline counts as closed while it is in force
+}
+
+//go:embed hotline.yaml
+var defaultYAML []byte
+
+// Default is the configuration shipped: everything on loopback, development passwords, 96196.
+func Default() *Config {
+	cfg, err := Parse("hotline.yaml", defaultYAML, nil)
+	if err != nil {
+		panic(fmt.Sprintf("the hotline.yaml built in is wrong: %v", err)) // a test proves it is not
+	}
+	return cfg
+}
+
+// DefaultYAML is the text of the configuration shipped, comments included.
+func DefaultYAML() []byte { return append([]byte(nil), defaultYAML...) }
+
+// Load reads the file at path, lays the environment's HOTLINE_ variables over it and checks everything. What the file
+// leaves out has the value of the hotline.yaml shipped; a list or a map that is given replaces the shipped one whole.
+// A wrong file gives Problems: every wrong line at once.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w; `hotline asterisk-config --help` tells where it is looked for", err)
+	}
+	return Parse(path, data, os.LookupEnv)
+}
+
+// Parse is Load for text at hand; name stands in the messages, lookup finds environment variables (nil: there are none).
+func Parse(name string, data []byte, lookup func(string) (string, bool)) (*Config, error) {
+	cfg := &Config{}
+	if len(defaultYAML) != len(data) || string(defaultYAML) != string(data) {
+		cfg = Default()
+	}
+	problems := decode(name, data, cfg)
+	if lookup != nil {
+		cfg.overlay(lookup)
+	}
+	// Values that could not be read would only be reported twice, and rules that span values would blame the innocent.
+	if len(problems) == 0 {
+		problems = cfg.problems()
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return cfg, nil
+}
+
+// overlay lays the environment over what the file says: secrets need not stand in files, and the root is a matter of
+// the machine.
+func (c *Config) overlay(lookup func(string) (string, bool)) {
+	if v, ok := lookup("HOTLINE_ARI_PASSWORD"); ok {
+		c.Asterisk.ARI.Password = Secret(v)
+	}
+	if v, ok := lookup("HOTLINE_ASTERISK_ROOT"); ok {
+		c.Asterisk.Root = v
+	}
+	for i := range c.Agents {
+		prefix := "HOTLINE_AGENT_" + c.Agents[i].ID
+		if v, ok := lookup(prefix + "_PASSWORD"); ok {
+			c.Agents[i].Password = Secret(v)
+		}
+		if v, ok := lookup(prefix + "_PIN"); ok {
+			c.Agents[i].PIN = Secret(v)
+		}
+	}
+}
+
+// Inside is a path below the instance's folder as Asterisk sees it, for example Inside("raw", "x.raw").
+func (a Asterisk) Inside(elem ...string) string {
+	return path.Join(append([]string{a.Dir}, elem...)...)
+}
+
+// Outside is the same path as the rest of this machine sees it.
+func (a Asterisk) Outside(elem ...string) string { return a.OnHost(a.Inside(elem...)) }
+
+// OnHost translates a path that Asterisk sees into the one the rest of this machine sees.
+func (a Asterisk) OnHost(inside string) string {
+	if a.Root == "" {
+		return inside
+	}
+	return filepath.Join(a.Root, filepath.FromSlash(inside))
+}
+
+// PromptsInside is the folder of the prompts in the service's language as Asterisk sees it.
+func (c *Config) PromptsInside() string {
+	return path.Join(c.Asterisk.Prompts, string(c.Service.Language))
+}
+
+// PromptsOutside is the same folder as the rest of this machine sees it.
+func (c *Config) PromptsOutside() string { return c.Asterisk.OnHost(c.PromptsInside()) }
+
+// ControlSocket is the path of the socket through which `hotline agent` and `hotline announce` reach the service.
+func (c *Config) ControlSocket() string { return c.state("control.sock") }
+
+// Journal is the path of the journal's database.
+func (c *Config) Journal() string { return c.state("journal.db") }
+
+// RecordingsDir is the folder of finished recordings.
+func (c *Config) RecordingsDir() string { return c.state(c.Recording.Dir) }
+
+// MessagesDir is the folder of the messages callers left.
+func (c *Config) MessagesDir() string { return c.state(c.Messages.Dir) }
+
+func (c *Config) state(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.Service.StateDir, p)
+}
+
+// Agent finds an agent by id.
+func (c *Config) Agent(id string) (Agent, bool) {
+	for _, a := range c.Agents {
+		if a.ID == id {
+			return a, true
+		}
+	}
+	return Agent{}, false
+}
+
+// Queue finds a queue by id.
+func (c *Config) Queue(id string) (Queue, bool) {
+	for _, q := range c.Queues {
+		if q.ID == id {
+			return q, true
+		}
+	}
+	return Queue{}, false
+}
+
+// PromptIDs lists every prompt the configuration names, so that a missing one is found before the first call.
+func (c *Config) PromptIDs() []string {
+	var ids []string
+	add := func(id string) {
+		if id != "" {
+			ids = append(ids, id)
+		}
+	}
+	add(c.Recording.Notice)
+	for _, name := range sortedKeys(c.Menus.Menus) {
+		menu := c.Menus.Menus[name]
+		add(menu.Prompt)
+		add(menu.Otherwise.Info)
+		for _, key := range sortedKeys(menu.Keys) {
+			add(menu.Keys[key].Info)
+		}
+	}
+	for _, name := range sortedKeys(c.Announcements) {
+		add(c.Announcements[name].Prompt)
+	}
+	return ids
+}
+
+// short writes a duration as an operator would: 2m rather than 2m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
