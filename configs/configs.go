@@ -250,16 +250,12 @@ func Parse(name string, data []byte, lookup func(string) (string, bool)) (*Confi
 	if len(defaultYAML) != len(data) || string(defaultYAML) != string(data) {
 		cfg = Default()
 	}
-	problems := decode(name, data, cfg)
+	unreadable := decode(name, data, cfg)
 	if lookup != nil {
 		cfg.overlay(lookup)
 	}
-	// Values that could not be read would only be reported twice, and rules that span values would blame the innocent.
-	if len(problems) == 0 {
-		problems = cfg.problems()
-	}
-	if len(problems) > 0 {
-		return nil, problems
+	if problems := append(unreadable, unreadable.without(cfg.problems())...); len(problems) > 0 {
+		return nil, problems.sorted()
 	}
 	return cfg, nil
 }
@@ -267,20 +263,18 @@ func Parse(name string, data []byte, lookup func(string) (string, bool)) (*Confi
 // overlay lays the environment over what the file says: secrets need not stand in files, and the root is a matter of
 // the machine.
 func (c *Config) overlay(lookup func(string) (string, bool)) {
-	if v, ok := lookup("HOTLINE_ARI_PASSWORD"); ok {
-		c.Asterisk.ARI.Password = Secret(v)
+	lay := func(variable, path string, set func(string)) {
+		if v, ok := lookup(variable); ok {
+			set(v)
+			c.source.environment[path] = variable
+		}
 	}
-	if v, ok := lookup("HOTLINE_ASTERISK_ROOT"); ok {
-		c.Asterisk.Root = v
-	}
+	lay("HOTLINE_ARI_PASSWORD", "asterisk.ari.password", func(v string) { c.Asterisk.ARI.Password = Secret(v) })
+	lay("HOTLINE_ASTERISK_ROOT", "asterisk.root", func(v string) { c.Asterisk.Root = v })
 	for i := range c.Agents {
-		prefix := "HOTLINE_AGENT_" + c.Agents[i].ID
-		if v, ok := lookup(prefix + "_PASSWORD"); ok {
-			c.Agents[i].Password = Secret(v)
-		}
-		if v, ok := lookup(prefix + "_PIN"); ok {
-			c.Agents[i].PIN = Secret(v)
-		}
+		variable, path := "HOTLINE_AGENT_"+c.Agents[i].ID, fmt.Sprintf("agents[%d]", i)
+		lay(variable+"_PASSWORD", path+".password", func(v string) { c.Agents[i].Password = Secret(v) })
+		lay(variable+"_PIN", path+".pin", func(v string) { c.Agents[i].PIN = Secret(v) })
 	}
 }
 

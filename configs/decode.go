@@ -46,6 +46,16 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// without drops from others what is wrong at a place already named here: a value that could not be read is empty, and
+// a rule would complain of that a second time.
+func (p Problems) without(others Problems) Problems {
+	return slices.DeleteFunc(others, func(other Problem) bool {
+		return slices.ContainsFunc(p, func(named Problem) bool {
+			return named.Path == other.Path || strings.HasPrefix(other.Path, named.Path+".")
+		})
+	})
+}
+
 // sorted puts problems in the order an editor walks through them.
 func (p Problems) sorted() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
@@ -58,8 +68,9 @@ type position struct{ line, column int }
 
 // source remembers where each value stands, so that rules checked after reading can point at it.
 type source struct {
-	file      string
-	positions map[string]position // by path: agents[0].queues[1]
+	file        string
+	positions   map[string]position // by path: agents[0].queues[1]
+	environment map[string]string   // by path: the variable whose value was laid over the file's
 }
 
 // find gives the place of the value at path and whether the file says it; a value that the file leaves out is placed
@@ -90,7 +101,10 @@ const (
 // decode reads text over cfg. The YAML library's own decoder stops at the first mistake; this walk of the parsed tree
 // goes on, because an operator wants to hear of all of them at once.
 func decode(name string, text []byte, cfg *Config) Problems {
-	d := &decoder{src: source{file: filepath.Base(name), positions: map[string]position{}}}
+	d := &decoder{
+		src:  source{file: filepath.Base(name), positions: map[string]position{}, environment: map[string]string{}},
+		seed: seeds(cfg),
+	}
 	d.file(text, cfg)
 	cfg.source = d.src
 	return d.problems.sorted()
@@ -98,7 +112,30 @@ func decode(name string, text []byte, cfg *Config) Problems {
 
 type decoder struct {
 	src      source
+	seed     map[reflect.Type]reflect.Value // what a new element of a list or map begins as
 	problems Problems
+}
+
+// seeds lets a queue or menu leave out what it has in common with the one shipped; its name and where it leads are its own.
+func seeds(shipped *Config) map[reflect.Type]reflect.Value {
+	seed := map[reflect.Type]reflect.Value{}
+	if len(shipped.Queues) > 0 {
+		queue := shipped.Queues[0]
+		queue.ID = ""
+		seed[reflect.TypeFor[Queue]()] = reflect.ValueOf(queue)
+	}
+	if menu, ok := shipped.Menus.Menus[shipped.Menus.Start]; ok {
+		seed[reflect.TypeFor[Menu]()] = reflect.ValueOf(Menu{Timeout: menu.Timeout, Tries: menu.Tries})
+	}
+	seed[reflect.TypeFor[Agent]()] = reflect.ValueOf(Agent{Role: RoleAgent})
+	return seed
+}
+
+// begin gives a fresh element its seed.
+func (d *decoder) begin(v reflect.Value) {
+	if seed, ok := d.seed[v.Type()]; ok {
+		v.Set(seed)
+	}
 }
 
 func (d *decoder) report(at position, path, format string, args ...any) {
@@ -328,6 +365,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 		key := entry.Key.GetToken().Value
 		d.src.positions[join(path, key)] = d.valuePlace(entry)
 		element := reflect.New(v.Type().Elem()).Elem()
+		d.begin(element)
 		d.value(entry.Value, element, join(path, key))
 		fresh.SetMapIndex(reflect.ValueOf(key), element)
 	}
@@ -342,6 +380,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 	}
 	fresh := reflect.MakeSlice(v.Type(), len(sequence.Values), len(sequence.Values))
 	for i, element := range sequence.Values {
+		d.begin(fresh.Index(i))
 		d.value(element, fresh.Index(i), fmt.Sprintf("%s[%d]", path, i))
 	}
 	v.Set(fresh)

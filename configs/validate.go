@@ -1,11 +1,415 @@
 package configs
 
-func (c *Config) problems() Problems { return nil }
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
 
-// Validate checks every rule; the error is Problems.
+// Validate checks every rule there is, also after a program changed the configuration; the error is Problems.
 func (c *Config) Validate() error {
 	if p := c.problems(); len(p) > 0 {
 		return p
 	}
 	return nil
 }
+
+func (c *Config) problems() Problems {
+	r := &rules{src: c.source}
+	r.service(c)
+	r.asterisk(&c.Asterisk)
+	r.addresses(c)
+	r.conversation(c)
+	r.hours(c.Hours)
+	r.menus(c)
+	r.queues(c)
+	r.agents(c)
+	r.announcements(c)
+	r.developmentSecrets(c)
+	return r.problems.sorted()
+}
+
+// What names may look like. Those that reach Asterisk's files keep clear of the characters that mean something there.
+var (
+	number     = regexp.MustCompile(`^[0-9]{2,15}$`)
+	agentID    = regexp.MustCompile(`^[0-9]{3,8}$`)
+	agentNo    = regexp.MustCompile(`^[0-9]{1,8}$`)
+	pin        = regexp.MustCompile(`^[0-9]{4,8}$`)
+	name       = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+	promptID   = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
+	insidePath = regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$`)
+	secret     = regexp.MustCompile(`^[A-Za-z0-9._~@!%^*+=-]{8,128}$`)
+)
+
+const (
+	wantName   = "use a lower-case letter, then letters, digits, - and _, 40 at most"
+	wantPrompt = "use a prompt's id, for example menu.main"
+	wantInside = "use an absolute path of letters, digits, . _ -, for example /srv/hotline/main"
+	wantSecret = "use 8 to 128 letters, digits and . _ ~ @ ! % ^ * + = -"
+)
+
+type rules struct {
+	src      source
+	problems Problems
+}
+
+// wrong reports the value at path, and says so when the file leaves that value to the one shipped or the environment
+// laid another over it: the operator would look in vain at the line named.
+func (r *rules) wrong(path, format string, args ...any) {
+	at, said := r.src.find(path)
+	message := fmt.Sprintf(format, args...)
+	switch variable := r.src.environment[path]; {
+	case variable != "":
+		message += " (it comes from " + variable + ")"
+	case !said && !strings.HasPrefix(message, "is missing"):
+		message += " (this is the value shipped)"
+	}
+	r.problems = append(r.problems, Problem{r.src.file, at.line, at.column, path, message})
+}
+
+func (r *rules) matches(path, value string, pattern *regexp.Regexp, want string) bool {
+	switch {
+	case value == "":
+		r.wrong(path, "is missing; %s", want)
+		return false
+	case !pattern.MatchString(value):
+		r.wrong(path, "%q is not usable; %s", value, want)
+		return false
+	}
+	return true
+}
+
+func (r *rules) secret(path string, value Secret, pattern *regexp.Regexp, want string) {
+	switch {
+	case value == "":
+		r.wrong(path, "is missing; %s", want)
+	case !pattern.MatchString(value.Reveal()):
+		r.wrong(path, "is not usable; %s", want)
+	}
+}
+
+// text is for names that people read: no control characters, nothing that ends a quoted string in Asterisk's files.
+func (r *rules) text(path, value string, most int) {
+	bad := strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) || strings.ContainsRune(`";\`, c) })
+	if bad || !utf8.ValidString(value) || strings.TrimSpace(value) == "" || utf8.RuneCountInString(value) > most {
+		r.wrong(path, "%q is not usable; use 1 to %d characters without quotes, semicolons and backslashes", value, most)
+	}
+}
+
+func (r *rules) between(path string, value, low, high int) {
+	if value < low || value > high {
+		r.wrong(path, "%d is out of range; use %s", value, choice(low, high))
+	}
+}
+
+// choice spells short ranges out: 1, 2 or 3.
+func choice(low, high int) string {
+	if high-low > 3 {
+		return fmt.Sprintf("%d to %d", low, high)
+	}
+	var values []string
+	for v := low; v <= high; v++ {
+		values = append(values, strconv.Itoa(v))
+	}
+	return either(values)
+}
+
+func (r *rules) lasts(path string, value Duration, low, high time.Duration) {
+	if value.Duration < low || value.Duration > high {
+		r.wrong(path, "%s is out of range; use %s to %s", short(value.Duration), short(low), short(high))
+	}
+}
+
+// lastsSeconds is lasts for what Asterisk counts in whole seconds.
+func (r *rules) lastsSeconds(path string, value Duration, low, high time.Duration) {
+	if value.Duration%time.Second != 0 {
+		r.wrong(path, "%s is not a whole number of seconds, and Asterisk counts in them; use for example %s", short(value.Duration), short(max(low, time.Second)))
+		return
+	}
+	r.lasts(path, value, low, high)
+}
+
+func (r *rules) service(c *Config) {
+	r.matches("service.number", c.Service.Number, number, "use 2 to 15 digits, for example 96196")
+	r.text("service.company", c.Service.Company, 60)
+	if strings.TrimSpace(c.Service.StateDir) == "" {
+		r.wrong("service.state_dir", "is missing; use a folder, for example /var/lib/hotline")
+	}
+}
+
+func (r *rules) asterisk(a *Asterisk) {
+	r.matches("asterisk.dir", a.Dir, insidePath, wantInside)
+	r.matches("asterisk.prompts", a.Prompts, insidePath, wantInside)
+	r.matches("asterisk.ari.app", a.ARI.App, name, wantName)
+	r.matches("asterisk.ari.user", a.ARI.User, name, wantName)
+	r.secret("asterisk.ari.password", a.ARI.Password, secret, wantSecret)
+	if len(a.Trunk.Match) == 0 {
+		r.wrong("asterisk.trunk.match", "is empty, so nobody could call; name the carrier's addresses")
+	}
+	for i, network := range a.Trunk.Match {
+		if network.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+			r.wrong(fmt.Sprintf("asterisk.trunk.match[%d]", i),
+				"%s holds 127.0.0.1, where agents' phones on this machine register from, and they would be taken for the trunk; use for example 127.0.0.2", plain(network))
+		}
+	}
+	r.lastsSeconds("asterisk.rtp_timeout", a.RTPTimeout, 5*time.Second, 10*time.Minute)
+	r.lastsSeconds("asterisk.rtp_timeout_hold", a.RTPTimeoutHold, a.RTPTimeout.Duration, time.Hour)
+	r.lastsSeconds("asterisk.session_expires", a.SessionExpires, 90*time.Second, time.Hour)
+	r.lastsSeconds("asterisk.net.try_every", a.Net.TryEvery, time.Second, 10*time.Second)
+	r.lastsSeconds("asterisk.net.fallback_after", a.Net.FallbackAfter, 0, 10*time.Minute)
+	r.between("asterisk.net.fallback_rounds", a.Net.FallbackRounds, 0, 20)
+	r.lastsSeconds("asterisk.net.round", a.Net.Round, 5*time.Second, time.Minute)
+}
+
+// plain writes a network of one address as that address.
+func plain(n Network) string {
+	if n.IsSingleIP() {
+		return n.Addr().String()
+	}
+	return n.String()
+}
+
+// bound is an address something listens on.
+type bound struct {
+	path string
+	addr netip.AddrPort
+	udp  bool
+}
+
+func (c *Config) bound() []bound {
+	return []bound{
+		{"listen.web", c.Listen.Web, false},
+		{"listen.metrics", c.Listen.Metrics, false},
+		{"asterisk.ari.bind", c.Asterisk.ARI.Bind, false},
+		{"asterisk.sip.bind", c.Asterisk.SIP.Bind, true},
+	}
+}
+
+func (r *rules) addresses(c *Config) {
+	taken := map[string]string{}
+	for _, b := range c.bound() {
+		if !b.addr.IsValid() || b.addr.Port() == 0 {
+			r.wrong(b.path, "%s has no port of its own; use for example 127.0.0.1:8080", b.addr)
+			continue
+		}
+		key := fmt.Sprint(b.addr, b.udp)
+		if other, double := taken[key]; double {
+			r.wrong(b.path, "%s is taken by %s already; use another port", b.addr, other)
+		}
+		taken[key] = b.path
+	}
+	if c.Asterisk.ARI.Bind.Addr().IsUnspecified() {
+		r.wrong("asterisk.ari.bind", "%s is every address, and the service must know where to connect to; use 127.0.0.1", c.Asterisk.ARI.Bind.Addr())
+	}
+	sip := c.Asterisk.SIP
+	if sip.MediaAddress().IsUnspecified() {
+		r.wrong("asterisk.sip.bind", "%s is every address, and phones must be told one for their media; use one address, or set asterisk.sip.media", sip.Bind.Addr())
+	}
+	rtp := c.Asterisk.RTP
+	switch {
+	case rtp.From < 1024 || rtp.To <= rtp.From || rtp.To-rtp.From < 19:
+		r.wrong("asterisk.rtp", "%s is not enough; use a range above 1024 with at least 20 ports, two for each leg", rtp)
+	case sip.Bind.Port() >= rtp.From && sip.Bind.Port() <= rtp.To:
+		r.wrong("asterisk.rtp", "%s holds the SIP port %d; use a range beside it", rtp, sip.Bind.Port())
+	}
+}
+
+// conversation checks what a caller meets between the first ring and the goodbye.
+func (r *rules) conversation(c *Config) {
+	r.between("answer.after_rings", c.Answer.AfterRings, 1, 3)
+	if c.Recording.Enabled {
+		r.matches("recording.notice", c.Recording.Notice, promptID, wantPrompt)
+	}
+	if c.Recording.Dir == "" {
+		r.wrong("recording.dir", "is missing; use a folder, for example recordings")
+	}
+	r.lasts("talk.rejoin_within", c.Talk.RejoinWithin, 0, 5*time.Minute)
+	if c.Messages.Dir == "" {
+		r.wrong("messages.dir", "is missing; use a folder, for example messages")
+	}
+	r.lastsSeconds("messages.max", c.Messages.Max, 10*time.Second, 10*time.Minute)
+	r.lasts("messages.min", c.Messages.Min, 0, c.Messages.Max.Duration)
+	r.lastsSeconds("messages.silence", c.Messages.Silence, 2*time.Second, 30*time.Second)
+	r.lasts("rating.timeout", c.Rating.Timeout, time.Second, 30*time.Second)
+	r.between("rating.tries", c.Rating.Tries, 1, 5)
+}
+
+func (r *rules) hours(h Hours) {
+	for _, day := range []struct {
+		path  string
+		spans []Span
+	}{{"hours.workday", h.Workday}, {"hours.weekend", h.Weekend}, {"hours.holiday", h.Holiday}} {
+		for i := 1; i < len(day.spans); i++ {
+			if day.spans[i].From < day.spans[i-1].To {
+				r.wrong(fmt.Sprintf("%s[%d]", day.path, i), "%s begins before %s ends; write the parts of a day in order and apart", day.spans[i], day.spans[i-1])
+			}
+		}
+	}
+}
+
+func (r *rules) menus(c *Config) {
+	m := c.Menus
+	if _, ok := m.Menus[m.Start]; !ok {
+		r.wrong("menus.start", "there is no menu %q%s", m.Start, suggestion(m.Start, sortedKeys(m.Menus)))
+	}
+	for _, id := range sortedKeys(m.Menus) {
+		menu, path := m.Menus[id], "menus.menus."+id
+		if !name.MatchString(id) {
+			r.wrong(path, "%q is no name for a menu; %s", id, wantName)
+		}
+		r.matches(path+".prompt", menu.Prompt, promptID, wantPrompt)
+		r.lasts(path+".timeout", menu.Timeout, time.Second, 30*time.Second)
+		r.between(path+".tries", menu.Tries, 1, 10)
+		r.action(c, path+".otherwise", menu.Otherwise)
+		if kind := menu.Otherwise.Kind(); kind == "menu" || kind == "info" {
+			r.wrong(path+".otherwise", "a caller who gets no further is not sent round again; use queue, message or emergency")
+		}
+		for _, key := range sortedKeys(menu.Keys) {
+			keyPath := path + ".keys." + key
+			if len(key) != 1 || !strings.Contains("0123456789*#", key) {
+				r.wrong(keyPath, "%q is not a key of a phone; use 0 to 9, * or #", key)
+			}
+			r.action(c, keyPath, menu.Keys[key])
+		}
+	}
+}
+
+func (r *rules) action(c *Config, path string, a Action) {
+	var set []string
+	for _, t := range a.targets() {
+		if t.set {
+			set = append(set, t.kind)
+		}
+	}
+	if len(set) != 1 {
+		r.wrong(path, "has %s; use exactly one of menu, queue, info, message, emergency", cmp.Or(strings.Join(set, " and "), "nothing to do"))
+	}
+	if _, ok := c.Menus.Menus[a.Menu]; a.Menu != "" && !ok {
+		r.wrong(path+".menu", "there is no menu %q%s", a.Menu, suggestion(a.Menu, sortedKeys(c.Menus.Menus)))
+	}
+	if a.Queue != "" {
+		r.queueExists(c, path+".queue", a.Queue)
+	}
+	if a.Emergency != "" {
+		r.queueExists(c, path+".emergency", a.Emergency)
+	}
+	if a.Info != "" {
+		r.matches(path+".info", a.Info, promptID, wantPrompt)
+	}
+	r.between(path+".priority", a.Priority, 0, 9)
+	if a.Priority != 0 && a.Queue == "" {
+		r.wrong(path+".priority", "only a queue has an order to stand in; use it with queue")
+	}
+}
+
+func (r *rules) queueExists(c *Config, path, id string) {
+	if _, ok := c.Queue(id); ok {
+		return
+	}
+	var known []string
+	for _, q := range c.Queues {
+		known = append(known, q.ID)
+	}
+	r.wrong(path, "there is no queue %q%s", id, suggestion(id, known))
+}
+
+func (r *rules) queues(c *Config) {
+	if len(c.Queues) == 0 {
+		r.wrong("queues", "is empty, so nobody could wait for a person; name at least one")
+	}
+	first := map[string]int{}
+	for i, q := range c.Queues {
+		path := fmt.Sprintf("queues[%d]", i)
+		if r.matches(path+".id", q.ID, name, wantName) {
+			r.unique(path+".id", q.ID, first, i, "queues[%d].id")
+		}
+		r.between(path+".max_waiting", q.MaxWaiting, 1, 100000)
+		r.lasts(path+".wrap_up", q.WrapUp, 0, 30*time.Minute)
+		r.lastsSeconds(path+".ring_timeout", q.RingTimeout, 5*time.Second, 15*time.Second)
+		r.lasts(path+".service_level", q.ServiceLevel, time.Second, 10*time.Minute)
+		r.lasts(path+".decline_pause", q.DeclinePause, 0, time.Hour)
+		r.between(path+".misses_before_out", q.MissesBeforeOut, 1, 10)
+		r.between(path+".position_every", q.PositionEvery, 0, 20)
+		if !slices.ContainsFunc(c.Agents, func(a Agent) bool { return slices.Contains(a.Queues, q.ID) }) {
+			r.wrong(path+".id", "nobody serves the queue %q; add it to an agent's queues", q.ID)
+		}
+	}
+}
+
+func (r *rules) unique(path, value string, first map[string]int, i int, other string) {
+	if j, double := first[value]; double {
+		at, _ := r.src.find(fmt.Sprintf(other, j))
+		r.wrong(path, "%q is taken already on line %d; use another", value, at.line)
+		return
+	}
+	first[value] = i
+}
+
+func (r *rules) agents(c *Config) {
+	if len(c.Agents) == 0 {
+		r.wrong("agents", "is empty, so nobody could answer; name at least one")
+	}
+	ids, numbers := map[string]int{}, map[string]int{}
+	for i, a := range c.Agents {
+		path := fmt.Sprintf("agents[%d]", i)
+		if r.matches(path+".id", a.ID, agentID, "use 3 to 8 digits, for example 1001") {
+			r.unique(path+".id", a.ID, ids, i, "agents[%d].id")
+		}
+		if r.matches(path+".number", a.Number, agentNo, "use 1 to 8 digits, as the caller is told, for example 789") {
+			r.unique(path+".number", a.Number, numbers, i, "agents[%d].number")
+		}
+		r.text(path+".name", a.Name, 40)
+		r.secret(path+".password", a.Password, secret, wantSecret)
+		r.secret(path+".pin", a.PIN, pin, "use 4 to 8 digits")
+		for j, id := range a.Queues {
+			r.queueExists(c, fmt.Sprintf("%s.queues[%d]", path, j), id)
+		}
+	}
+}
+
+func (r *rules) announcements(c *Config) {
+	for _, id := range sortedKeys(c.Announcements) {
+		path := "announcements." + id
+		if !name.MatchString(id) {
+			r.wrong(path, "%q is no name for an announcement; %s", id, wantName)
+		}
+		r.matches(path+".prompt", c.Announcements[id].Prompt, promptID, wantPrompt)
+	}
+}
+
+// developmentSecrets refuses passwords that everybody can read in the source as soon as others can reach us.
+func (r *rules) developmentSecrets(c *Config) {
+	open := ""
+	for _, b := range c.bound() {
+		if b.addr.IsValid() && !b.addr.Addr().IsLoopback() {
+			open = fmt.Sprintf("%s (%s)", b.path, b.addr)
+			break
+		}
+	}
+	if open == "" {
+		return
+	}
+	refuse := func(path, variable string) {
+		r.wrong(path, "is for development, and %s is not loopback; write your own here or into %s", open, variable)
+	}
+	if isDevelopment(c.Asterisk.ARI.Password) {
+		refuse("asterisk.ari.password", "HOTLINE_ARI_PASSWORD")
+	}
+	for i, a := range c.Agents {
+		if isDevelopment(a.Password) {
+			refuse(fmt.Sprintf("agents[%d].password", i), "HOTLINE_AGENT_"+a.ID+"_PASSWORD")
+		}
+		if a.PIN.Reveal() == a.ID {
+			refuse(fmt.Sprintf("agents[%d].pin", i), "HOTLINE_AGENT_"+a.ID+"_PIN")
+		}
+	}
+}
+
+func isDevelopment(s Secret) bool { return strings.HasPrefix(s.Reveal(), "dev-") }
