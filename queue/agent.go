@@ -1,0 +1,201 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// State is what an agent is doing.
+type State uint8
+
+// The states of an agent. The zero State is none: Change and AgentView leave
+// it where nothing applies.
+const (
+	StateOffline     State = iota + 1 // not signed in
+	StateReady                        // waiting for a caller
+	StateReserved                     // one caller is kept for this agent, the phone does not ring yet
+	StateRinging                      // the phone rings
+	StateTalking                      // with a caller
+	StateHold                         // with a caller who is on hold
+	StateWrapUp                       // after a talk
+	StatePaused                       // signed in but taking nobody: a break, a short rest after a refusal, or taken out
+	StateUnreachable                  // the phone could not be reached
+	states                            // how many there are, plus one
+)
+
+var stateNames = [states]string{"", "offline", "ready", "reserved", "ringing", "talking", "hold", "wrap-up", "paused", "unreachable"}
+
+// String is the state's name as it is journaled and counted: "wrap-up".
+func (s State) String() string {
+	if s >= states {
+		return fmt.Sprintf("state %d", uint8(s))
+	}
+	return stateNames[s]
+}
+
+// MarshalText writes the name; the zero State is empty.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a name that MarshalText wrote.
+func (s *State) UnmarshalText(text []byte) error {
+	for i, name := range stateNames {
+		if name == string(text) {
+			*s = State(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("no agent state is called %q: use one of %q", text, stateNames[1:])
+}
+
+// event is what happens to an agent.
+type event uint8
+
+const (
+	eventSignIn event = iota + 1
+	eventSignOut
+	eventPause
+	eventReady
+	eventReachable
+	eventReserve
+	eventRing
+	eventConnect
+	eventMiss
+	eventTakeOut
+	eventDecline
+	eventUnreach
+	eventRelease
+	eventHold
+	eventResume
+	eventEnd
+	eventRejoin
+	eventWrapped
+	eventRested
+	events // how many there are, plus one
+)
+
+var eventNames = [events]string{"", "sign in", "sign out", "pause", "make ready", "become reachable", "reserve", "ring", "connect",
+	"miss an offer", "take out of service", "decline", "be unreachable", "release", "hold", "resume", "end the talk", "rejoin", "finish wrap-up", "finish a rest"}
+
+func (ev event) String() string { return eventNames[ev] }
+
+// transitions is all that can happen to an agent; what is not here is
+// impossible. later marks a wish made during a talk that is granted when the
+// talk ends.
+var transitions = []struct {
+	on    event
+	from  []State
+	to    State
+	later bool
+}{
+	// What the agent or a supervisor asks for.
+	{on: eventSignIn, from: []State{StateOffline, StatePaused, StateUnreachable}, to: StateReady},
+	{on: eventReady, from: []State{StatePaused, StateUnreachable, StateWrapUp}, to: StateReady},
+	{on: eventPause, from: []State{StateReady, StateReserved, StateRinging, StateWrapUp, StatePaused, StateUnreachable}, to: StatePaused},
+	{on: eventPause, from: []State{StateTalking, StateHold}, later: true},
+	{on: eventSignOut, from: []State{StateReady, StateReserved, StateRinging, StateWrapUp, StatePaused, StateUnreachable}, to: StateOffline},
+	{on: eventSignOut, from: []State{StateTalking, StateHold}, later: true},
+	{on: eventReachable, from: []State{StateUnreachable}, to: StateReady},
+
+	// The course of an offer.
+	{on: eventReserve, from: []State{StateReady}, to: StateReserved},
+	{on: eventRing, from: []State{StateReserved}, to: StateRinging},
+	{on: eventConnect, from: []State{StateReserved, StateRinging}, to: StateTalking},
+	{on: eventMiss, from: []State{StateReserved, StateRinging}, to: StatePaused},
+	{on: eventTakeOut, from: []State{StateReserved, StateRinging}, to: StatePaused},
+	{on: eventDecline, from: []State{StateReserved, StateRinging}, to: StatePaused},
+	{on: eventUnreach, from: []State{StateReserved, StateRinging}, to: StateUnreachable},
+	{on: eventRelease, from: []State{StateReserved, StateRinging}, to: StateReady},
+
+	// The course of a talk.
+	{on: eventHold, from: []State{StateTalking}, to: StateHold},
+	{on: eventResume, from: []State{StateHold}, to: StateTalking},
+	{on: eventEnd, from: []State{StateTalking, StateHold}, to: StateWrapUp},
+	{on: eventRejoin, from: []State{StateWrapUp, StateReady, StatePaused}, to: StateTalking},
+
+	// Clocks.
+	{on: eventWrapped, from: []State{StateWrapUp}, to: StateReady},
+	{on: eventRested, from: []State{StatePaused}, to: StateReady},
+}
+
+// outcome is one cell of the table: the next state, or later, or (zero) impossible.
+type outcome struct {
+	to    State
+	later bool
+}
+
+// outcomes is the table laid out for looking up.
+var outcomes = func() (cells [states][events]outcome) {
+	for _, row := range transitions {
+		for _, from := range row.from {
+			cells[from][row.on] = outcome{row.to, row.later}
+		}
+	}
+	return cells
+}()
+
+// ErrTransition is what every TransitionError is.
+var ErrTransition = errors.New("queue: impossible in the agent's present state")
+
+// TransitionError says what an agent in their present state cannot do.
+type TransitionError struct {
+	AgentID string
+	From    State
+	Event   string // "sign in"
+}
+
+func (e *TransitionError) Error() string {
+	return fmt.Sprintf("queue: agent %s is %s and cannot %s", e.AgentID, e.From, e.Event)
+}
+
+// Is makes errors.Is(err, ErrTransition) true.
+func (e *TransitionError) Is(target error) bool { return target == ErrTransition }
+
+// agent is one agent; the engine's lock guards it.
+type agent struct {
+	profile Profile
+	queues  []*callers
+
+	state  State
+	since  time.Time // of state
+	reason string    // why paused, out or unreachable
+	out    bool      // paused by the engine after missed offers
+	misses int       // offers missed in a row
+	moves  uint64    // counts state changes, so that an old timer is known as old
+	timer  *time.Timer
+
+	idleAs    uint64 // order of becoming idle; kept when an offer is released
+	idleSince time.Time
+
+	offer *Offer   // reserved or ringing
+	call  string   // talking, hold: with whom; wrap-up and later: who was last
+	queue *callers // the queue that call came by
+	busy  time.Time
+
+	then       event // what was asked for during the talk, zero when nothing
+	thenReason string
+
+	counted presence // how the queues count this agent at present
+}
+
+// presence is how an agent counts in their queues.
+type presence struct {
+	signedIn  bool // will be here after the present talk
+	attending bool // and takes calls or will do so without anybody's help
+}
+
+func (a *agent) presence() presence {
+	in := a.state != StateOffline && a.then != eventSignOut
+	return presence{signedIn: in, attending: in && a.state != StateUnreachable && !a.out}
+}
+
+func (a *agent) may(ev event) (outcome, error) {
+	cell := outcomes[a.state][ev]
+	if cell == (outcome{}) {
+		return cell, &TransitionError{AgentID: a.profile.ID, From: a.state, Event: ev.String()}
+	}
+	return cell, nil
+}
+
+// inTalk reports whether a caller is with the agent, on hold or not.
+func (a *agent) inTalk() bool { return a.state == StateTalking || a.state == StateHold }
