@@ -1,0 +1,161 @@
+// Package ari is the only speaker of Asterisk's REST interface.
+//
+// It owns one websocket (the event pump) and the REST requests, and turns
+// channels, playbacks, recordings and bridges into objects whose verbs block:
+// a [Leg] is dialed, answered, played to and hung up, a [Bridge] joins legs.
+// Every call has one [Session] with one mailbox, unbounded and in order, which
+// the call's single script reads; the pump never waits for a call.
+//
+// It must not know what a call means: no queues, agents, prompts or policy.
+//
+// Events are decoded into the types of github.com/CyCoreSystems/ari/v5. That
+// library's client and connection are not used: they panic on event kinds they
+// do not know, drop events when a subscriber is slow, and have no timeouts.
+//
+// What a full call costs (answered, queued, connected, recorded, ended) is
+// listed at [Options] and asserted by a test.
+package ari
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Causes with which verbs and contexts end.
+var (
+	// ErrReplaced says that another process connected under our application's
+	// name and owns the calls now: this one must not act any more.
+	ErrReplaced = errors.New("ari: another process took over the application")
+	// ErrClosed is the cause of a leg's context once its session was closed.
+	ErrClosed = errors.New("ari: session closed")
+	// ErrNotConnected says that no websocket is up at the moment.
+	ErrNotConnected = errors.New("ari: not connected to Asterisk")
+
+	errNoAnswer = errors.New("no answer in time")
+	errSilent   = errors.New("the websocket is silent: no answer to ping")
+)
+
+// Backoff bounds the wait between two attempts to connect; it doubles from Min
+// to Max, with a random quarter taken off so that several services spread out.
+type Backoff struct {
+	Min, Max time.Duration
+}
+
+// Options configure a Link. URL, App, Username and Password are required, the
+// rest has defaults.
+type Options struct {
+	// URL is the root of Asterisk's REST interface, http://127.0.0.1:8088/ari.
+	URL string
+	// App is the name that the dialplan gives to Stasis().
+	App string
+	// Username and Password are those of ari.conf.
+	Username, Password string
+	// RequestTimeout bounds one REST request: 4 s by default.
+	RequestTimeout time.Duration
+	// PingEvery and DeadAfter keep watch over the websocket, which Asterisk
+	// itself never pings: 5 s and 15 s by default.
+	PingEvery, DeadAfter time.Duration
+	// Backoff defaults to 100 ms … 5 s.
+	Backoff Backoff
+	// Logger defaults to slog.Default.
+	Logger *slog.Logger
+	// Registerer receives the metrics hotline_ari_…; nil means none.
+	Registerer prometheus.Registerer
+}
+
+func (o *Options) fill() {
+	def(&o.RequestTimeout, 4*time.Second)
+	def(&o.PingEvery, 5*time.Second)
+	def(&o.DeadAfter, 15*time.Second)
+	def(&o.Backoff.Min, 100*time.Millisecond)
+	def(&o.Backoff.Max, 5*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
+
+func def(d *time.Duration, value time.Duration) {
+	if *d <= 0 {
+		*d = value
+	}
+}
+
+// Status says how the link stands, for a readiness check.
+type Status struct {
+	// Connected is true while events arrive and the event filter is in force.
+	Connected bool
+	// Since is when Connected last changed.
+	Since time.Time
+	// Err says why the link is not connected.
+	Err error
+	// Replaced is true once another process took the application over: this
+	// one does not reconnect and its verbs refuse to act.
+	Replaced bool
+}
+
+// Link is the connection to one Asterisk: one websocket for events and REST for
+// commands. Commands do not need the websocket: legs in Stasis outlive it.
+type Link struct {
+	o        Options
+	base     *url.URL
+	http     *http.Client
+	log      *slog.Logger
+	met      *metrics
+	repeats  *repeats
+	arrivals *arrivals
+
+	mu     sync.Mutex
+	routes map[string]route // by channel, playback, bridge and recording ID
+	status Status
+	runCtx context.Context // of Run; nil when not running
+	checks sync.WaitGroup  // background checks, ended before Run returns
+}
+
+// New prepares a link; nothing is connected before Run. It fails when the URL
+// or a required option cannot be right.
+func New(o Options) (*Link, error) {
+	o.fill()
+	base, err := url.Parse(strings.TrimSuffix(o.URL, "/"))
+	switch {
+	case err != nil:
+		return nil, &Error{Op: "configure", Target: o.URL, Message: "the URL cannot be parsed", Err: err}
+	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
+		return nil, &Error{Op: "configure", Target: o.URL, Message: "want something like http://127.0.0.1:8088/ari"}
+	case o.App == "" || o.Username == "":
+		return nil, &Error{Op: "configure", Target: o.URL, Message: "application and user name are required"}
+	}
+	l := &Link{
+		o: o, base: base, log: o.Logger,
+		met:      newMetrics(o.Registerer),
+		repeats:  newRepeats(),
+		arrivals: newArrivals(),
+		routes:   make(map[string]route),
+	}
+	l.status = Status{Since: time.Now(), Err: ErrNotConnected}
+	// Asterisk closes idle connections after 15 s: give them up before it does.
+	l.http = &http.Client{Transport: &http.Transport{
+		IdleConnTimeout:     10 * time.Second,
+		MaxIdleConns:        64,
+		MaxIdleConnsPerHost: 64,
+	}}
+	return l, nil
+}
+
+// Status says how the link stands.
+func (l *Link) Status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.status
+}
+
+// Arrivals yields each channel that entered Stasis and that no session claims,
+// in order and without limit. It is closed when Run ends.
+func (l *Link) Arrivals() <-chan Arrival { return l.arrivals.out }

@@ -1,0 +1,84 @@
+package ari
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Bridge joins legs.
+type Bridge struct {
+	session *Session
+	id      string
+
+	mu      sync.Mutex
+	playing map[*Playback]struct{}
+}
+
+// Bridge makes a bridge of a kind: "mixing", or "mixing,video_sfu", which mixes
+// where "mixing" with two legs would only pass on, so that recordings on a leg
+// hear prompt and partner alike.
+func (s *Session) Bridge(ctx context.Context, kind string) (*Bridge, error) {
+	b := &Bridge{session: s, id: s.newID("bridge"), playing: make(map[*Playback]struct{})}
+	err := s.link.do(ctx, request{
+		op: opBridge, target: b.id, method: http.MethodPost, path: []string{"bridges"},
+		body: map[string]string{"bridgeId": b.id, "type": kind, "name": s.callID},
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// ID is the bridge's ID.
+func (b *Bridge) ID() string { return b.id }
+
+// Add puts legs into the bridge with one request. A leg that plays something
+// joins only when that ends, even after this call has timed out: stop the
+// playback first.
+func (b *Bridge) Add(ctx context.Context, legs ...*Leg) error {
+	return b.legs(ctx, opAddLegs, "addChannel", legs)
+}
+
+// Remove takes legs out of the bridge with one request.
+func (b *Bridge) Remove(ctx context.Context, legs ...*Leg) error {
+	return b.legs(ctx, opRemoveLegs, "removeChannel", legs)
+}
+
+func (b *Bridge) legs(ctx context.Context, op, verb string, legs []*Leg) error {
+	ids := make([]string, len(legs))
+	for i, leg := range legs {
+		ids[i] = leg.id
+	}
+	return b.session.link.do(ctx, request{
+		op: op, target: b.id, method: http.MethodPost, path: []string{"bridges", b.id, verb},
+		body: map[string]string{"channel": commas(ids)},
+	}, nil)
+}
+
+// Play plays to everybody in the bridge; it delays no command.
+func (b *Bridge) Play(ctx context.Context, media []string) (*Playback, error) {
+	p := newPlayback(b.session, nil, media)
+	b.mu.Lock()
+	b.playing[p] = struct{}{}
+	b.mu.Unlock()
+	return p, p.start(ctx, opBridgePlay, []string{"bridges", b.id, "play"}, PlayOptions{})
+}
+
+// Destroy ends the bridge; its legs stay, in Stasis and alone. One that is gone
+// already is no error.
+func (b *Bridge) Destroy(ctx context.Context) error {
+	err := b.session.link.do(ctx, request{op: opDestroy, target: b.id, method: http.MethodDelete, path: []string{"bridges", b.id}}, nil)
+	if err != nil && !notFound(err) {
+		return err
+	}
+	b.mu.Lock()
+	playing := b.playing
+	b.playing = make(map[*Playback]struct{})
+	b.mu.Unlock()
+	for p := range playing {
+		p.finish(Event{At: time.Now()}, Cancelled, true)
+	}
+	return nil
+}

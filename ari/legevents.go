@@ -1,0 +1,266 @@
+package ari
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	arilib "github.com/CyCoreSystems/ari/v5"
+)
+
+// route is what events are delivered to.
+type route interface {
+	// handle takes one event on the pump's goroutine; it never blocks.
+	handle(ev any)
+	// release lets go when the session is closed.
+	release()
+}
+
+// handle updates the leg's signals and then its call's mailbox. It is written so that
+// repeated events change nothing and that order between kinds does not matter:
+// an answer seen before the ringing swallows the ringing, nothing follows Gone
+// except evidence.
+func (l *Leg) handle(ev any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch ev := ev.(type) {
+	case *stasisStart:
+		l.entered(ev)
+	case *arilib.StasisEnd:
+		l.left(ev)
+	case *arilib.ChannelDtmfReceived:
+		l.see(&ev.Channel)
+		for _, digit := range ev.Digit {
+			l.tell(Event{At: at(ev.Timestamp), Kind: Key, Digit: digit})
+		}
+	case *arilib.ChannelHold:
+		l.see(&ev.Channel)
+		l.hold(at(ev.Timestamp), true)
+	case *arilib.ChannelUnhold:
+		l.see(&ev.Channel)
+		l.hold(at(ev.Timestamp), false)
+	case *arilib.Dial:
+		l.see(&ev.Peer)
+		l.dialed(at(ev.Timestamp), ev.Dialstatus)
+	case *hangupRequest:
+		l.see(&ev.Channel)
+		l.requested(ev)
+	case *destroyed:
+		l.see(&ev.Channel)
+		l.destroyed(&GoneError{
+			ChannelID: l.id, At: at(ev.Timestamp),
+			Cause: ev.Cause, CauseText: ev.CauseTxt, TechCause: ev.TechCause,
+		})
+	}
+}
+
+func (l *Leg) see(c *arilib.ChannelData) {
+	if c.Name != "" {
+		l.name = c.Name
+	}
+	if len(c.ChannelVars) > 0 {
+		l.evidence.Vars = c.ChannelVars
+	}
+}
+
+func (l *Leg) entered(ev *stasisStart) {
+	l.see(&ev.Channel)
+	l.inStasis = true
+	l.entries++
+	l.change()
+	l.tell(Event{At: at(ev.Timestamp), Kind: Entered})
+}
+
+func (l *Leg) left(ev *arilib.StasisEnd) {
+	l.see(&ev.Channel)
+	l.inStasis = false
+	l.exits++
+	l.change()
+	l.tell(Event{At: at(ev.Timestamp), Kind: Left})
+	if !l.continuing {
+		l.evidence.LeftAt = at(ev.Timestamp)
+		l.verifyLocked()
+	}
+}
+
+func (l *Leg) hold(at time.Time, held bool) {
+	if l.held == held {
+		return
+	}
+	l.held = held
+	kind := Resumed
+	if held {
+		kind = Held
+	}
+	l.tell(Event{At: at, Kind: kind})
+}
+
+// dialed follows the dialing: "" (sent), PROGRESS, RINGING, ANSWER, or how it
+// failed.
+func (l *Leg) dialed(at time.Time, status string) {
+	switch status {
+	case "", "PROGRESS", "PROCEEDING":
+	case "RINGING":
+		l.dialStatus(status)
+		if !l.ringing && !l.answered {
+			l.ringing = true
+			l.tell(Event{At: at, Kind: Ringing})
+		}
+	case "ANSWER":
+		l.dialStatus(status)
+		if !l.answered {
+			l.answered = true
+			l.evidence.AnsweredAt = at
+			l.change()
+			l.tell(Event{At: at, Kind: Answered})
+		}
+	default:
+		known := l.evidence.DialStatus == status
+		l.dialStatus(status)
+		if !known {
+			l.tell(Event{At: at, Kind: DialFailed, DialStatus: status})
+		}
+	}
+}
+
+// dialStatus keeps the furthest status: a late RINGING does not undo ANSWER.
+func (l *Leg) dialStatus(status string) {
+	if status == "RINGING" && l.evidence.DialStatus != "" {
+		return
+	}
+	l.evidence.DialStatus = status
+}
+
+func (l *Leg) requested(ev *hangupRequest) {
+	seen := HangupSeen{At: at(ev.Timestamp), Soft: ev.Soft, Cause: ev.Cause, TechCause: ev.TechCause}
+	for _, before := range l.evidence.Requests {
+		if before == seen {
+			return
+		}
+	}
+	l.evidence.Requests = append(l.evidence.Requests, seen)
+	l.tell(Event{At: seen.At, Kind: HangupRequested, Soft: seen.Soft, Cause: seen.Cause, TechCause: seen.TechCause})
+}
+
+// destroyed ends the leg: its playbacks and recordings are over, its context is cancelled,
+// the script is told last.
+func (l *Leg) destroyed(g *GoneError) {
+	if l.gone && (g.Lost || !l.evidence.Lost) {
+		return
+	}
+	l.evidence.GoneAt, l.evidence.Lost = g.At, g.Lost
+	l.evidence.Cause, l.evidence.CauseText, l.evidence.TechCause = g.Cause, g.CauseText, g.TechCause
+	if l.gone {
+		return // its end was seen after all: evidence only
+	}
+	for p := range l.playing {
+		p.settle(Cancelled)
+		l.tell(Event{At: g.At, Kind: PlaybackDone, Playback: p})
+	}
+	for r := range l.recording {
+		r.settle(RecordingResult{Lost: true})
+		l.tell(Event{At: g.At, Kind: RecordingDone, Recording: r})
+	}
+	clear(l.playing)
+	clear(l.recording)
+	l.tell(Event{
+		At: g.At, Kind: Gone, Cause: g.Cause, CauseText: g.CauseText, TechCause: g.TechCause,
+		DialStatus: l.evidence.DialStatus, Lost: g.Lost,
+	})
+	l.gone = true
+	l.inStasis = false
+	l.end(g)
+	l.change()
+}
+
+// tell appends to the mailbox, or keeps the event until the leg is adopted.
+func (l *Leg) tell(ev Event) {
+	if l.gone {
+		return
+	}
+	ev.Leg = l
+	if l.session == nil {
+		l.pending = append(l.pending, ev)
+		return
+	}
+	l.session.post(ev)
+}
+
+func (l *Leg) change() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *Leg) attach(s *Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.session = s
+	for _, ev := range l.pending {
+		s.post(ev)
+	}
+	l.pending = nil
+}
+
+// exists says whether Asterisk has made the channel: until then its absence
+// means nothing.
+func (l *Leg) exists() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.made || l.entries > 0
+}
+
+func (l *Leg) release() { l.end(ErrClosed) }
+
+// graceForEvent is how long the event that tells a channel's end may take after
+// other signs of it.
+const graceForEvent = time.Second
+
+func (l *Leg) verifySoon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.verifyLocked()
+}
+
+// verifyLocked asks Asterisk a little later whether the channel still exists,
+// unless its end has been reported by then. A StasisEnd alone is no proof, and for a
+// channel without subscription it is the last thing we hear.
+func (l *Leg) verifyLocked() {
+	if l.gone || l.checking {
+		return
+	}
+	l.checking = true
+	started := l.link.background(func(ctx context.Context) {
+		timer := time.NewTimer(graceForEvent)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-l.ctx.Done():
+		case <-ctx.Done():
+		}
+		l.mu.Lock()
+		l.checking = false
+		l.mu.Unlock()
+		if l.ctx.Err() == nil && ctx.Err() == nil {
+			l.verify(ctx)
+		}
+	})
+	if !started {
+		l.checking = false
+	}
+}
+
+func (l *Leg) verify(ctx context.Context) {
+	err := l.link.do(ctx, request{op: opChannel, target: l.id, method: http.MethodGet, path: []string{"channels", l.id}}, nil)
+	if notFound(err) {
+		l.lost()
+	}
+}
+
+// lost marks the leg as gone without its end having been seen.
+func (l *Leg) lost() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.destroyed(&GoneError{ChannelID: l.id, At: time.Now(), CauseText: "lost", Lost: true})
+}
+
+func at(t arilib.DateTime) time.Time { return time.Time(t) }

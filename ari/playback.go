@@ -1,0 +1,162 @@
+package ari
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	arilib "github.com/CyCoreSystems/ari/v5"
+)
+
+// PlaybackResult is how a playback ended.
+type PlaybackResult string
+
+// Results of a playback.
+const (
+	Playing   PlaybackResult = ""          // not over
+	Finished  PlaybackResult = "finished"  // played to the end
+	Failed    PlaybackResult = "failed"    // a file could not be played
+	Cancelled PlaybackResult = "cancelled" // stopped, or its leg or bridge went
+)
+
+// Playback is a list of media playing on a leg or in a bridge.
+type Playback struct {
+	session *Session
+	leg     *Leg // nil in a bridge
+	id      string
+	media   []string
+	done    chan struct{}
+
+	mu       sync.Mutex
+	accepted bool
+	result   PlaybackResult
+	stopped  bool
+}
+
+func newPlayback(s *Session, leg *Leg, media []string) *Playback {
+	return &Playback{session: s, leg: leg, id: s.newID("play"), media: media, done: make(chan struct{})}
+}
+
+// ID is the playback's ID.
+func (p *Playback) ID() string { return p.id }
+
+// Media is the list that was asked for.
+func (p *Playback) Media() []string { return p.media }
+
+// Done is closed once the playback is over.
+func (p *Playback) Done() <-chan struct{} { return p.done }
+
+// Result says how it ended; Playing until Done.
+func (p *Playback) Result() PlaybackResult {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.result
+}
+
+// Stop ends the playback within one frame (20 ms). One that is over already is
+// no error.
+func (p *Playback) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	p.stopped = true
+	p.mu.Unlock()
+	err := p.session.link.do(ctx, request{op: opStopPlayback, target: p.id, method: http.MethodDelete, path: []string{"playbacks", p.id}}, nil)
+	if notFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (p *Playback) start(ctx context.Context, op string, path []string, o PlayOptions) error {
+	p.session.own(p.id, p)
+	if p.leg != nil {
+		p.leg.track(p)
+	}
+	body := map[string]any{"media": p.media, "playbackId": p.id}
+	if o.Language != "" {
+		body["lang"] = o.Language
+	}
+	if o.Skip > 0 {
+		body["offsetms"] = o.Skip.Milliseconds()
+	}
+	err := p.session.link.do(ctx, request{op: op, target: path[1], method: http.MethodPost, path: path, body: body}, nil)
+	if err == nil {
+		p.mu.Lock()
+		p.accepted = true
+		p.mu.Unlock()
+		return nil
+	}
+	p.finish(Event{At: time.Now()}, Failed, false)
+	if p.leg != nil {
+		return p.leg.verdict(err)
+	}
+	return err
+}
+
+func (p *Playback) handle(ev any) {
+	finished, ok := ev.(*arilib.PlaybackFinished)
+	if !ok {
+		return
+	}
+	p.finish(Event{At: at(finished.Timestamp)}, p.verdict(finished.Playback.State), true)
+}
+
+// verdict reads Asterisk's state, which says "done" for a stopped one too.
+func (p *Playback) verdict(state string) PlaybackResult {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case state == "failed":
+		return Failed
+	case p.stopped:
+		return Cancelled
+	}
+	return Finished
+}
+
+// finish ends the playback and, if tell is set, tells the script.
+func (p *Playback) finish(ev Event, r PlaybackResult, tell bool) {
+	if !p.settle(r) {
+		return
+	}
+	if p.leg != nil {
+		p.leg.untrack(p)
+	}
+	p.session.disown(p.id)
+	if tell {
+		ev.Kind, ev.Leg, ev.Playback = PlaybackDone, p.leg, p
+		p.session.post(ev)
+	}
+}
+
+// settle fixes the result; false when it was over before.
+func (p *Playback) settle(r PlaybackResult) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.result != Playing {
+		return false
+	}
+	p.result = r
+	close(p.done)
+	return true
+}
+
+func (p *Playback) isAccepted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
+}
+
+func (p *Playback) release() { p.settle(Cancelled) }
+
+func (l *Leg) track(p *Playback) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.playing[p] = struct{}{}
+}
+
+func (l *Leg) untrack(p *Playback) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.playing, p)
+}

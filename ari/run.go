@@ -1,0 +1,464 @@
+package ari
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// maxMessage bounds one event: Asterisk repeats names and variables of callers.
+const maxMessage = 1 << 20
+
+// Run connects, pumps events and reconnects until ctx ends, whose cause it
+// returns. An Asterisk that is absent or refuses the password is tried again for
+// ever; Status and one log line per change say so. When another process takes
+// the application over, Run stops and returns ErrReplaced. Run may be called
+// once.
+func (l *Link) Run(ctx context.Context) error {
+	var delivery sync.WaitGroup
+	stop := make(chan struct{})
+	delivery.Go(func() { l.arrivals.run(stop) })
+	running, cancel := context.WithCancel(ctx)
+	l.setRunning(running)
+	defer func() {
+		cancel()
+		l.setRunning(nil)
+		l.checks.Wait()
+		close(stop)
+		delivery.Wait()
+		l.http.CloseIdleConnections()
+	}()
+
+	wait := l.o.Backoff.Min
+	for {
+		lived, err := l.live(running)
+		switch {
+		case ctx.Err() != nil:
+			l.down(context.Cause(ctx), false)
+			return context.Cause(ctx)
+		case errors.Is(err, ErrReplaced):
+			l.down(err, true)
+			return err
+		}
+		l.down(err, false)
+		if lived {
+			wait = l.o.Backoff.Min
+			l.met.reconnects.Inc()
+		}
+		select {
+		case <-time.After(wait - rand.N(wait/4+1)):
+		case <-ctx.Done():
+		}
+		wait = min(2*wait, l.o.Backoff.Max)
+	}
+}
+
+// live connects once and pumps until the connection ends. lived says whether
+// the connection had been usable.
+func (l *Link) live(ctx context.Context) (lived bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	conn, err := l.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.CloseNow()
+
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel(nil)
+	beside.Go(func() { l.watch(ctx, conn, cancel) })
+	ready := make(chan struct{})
+	beside.Go(func() {
+		if err := l.prepare(ctx); err != nil {
+			cancel(err)
+			return
+		}
+		close(ready)
+	})
+
+	err = l.pump(ctx, conn)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	select {
+	case <-ready:
+		return true, err
+	default:
+		return false, err
+	}
+}
+
+func (l *Link) connect(ctx context.Context) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.o.RequestTimeout, errNoAnswer)
+	defer cancel()
+	u := l.base.JoinPath("events")
+	u.RawQuery = url.Values{"app": {l.o.App}}.Encode()
+	login := base64.StdEncoding.EncodeToString([]byte(l.o.Username + ":" + l.o.Password))
+	conn, res, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{
+		HTTPHeader: http.Header{"Authorization": {"Basic " + login}},
+	})
+	switch {
+	case res != nil && res.StatusCode == http.StatusUnauthorized:
+		return nil, &Error{Op: "connect", Target: l.base.Host, Status: res.StatusCode, Message: "Asterisk refuses the user name or password: compare with ari.conf"}
+	case res != nil && res.StatusCode >= 300:
+		return nil, &Error{Op: "connect", Target: l.base.Host, Status: res.StatusCode, Message: "no websocket for events there: are http.conf and res_ari in force?"}
+	case err != nil:
+		return nil, &Error{Op: "connect", Target: l.base.Host, Message: "Asterisk does not answer", Err: err}
+	}
+	conn.SetReadLimit(maxMessage)
+	return conn, nil
+}
+
+// prepare makes a fresh connection usable: the event filter belongs to the
+// connection's application, and what was missed meanwhile is looked up.
+func (l *Link) prepare(ctx context.Context) error {
+	app, err := l.filter(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.reconcile(ctx, app); err != nil {
+		return err
+	}
+	l.up()
+	return nil
+}
+
+// watch pings, since Asterisk does not, and ends the connection when nothing
+// answers.
+func (l *Link) watch(ctx context.Context, conn *websocket.Conn, end context.CancelCauseFunc) {
+	ticker := time.NewTicker(l.o.PingEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		ping, cancel := context.WithTimeout(ctx, max(l.o.DeadAfter-l.o.PingEvery, l.o.PingEvery))
+		err := conn.Ping(ping)
+		cancel()
+		if err != nil {
+			end(fmt.Errorf("%w: %w", errSilent, err))
+			return
+		}
+	}
+}
+
+// pump reads events until the connection ends. It never waits for a call.
+func (l *Link) pump(ctx context.Context, conn *websocket.Conn) error {
+	for {
+		_, data, err := conn.Read(ctx)
+		if err != nil {
+			return &Error{Op: "read events", Target: l.base.Host, Message: "the websocket broke off", Err: err}
+		}
+		if err := l.take(data); err != nil {
+			return err
+		}
+	}
+}
+
+// take decodes one message and delivers it. Its only error is ErrReplaced.
+func (l *Link) take(data []byte) error {
+	if l.repeats.seen(data) {
+		l.met.repeated.Inc()
+		return nil
+	}
+	kind, name, ev, err := decode(data)
+	switch {
+	case err != nil:
+		l.met.malformed.Inc()
+		l.log.Warn("an event could not be read and is ignored", "err", err)
+		return nil
+	case kind == nil:
+		l.met.unknown.Inc()
+		l.log.Debug("an event of an unknown kind is ignored", "kind", name)
+		return nil
+	}
+	l.met.count(name)
+	if name == "ApplicationReplaced" {
+		return ErrReplaced
+	}
+	l.deliver(kind.target(ev), ev)
+	return nil
+}
+
+func (l *Link) deliver(id string, ev any) {
+	l.mu.Lock()
+	r, ok := l.routes[id]
+	l.mu.Unlock()
+	if ok {
+		r.handle(ev)
+		l.forgetUnclaimed(id, r, ev)
+		return
+	}
+	if start, ok := ev.(*stasisStart); ok && id != "" {
+		l.arrive(start)
+		return
+	}
+	l.met.unrouted.Inc()
+}
+
+// arrive announces a channel that no session claims. From now on its events are
+// kept for whoever adopts it.
+func (l *Link) arrive(ev *stasisStart) {
+	if len(ev.Args) > 0 && ev.Args[0] == legMark {
+		l.met.unrouted.Inc()
+		l.log.Warn("a leg of ours entered Stasis but its call is over", "channel_id", ev.Channel.ID)
+		return
+	}
+	a := Arrival{
+		ChannelID: ev.Channel.ID, Name: ev.Channel.Name, Endpoint: endpointOf(ev.Channel.Name),
+		Language: ev.Language, Args: ev.Args, Answered: ev.Channel.State == "Up",
+		Vars: ev.Channel.ChannelVars, At: at(ev.Timestamp),
+	}
+	if c := ev.Channel.Caller; c != nil {
+		a.CallerNumber, a.CallerName = c.Number, c.Name
+	}
+	if d := ev.Channel.Dialplan; d != nil {
+		a.Exten, a.Context = d.Exten, d.Context
+	}
+	if t := ev.Channel.Creationtime; t != nil {
+		a.Created = time.Unix(t.Seconds, int64(t.Nanos))
+	}
+	l.announce(a)
+}
+
+func (l *Link) announce(a Arrival) {
+	leg := newLeg(l, a.ChannelID)
+	leg.name, leg.answered, leg.inStasis, leg.entries = a.Name, a.Answered, true, 1
+	a.leg = leg
+	l.route(a.ChannelID, leg)
+	l.arrivals.add(a)
+}
+
+// forgetUnclaimed gives up the route of a channel that ended before anybody adopted
+// it.
+func (l *Link) forgetUnclaimed(id string, r route, ev any) {
+	switch ev.(type) {
+	case *destroyed:
+		if leg, ok := r.(*Leg); ok && leg.unclaimed() {
+			l.unroute(map[string]route{id: r})
+		}
+	}
+}
+
+func (l *Leg) unclaimed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.session == nil
+}
+
+// reconcile looks up what happened while no events came: legs that are gone,
+// phones that rang or answered, playbacks and recordings that ended, channels
+// that arrived, subscriptions that were lost.
+func (l *Link) reconcile(ctx context.Context, app application) error {
+	before := l.routed() // what is made while we look is not absent
+	present, err := l.channels(ctx)
+	if err != nil {
+		return err
+	}
+	byID := make(map[string]*channel, len(present))
+	for i := range present {
+		byID[present[i].ID] = &present[i]
+	}
+	var resubscribe []string
+	for _, r := range before {
+		leg, ok := r.(*Leg)
+		if !ok || !leg.exists() {
+			continue
+		}
+		c, ok := byID[leg.id]
+		if !ok {
+			leg.lost()
+			continue
+		}
+		if leg.caughtUp(c) && !slices.Contains(app.ChannelIDs, leg.id) {
+			resubscribe = append(resubscribe, leg.id)
+		}
+	}
+	if len(resubscribe) > 0 {
+		if err := l.subscribe(ctx, resubscribe); err != nil && !notFound(err) {
+			return err
+		}
+	}
+	for i := range present {
+		l.find(&present[i])
+	}
+	return l.settleOpen(ctx, before)
+}
+
+// caughtUp brings the leg's signals up to what the channel's state says, and
+// tells whether the leg needs a subscription.
+func (l *Leg) caughtUp(c *channel) (subscribed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.name = c.Name
+	switch c.State {
+	case "Ringing":
+		l.dialed(time.Now(), "RINGING")
+	case "Up":
+		l.dialed(time.Now(), "ANSWER")
+	}
+	if app, _ := c.stasis(); app != "" && l.entries == 0 {
+		l.inStasis = true
+		l.entries++
+		l.change()
+		l.tell(Event{At: time.Now(), Kind: Entered})
+	}
+	return l.subscribed
+}
+
+// find announces a channel that sits in our application with nobody knowing.
+func (l *Link) find(c *channel) {
+	app, args := c.stasis()
+	if app != l.o.App || len(args) > 0 && args[0] == legMark {
+		return
+	}
+	l.mu.Lock()
+	_, known := l.routes[c.ID]
+	l.mu.Unlock()
+	if known {
+		return
+	}
+	l.announce(Arrival{
+		ChannelID: c.ID, Name: c.Name, Endpoint: endpointOf(c.Name),
+		CallerNumber: c.Caller.Number, CallerName: c.Caller.Name,
+		Exten: c.Dialplan.Exten, Context: c.Dialplan.Context, Language: c.Language,
+		Args: args, Created: at(c.Creationtime), Answered: c.State == "Up",
+		Vars: c.ChannelVars, At: time.Now(), Found: true,
+	})
+}
+
+// settleOpen asks after each playback and recording that was under way.
+func (l *Link) settleOpen(ctx context.Context, open []route) error {
+	for _, r := range open {
+		var err error
+		switch r := r.(type) {
+		case *Playback:
+			if !r.isAccepted() {
+				continue
+			}
+			err = l.do(ctx, request{op: opPlayback, target: r.id, method: http.MethodGet, path: []string{"playbacks", r.id}}, nil)
+			if notFound(err) {
+				r.finish(Event{At: time.Now()}, r.verdict("done"), true)
+			}
+		case *Recording:
+			if !r.isAccepted() {
+				continue
+			}
+			err = l.do(ctx, request{op: opRecording, target: r.name, method: http.MethodGet, path: []string{"recordings", "live", r.name}}, nil)
+			if notFound(err) {
+				r.finish(Event{At: time.Now()}, RecordingResult{Lost: true}, true)
+			}
+		}
+		if err != nil && !notFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// background runs a check that Run waits for; false when Run is not running.
+func (l *Link) background(check func(context.Context)) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.runCtx == nil {
+		return false
+	}
+	ctx := l.runCtx
+	l.checks.Go(func() { check(ctx) })
+	return true
+}
+
+func (l *Link) setRunning(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.runCtx = ctx
+}
+
+func (l *Link) up() {
+	l.mu.Lock()
+	was := l.status
+	l.status = Status{Connected: true, Since: time.Now()}
+	l.mu.Unlock()
+	l.met.connected.Set(1)
+	l.log.Info("connected to Asterisk", "url", l.base.Host, "away", time.Since(was.Since).Round(time.Millisecond))
+}
+
+// down records why the link is not connected, and logs it when that is news.
+func (l *Link) down(err error, replaced bool) {
+	l.mu.Lock()
+	was := l.status
+	l.status = Status{Since: was.Since, Err: err, Replaced: replaced}
+	if was.Connected {
+		l.status.Since = time.Now()
+	}
+	l.mu.Unlock()
+	l.met.connected.Set(0)
+	if was.Connected || was.Err == nil || was.Err.Error() != err.Error() {
+		l.log.Warn("not connected to Asterisk", "url", l.base.Host, "err", err)
+	}
+}
+
+func (l *Link) route(id string, r route) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.routes[id] = r
+}
+
+// unroute removes routes that still lead where they did.
+func (l *Link) unroute(routes map[string]route) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, r := range routes {
+		if l.routes[id] == r {
+			delete(l.routes, id)
+		}
+	}
+}
+
+func (l *Link) routed() []route {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]route, 0, len(l.routes))
+	for _, r := range l.routes {
+		out = append(out, r)
+	}
+	return out
+}
+
+// repeats recognises messages received a second time, byte for byte (each
+// carries a time in milliseconds), among the latest few hundred.
+type repeats struct {
+	seed  maphash.Seed
+	ring  [256]uint64
+	next  int
+	known map[uint64]struct{}
+}
+
+func newRepeats() *repeats {
+	return &repeats{seed: maphash.MakeSeed(), known: make(map[uint64]struct{}, 257)}
+}
+
+func (r *repeats) seen(data []byte) bool {
+	h := maphash.Bytes(r.seed, data)
+	if _, ok := r.known[h]; ok {
+		return true
+	}
+	delete(r.known, r.ring[r.next])
+	r.ring[r.next] = h
+	r.known[h] = struct{}{}
+	r.next = (r.next + 1) % len(r.ring)
+	return false
+}
