@@ -1,0 +1,113 @@
+package prompt
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	targetLoudness = -20.0 // dBFS RMS over speech
+	loudnessSlack  = 1.0   // dB either way
+	ceiling        = -1.0  // dBFS no sample goes beyond
+)
+
+// loudness is the RMS level in dBFS over the parts that sound: blocks of 20 ms more than 15 dB below the mean of all
+// blocks above -60 dBFS are pauses between words and do not count. Nothing sounding is -Inf.
+func loudness(samples []float64, rate int) float64 {
+	blocks := blockPowers(samples, rate/50)
+	sounding := slices.DeleteFunc(blocks, func(p float64) bool { return p < fromDB(-60) })
+	gate := mean(sounding) * fromDB(-15)
+	return toDB(mean(slices.DeleteFunc(sounding, func(p float64) bool { return p < gate })))
+}
+
+func blockPowers(samples []float64, size int) []float64 {
+	var powers []float64
+	for block := range slices.Chunk(samples, size) {
+		sum := 0.0
+		for _, s := range block {
+			sum += s * s
+		}
+		powers = append(powers, sum/float64(size))
+	}
+	return powers
+}
+
+func mean(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+func peak(samples []float64) float64 {
+	highest := 0.0
+	for _, s := range samples {
+		highest = max(highest, math.Abs(s))
+	}
+	return highest
+}
+
+func toDB(power float64) float64   { return 10 * math.Log10(power) }
+func fromDB(db float64) float64    { return math.Pow(10, db/10) }
+func amplitude(db float64) float64 { return math.Pow(10, db/20) }
+
+// level brings speech to the target. The limiter takes a little away again where it works, so a few rounds are needed.
+func level(samples []float64, rate int) []float64 {
+	gain, out := 0.0, samples
+	for range 8 {
+		error := targetLoudness - loudness(out, rate)
+		if math.IsInf(error, 0) || math.Abs(error) < 0.05 {
+			return out
+		}
+		gain += error
+		out = limit(samples, amplitude(gain), rate)
+	}
+	return out
+}
+
+// limit amplifies and keeps every sample under the ceiling: where one would pass it, the gain goes down before and
+// comes back after within 5 ms, smoothly, so that no edge is heard.
+func limit(samples []float64, gain float64, rate int) []float64 {
+	reach := rate / 200
+	top := amplitude(ceiling)
+	need := make([]float64, len(samples))
+	for i, s := range samples {
+		need[i] = min(1, top/max(math.Abs(s*gain), 1e-9))
+	}
+	held := slidingMin(need, reach)
+	out := make([]float64, len(samples))
+	for i, s := range samples {
+		from, to := max(0, i-reach), min(len(held), i+reach+1)
+		out[i] = s * gain * mean(held[from:to])
+	}
+	return out
+}
+
+// slidingMin is the lowest value within reach on either side.
+func slidingMin(values []float64, reach int) []float64 {
+	out := make([]float64, len(values))
+	for i := range values {
+		out[i] = slices.Min(values[max(0, i-reach):min(len(values), i+reach+1)])
+	}
+	return out
+}
+
+func toPCM(samples []float64) []int16 {
+	pcm := make([]int16, len(samples))
+	for i, s := range samples {
+		pcm[i] = int16(min(max(math.Round(s*32768), -32768), 32767))
+	}
+	return pcm
+}
+
+func fromPCM(pcm []int16) []float64 {
+	samples := make([]float64, len(pcm))
+	for i, s := range pcm {
+		samples[i] = float64(s) / 32768
+	}
+	return samples
+}
