@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -144,9 +143,15 @@ func monthAndDay(s string) (month, day int, ok bool) {
 	if len(s) != len("01-02") || s[2] != '-' {
 		return 0, 0, false
 	}
-	month, errMonth := strconv.Atoi(s[:2])
-	day, errDay := strconv.Atoi(s[3:])
-	return month, day, errMonth == nil && errDay == nil && 1 <= month && month <= 12 && 1 <= day && day <= 31
+	month, okMonth := twoDigits(s[:2])
+	day, okDay := twoDigits(s[3:])
+	return month, day, okMonth && okDay && 1 <= month && month <= 12 && 1 <= day && day <= 31
+}
+
+// twoDigits reads two characters as a number from 0 to 99, without the signs that strconv.Atoi takes.
+func twoDigits(s string) (n int, ok bool) {
+	tens, ones := s[0]-'0', s[1]-'0' // below '0' wraps to more than 9
+	return int(tens)*10 + int(ones), tens <= 9 && ones <= 9
 }
 
 func solarDateExists(month, day int) bool {

@@ -42,14 +42,10 @@ func parseClock(s string) (minutes int, ok bool) {
 	if len(s) != len("08:30") || s[2] != ':' {
 		return 0, false
 	}
-	for _, i := range []int{0, 1, 3, 4} {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-	}
-	hour, minute := int(s[0]-'0')*10+int(s[1]-'0'), int(s[3]-'0')*10+int(s[4]-'0')
+	hour, okHour := twoDigits(s[:2])
+	minute, okMinute := twoDigits(s[3:])
 	minutes = hour*60 + minute
-	return minutes, minute < 60 && minutes <= minutesPerDay
+	return minutes, okHour && okMinute && minute < 60 && minutes <= minutesPerDay
 }
 
 func (s Span) check() error {

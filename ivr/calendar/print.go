@@ -61,7 +61,7 @@ func (c *Calendar) printHolidays(b *strings.Builder, year int, days []Day) {
 	if source == "" {
 		source = "全国年节及纪念日放假办法（法定节假日）"
 	}
-	fmt.Fprintf(b, "\n放假（依据：%s）\n", source)
+	fmt.Fprintf(b, "\n放假，依据：%s\n", source)
 	var t table
 	var off, worked int
 	var work []string
