@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-const minutesPerDay = 24 * 60
+const wholeDay = 24 * time.Hour
 
 // horizon is how many days ahead Closes and Opens look. It is longer than a year, so it holds every kind of day.
 const horizon = 400
@@ -15,8 +15,8 @@ const horizon = 400
 // Span is a stretch of opening hours within a day, "08:30-18:00". An end not later than the beginning is on the next
 // day: "20:00-02:00". The span belongs to the day on which it begins. "00:00-24:00" is the whole day.
 type Span struct {
-	From int // minutes after midnight, 0–1439
-	To   int // minutes after midnight, 0–1440, never equal to From
+	From time.Duration // since midnight by the clock on the wall, 0 to 23h59m, whole minutes
+	To   time.Duration // likewise, 0 to 24h, never equal to From
 }
 
 // ParseSpan reads "HH:MM-HH:MM", two digits each.
@@ -38,19 +38,22 @@ func ParseSpan(s string) (Span, error) {
 	return span, nil
 }
 
-func parseClock(s string) (minutes int, ok bool) {
+func parseClock(s string) (sinceMidnight time.Duration, ok bool) {
 	if len(s) != len("08:30") || s[2] != ':' {
 		return 0, false
 	}
 	hour, okHour := twoDigits(s[:2])
 	minute, okMinute := twoDigits(s[3:])
-	minutes = hour*60 + minute
-	return minutes, okHour && okMinute && minute < 60 && minutes <= minutesPerDay
+	sinceMidnight = time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute
+	return sinceMidnight, okHour && okMinute && minute < 60 && sinceMidnight <= wholeDay
 }
 
 func (s Span) check() error {
-	if s.From < 0 || s.From >= minutesPerDay || s.To < 0 || s.To > minutesPerDay {
+	if s.From < 0 || s.From >= wholeDay || s.To < 0 || s.To > wholeDay {
 		return fmt.Errorf("opening hours %s: must begin from 00:00 to 23:59 and end from 00:00 to 24:00", s)
+	}
+	if s.From%time.Minute != 0 || s.To%time.Minute != 0 {
+		return fmt.Errorf("opening hours from %v to %v: must be whole minutes", s.From, s.To)
 	}
 	if s.From == s.To {
 		return fmt.Errorf(`opening hours %s begin and end at once; write "00:00-24:00" for the whole day`, s)
@@ -60,7 +63,12 @@ func (s Span) check() error {
 
 // String is the form that ParseSpan reads.
 func (s Span) String() string {
-	return fmt.Sprintf("%02d:%02d-%02d:%02d", s.From/60, s.From%60, s.To/60, s.To%60)
+	return clock(s.From) + "-" + clock(s.To)
+}
+
+func clock(sinceMidnight time.Duration) string {
+	minutes := int(sinceMidnight / time.Minute)
+	return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60)
 }
 
 // MarshalText is String.
@@ -117,16 +125,16 @@ func (c *Calendar) openings(date time.Time) []opening {
 	for _, s := range c.hours.on(c.day(date).Kind) {
 		to := s.To
 		if to <= s.From {
-			to += minutesPerDay
+			to += wholeDay
 		}
 		result = append(result, opening{start: c.at(date, s.From), end: c.at(date, to), span: s, date: date})
 	}
 	return result
 }
 
-// at is the moment when the clock on the wall shows so many minutes after the date's midnight.
-func (c *Calendar) at(date time.Time, minutes int) time.Time {
-	return time.Date(date.Year(), date.Month(), date.Day(), 0, minutes, 0, 0, c.location)
+// at is the moment when the clock on the wall shows so much since the date's midnight.
+func (c *Calendar) at(date time.Time, sinceMidnight time.Duration) time.Time {
+	return time.Date(date.Year(), date.Month(), date.Day(), 0, int(sinceMidnight/time.Minute), 0, 0, c.location)
 }
 
 // covering returns the opening around t that ends last. It may have begun the day before.

@@ -12,17 +12,17 @@ import (
 func TestParseSpan(t *testing.T) {
 	for _, tt := range []struct {
 		text     string
-		from, to int
+		from, to time.Duration
 	}{
-		{"08:30-18:00", 510, 1080},
-		{"00:00-24:00", 0, 1440},
-		{"20:00-02:00", 1200, 120},
-		{"20:00-00:00", 1200, 0},
-		{"23:59-00:00", 1439, 0},
+		{"08:30-18:00", 8*time.Hour + 30*time.Minute, 18 * time.Hour},
+		{"00:00-24:00", 0, 24 * time.Hour},
+		{"20:00-02:00", 20 * time.Hour, 2 * time.Hour},
+		{"20:00-00:00", 20 * time.Hour, 0},
+		{"23:59-00:00", 24*time.Hour - time.Minute, 0},
 	} {
 		got, err := ParseSpan(tt.text)
 		if err != nil || got != (Span{tt.from, tt.to}) {
-			t.Errorf("%s: %+v, %v; want %d to %d", tt.text, got, err, tt.from, tt.to)
+			t.Errorf("%s: %+v, %v; want %v to %v", tt.text, got, err, tt.from, tt.to)
 		}
 	}
 	for _, tt := range []struct{ text, want string }{
@@ -68,9 +68,18 @@ func FuzzParseSpan(f *testing.F) {
 }
 
 func TestHoursAreChecked(t *testing.T) {
-	_, err := New(Options{Hours: Hours{Workday: []Span{{}}, Holiday: []Span{{From: 1440, To: 1}}}})
-	if err == nil || !strings.Contains(err.Error(), "00:00-00:00") || !strings.Contains(err.Error(), "24:00-00:01") {
-		t.Errorf("error %v; want both spans named", err)
+	_, err := New(Options{Hours: Hours{
+		Workday: []Span{{}},
+		Weekend: []Span{{To: time.Hour + time.Second}},
+		Holiday: []Span{{From: 24 * time.Hour, To: time.Minute}},
+	}})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"00:00-00:00", "1h0m1s: must be whole minutes", "24:00-00:01"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
 	}
 }
 
@@ -185,9 +194,12 @@ func TestOpeningHoursFollowTheWallClock(t *testing.T) {
 func drawSpans(t *rapid.T, kind string) []Span {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Span {
 		// Round times, so that spans touch and midnight is met often.
-		s := Span{From: rapid.IntRange(0, 47).Draw(t, "from") * 30, To: rapid.IntRange(0, 48).Draw(t, "to") * 30}
+		halfHours := func(last int, label string) time.Duration {
+			return time.Duration(rapid.IntRange(0, last).Draw(t, label)) * 30 * time.Minute
+		}
+		s := Span{From: halfHours(47, "from"), To: halfHours(48, "to")}
 		if s.From == s.To {
-			s.To = (s.To + 30) % minutesPerDay
+			s.To += 30 * time.Minute
 		}
 		return s
 	}), 0, 3).Draw(t, kind)
@@ -195,15 +207,15 @@ func drawSpans(t *rapid.T, kind string) []Span {
 
 // openByTheRules says whether the hotline is open, by looking at the minute and the two days that matter.
 func openByTheRules(c *Calendar, h Hours, t time.Time) bool {
-	minute := t.Hour()*60 + t.Minute()
+	clock := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
 	for _, s := range h.on(c.Day(t).Kind) {
 		overnight := s.To <= s.From
-		if minute >= s.From && (overnight || minute < s.To) {
+		if clock >= s.From && (overnight || clock < s.To) {
 			return true
 		}
 	}
 	for _, s := range h.on(c.Day(t.AddDate(0, 0, -1)).Kind) {
-		if overnight := s.To <= s.From; overnight && minute < s.To {
+		if overnight := s.To <= s.From; overnight && clock < s.To {
 			return true
 		}
 	}
