@@ -1,0 +1,142 @@
+// Package asterisk owns the configuration files Asterisk reads, all of them rendered from hotline.yaml: trunk, agents'
+// SIP accounts, dialplan, ARI, media ports, modules by list. It must not know how Asterisk is started, nor who answers
+// at the other end of Stasis.
+package asterisk
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"hotline/configs"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+var templates = template.Must(template.New("").Option("missingkey=error").ParseFS(templateFiles, "templates/*.conf"))
+
+// Names the dialplan, the service and the tests have in common.
+const (
+	TrunkEndpoint = "trunk"          // callers' channels are named PJSIP/trunk-…
+	InContext     = "hotline-in"     // callers: Stasis(app,in,EXTEN), or after the net Stasis(app,in,EXTEN,net,SINCE)
+	RecordContext = "hotline-record" // continue to rec-NAME: recording raw/NAME.raw begins, then Stasis(app,resumed)
+	NetContext    = "hotline-net"    // what callers hear while the service is away
+	AgentsContext = "hotline-agents" // agents' star codes: Stasis(app,agent,CODE)
+	FallbackQueue = "fallback"       // the static queue over the agents' phones
+	RecordPrefix  = "rec-"
+)
+
+// HoldClasses are two identical classes of music on hold, for CHANNEL(musicclass) on a caller's leg: 30 s of hold tone,
+// then an apology every 30 s for ever, by Asterisk alone (C3). Asterisk takes a class up again where it stopped, so a
+// new hold takes the class the last one did not.
+var HoldClasses = [2]string{"hold-1", "hold-2"}
+
+// netClasses serve the dialplan's net in the same way, apart from the service's own.
+var netClasses = [2]string{"net-1", "net-2"}
+
+// mixMonitorOptions make one raw file of two interleaved 16-bit 8 kHz channels: left what the caller said, right what
+// the caller heard. The recording ends with the channel.
+const mixMonitorOptions = "D"
+
+// Render writes Asterisk's configuration for cfg into dir, which is made if it is absent. Each file is replaced at
+// once or not at all. The files hold passwords: only their owner and group may read them.
+func Render(cfg *configs.Config, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("render Asterisk's configuration: %w", err)
+	}
+	data := view(cfg)
+	for _, t := range templates.Templates() {
+		var text bytes.Buffer
+		if err := t.Execute(&text, data); err != nil {
+			return fmt.Errorf("render Asterisk's %s: %w", t.Name(), err)
+		}
+		if err := replace(filepath.Join(dir, t.Name()), text.Bytes()); err != nil {
+			return fmt.Errorf("render Asterisk's %s: %w", t.Name(), err)
+		}
+	}
+	return nil
+}
+
+// replace writes a file beside the old one and renames it, so that Asterisk never reads half a file.
+func replace(name string, data []byte) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(tmp.Name()))
+		}
+	}()
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Chmod(0o640), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), name)
+}
+
+// values are what the templates read.
+type values struct {
+	*configs.Config
+	TrunkEndpoint, InContext, RecordContext, NetContext, AgentsContext string
+	FallbackQueue, RecordPrefix, MixMonitor                            string
+	Classes                                                            []string
+	NetClasses                                                         [2]string
+	Name                                                               string // of the instance, for Asterisk's own messages
+}
+
+func view(cfg *configs.Config) values {
+	return values{
+		Config:        cfg,
+		TrunkEndpoint: TrunkEndpoint,
+		InContext:     InContext, RecordContext: RecordContext, NetContext: NetContext, AgentsContext: AgentsContext,
+		FallbackQueue: FallbackQueue, RecordPrefix: RecordPrefix, MixMonitor: mixMonitorOptions,
+		Classes:    append(append([]string{"default"}, HoldClasses[:]...), netClasses[:]...),
+		NetClasses: netClasses,
+		Name:       path.Base(cfg.Asterisk.Dir),
+	}
+}
+
+// Prompt is a prompt's path without extension, as the dialplan plays it.
+func (v values) Prompt(id string) string { return path.Join(v.PromptsInside(), id) }
+
+// Tries is how often the service is tried in the net before the agents' phones are rung.
+func (v values) Tries() int {
+	net := v.Asterisk.Net
+	return int(net.FallbackAfter.Duration / net.TryEvery.Duration)
+}
+
+// Serving are the agents whose phones the fallback queue rings: those who serve a queue.
+func (v values) Serving() []configs.Agent {
+	var serving []configs.Agent
+	for _, a := range v.Config.Agents {
+		if len(a.Queues) > 0 {
+			serving = append(serving, a)
+		}
+	}
+	return serving
+}
+
+// Codecs are offered in this order: the trunk's own first, so that prompts need no transcoding.
+func (v values) Codecs() string {
+	if v.Service.Codec == "ulaw" {
+		return "ulaw,alaw"
+	}
+	return "alaw,ulaw"
+}
+
+// Matches are the trunk's addresses as pjsip.conf wants them.
+func (v values) Matches() string {
+	var m []string
+	for _, n := range v.Asterisk.Trunk.Match {
+		m = append(m, n.String())
+	}
+	return strings.Join(m, ",")
+}
