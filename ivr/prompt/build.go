@@ -102,10 +102,14 @@ func (b *builder) all(ctx context.Context) ([]Line, map[string]entry, error) {
 	entries := make(map[string]entry, len(prompts))
 	lines := make([]Line, len(prompts))
 	var faults []error
+	said := map[string]bool{} // one reason, such as a missing espeak-ng, can be everybody's
 	for i, r := range results {
 		lines[i] = r.line
 		if r.err != nil {
-			faults = append(faults, r.err)
+			if !said[r.err.Error()] {
+				faults = append(faults, r.err)
+			}
+			said[r.err.Error()] = true
 			continue
 		}
 		entries[prompts[i].ID] = r.entry

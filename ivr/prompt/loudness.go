@@ -59,11 +59,11 @@ func amplitude(db float64) float64 { return math.Pow(10, db/20) }
 func level(samples []float64, rate int) []float64 {
 	gain, out := 0.0, samples
 	for range 8 {
-		error := targetLoudness - loudness(out, rate)
-		if math.IsInf(error, 0) || math.Abs(error) < 0.05 {
+		short := targetLoudness - loudness(out, rate)
+		if math.IsInf(short, 0) || math.Abs(short) < 0.05 {
 			return out
 		}
-		gain += error
+		gain += short
 		out = limit(samples, amplitude(gain), rate)
 	}
 	return out
@@ -72,8 +72,11 @@ func level(samples []float64, rate int) []float64 {
 // limit amplifies and keeps every sample under the ceiling: where one would pass it, the gain goes down before and
 // comes back after within 5 ms, smoothly, so that no edge is heard.
 func limit(samples []float64, gain float64, rate int) []float64 {
-	reach := rate / 200
 	top := amplitude(ceiling)
+	if peak(samples)*gain <= top {
+		return scaled(samples, gain)
+	}
+	reach := rate / 200
 	need := make([]float64, len(samples))
 	for i, s := range samples {
 		need[i] = min(1, top/max(math.Abs(s*gain), 1e-9))
@@ -83,6 +86,14 @@ func limit(samples []float64, gain float64, rate int) []float64 {
 	for i, s := range samples {
 		from, to := max(0, i-reach), min(len(held), i+reach+1)
 		out[i] = s * gain * mean(held[from:to])
+	}
+	return out
+}
+
+func scaled(samples []float64, gain float64) []float64 {
+	out := make([]float64, len(samples))
+	for i, s := range samples {
+		out[i] = s * gain
 	}
 	return out
 }

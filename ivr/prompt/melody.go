@@ -2,11 +2,12 @@ package prompt
 
 import (
 	"math"
+	"sync"
 	"time"
 )
 
 // The hold tone is composed here: a slow pentatonic tune (C D E G A) of soft bell-like notes over a quiet bass. It
-// stays between 130 and 1100 Hz, where a telephone line is kind, and is quieter than speech.
+// lies between 130 and 590 Hz with its partials up to 1800, where a telephone line is kind, and is quieter than speech.
 const (
 	workRate      = 16000
 	beat          = 0.75 // seconds
@@ -22,15 +23,16 @@ type note struct {
 	level         float64
 }
 
-// tune is forty beats: three phrases that answer one another and a close.
+// tune is forty beats in five phrases: two that answer one another, a rise, a return and a close.
 var tune = phrase(1,
 	7, 1, 9, 1, 12, 2, 9, 1, 7, 1, 4, 2,
 	2, 1, 4, 1, 7, 2, 4, 1, 2, 1, 0, 2,
 	7, 1, 9, 1, 14, 1.5, 12, .5, 9, 1, 12, 1, 7, 2,
-	4, 1, 7, 1, 9, 1, 7, 1, 4, 1, 2, 1, 0, 2)
+	4, 1, 7, 1, 9, 1, 7, 1, 4, 1, 2, 1, 4, 2,
+	7, 1, 4, 1, 2, 2, 4, 1, 2, 1, 0, 2)
 
 // bass holds one low note every four beats.
-var bass = phrase(0.5, -12, 4, -15, 4, -17, 4, -12, 4, -12, 4, -15, 4, -17, 4, -5, 4, -12, 4, -12, 4)
+var bass = phrase(0.5, -12, 4, -3, 4, -5, 4, -12, 4, -8, 4, -3, 4, -5, 4, -10, 4, -5, 4, -12, 4)
 
 func phrase(level float64, pitchesAndLengths ...float64) []note {
 	var notes []note
@@ -52,8 +54,8 @@ func compose(p Prompt) []int16 {
 	return toPCM(fade(melody()[:n], fadeOut))
 }
 
-// melody is the full thirty seconds; shorter tones are its beginning.
-func melody() []float64 {
+// melody is the full thirty seconds; shorter tones are its beginning. It is composed once and never written to.
+var melody = sync.OnceValue(func() []float64 {
 	out := make([]float64, longestTone*workRate)
 	for _, n := range append(append([]note(nil), tune...), bass...) {
 		strike(out, n)
@@ -63,7 +65,7 @@ func melody() []float64 {
 		out[i] *= gain
 	}
 	return out
-}
+})
 
 // partials of the bell: few and soft, each fading faster than the one below.
 var partials = []struct{ multiple, level, decay float64 }{{1, 1, 1.1}, {2, 0.28, 1.8}, {3, 0.09, 2.8}}

@@ -62,7 +62,7 @@ func (v *Voice) Key(p Prompt) (string, error) {
 		return fmt.Sprintf("%x", sha256.Sum256(data)), nil
 	}
 	version, err := v.espeak()
-	return fmt.Sprintf("%s|%s|%d", version, v.catalogue.Voice, v.catalogue.Speed), err
+	return fmt.Sprintf("%s|%s|%d|%s", version, v.catalogue.Voice, v.catalogue.Speed, speakable(p, v.catalogue.Language)), err
 }
 
 // Render implements Renderer.
@@ -99,19 +99,7 @@ func (v *Voice) recorded(p Prompt) ([]int16, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prompt %s: its recording %s: %w", p.ID, filepath.Join(v.wavDir, p.Wav), err)
 	}
-	return toPCM(headroom(resample(s.samples, s.rate, workRate))), nil
-}
-
-// headroom keeps a recording at full scale from clipping on its way to the target level.
-func headroom(samples []float64) []float64 {
-	highest := peak(samples)
-	if highest <= 1 {
-		return samples
-	}
-	for i := range samples {
-		samples[i] /= highest
-	}
-	return samples
+	return toPCM(level(resample(s.samples, s.rate, workRate), workRate)), nil // levelled before 16 bits round a quiet one
 }
 
 // spoken has espeak-ng say the prompt. It writes a file because what it writes to a pipe has no length in its header.
@@ -138,8 +126,9 @@ func (v *Voice) spoken(ctx context.Context, p Prompt) ([]int16, error) {
 	return toPCM(trim(resample(s.samples, s.rate, workRate), tail(p.Text))), nil
 }
 
-// speakable is what the placeholder voice is given. It reads numerals in Chinese text as one big number, and a hotline's
-// number is read digit by digit.
+// speakable is what the placeholder voice is given: the catalogue's own spelling, or its text with the digits as
+// characters (the voice reads numerals as one big number, a hotline's is read digit by digit) and with the words it is
+// known to misread in pinyin.
 func speakable(p Prompt, language string) string {
 	if p.Say != "" {
 		return p.Say
@@ -147,11 +136,19 @@ func speakable(p Prompt, language string) string {
 	if language != "zh-CN" {
 		return p.Text
 	}
-	return chineseDigits.Replace(p.Text)
+	return chineseWords.Replace(chineseDigits.Replace(p.Text))
 }
 
 var chineseDigits = strings.NewReplacer("0", "零", "1", "一", "2", "二", "3", "三", "4", "四",
 	"5", "五", "6", "六", "7", "七", "8", "八", "9", "九")
+
+// chineseWords are misread by espeak-ng 1.51: characters with several readings, and 一 and 不, whose tone changes before
+// a falling one. A word missing here is spelled by the catalogue's say.
+var chineseWords = strings.NewReplacer(
+	"重新", " chong2 xin1 ", "重阳", " chong2 yang2 ", "银行", " yin2 hang2 ", "音乐", " yin1 yue4 ",
+	"部分", " bu4 fen5 ", "地区", " di4 qu1 ", "调整", " tiao2 zheng3 ", "尽快", " jin3 kuai4 ", "更换", " geng1 huan4 ",
+	"拨打", " bo1 da3 ", "欢迎", " huan1 ying2 ", "不要", " bu2 yao4 ", "不便", " bu2 bian4 ", "不到", " bu2 dao4 ",
+	"不是", " bu2 shi4 ", "一位", " yi2 wei4 ", "一次", " yi2 ci4 ", "一分钟", " yi4 fen1 zhong1 ", "一般", " yi4 ban1 ")
 
 // tail is how much silence follows a prompt, in seconds, so that prompts played one after another sound like speech: a
 // full stop breathes, a part of a sentence goes on at once.
