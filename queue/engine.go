@@ -194,7 +194,10 @@ func (e *Engine) Rejoin(agentID, callID string) error {
 func (e *Engine) Close(queueID, reason string) error {
 	defer e.enter()()
 	q := e.queues[queueID]
-	if q == nil {
+	switch {
+	case e.stopped:
+		return fmt.Errorf("closing queue %q: %w", queueID, ErrStopped)
+	case q == nil:
 		return fmt.Errorf("closing queue %q: %w", queueID, ErrUnknownQueue)
 	}
 	for _, t := range q.offered.items {

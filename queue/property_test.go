@@ -1,0 +1,348 @@
+package queue
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// ledger folds recorded changes by rules written anew and slowly: what it
+// holds must be what the engine shows, and each change must be allowed by what
+// went before.
+type ledger struct {
+	serves map[string][]string // agent → queues
+	states map[string]State
+	idle   []string          // ready, reserved and ringing agents, longest idle first
+	with   map[string]string // agent → call: reserved, ringing, talking, hold
+	lines  []Change          // KindJoined of everybody who waits
+}
+
+func newLedger(agents []Profile) *ledger {
+	l := &ledger{serves: map[string][]string{}, states: map[string]State{}, with: map[string]string{}}
+	for _, p := range agents {
+		l.serves[p.ID], l.states[p.ID] = p.Queues, StateOffline
+	}
+	return l
+}
+
+// add checks one change and takes it in.
+func (l *ledger) add(c Change) error {
+	if c.To != 0 && l.states[c.Agent] != c.From {
+		return fmt.Errorf("agent %s goes from %s but was %s", c.Agent, c.From, l.states[c.Agent])
+	}
+	switch c.Kind {
+	case KindJoined:
+		if l.agentWith(c.Call) != "" || l.at(c.Call) >= 0 {
+			return fmt.Errorf("call %s is there twice", c.Call)
+		}
+		l.lines = append(l.lines, c)
+	case KindOffered:
+		if err := l.fair(c); err != nil {
+			return err
+		}
+	case KindConnected:
+		if l.with[c.Agent] != c.Call {
+			return fmt.Errorf("connected to %q, reserved for %q", c.Call, l.with[c.Agent])
+		}
+		l.drop(c.Call)
+	case KindRefused:
+		if l.with[c.Agent] != c.Call || l.at(c.Call) < 0 {
+			return fmt.Errorf("refused an offer that was not there")
+		}
+	case KindLeft, KindLapsed:
+		if l.at(c.Call) < 0 || l.agentWith(c.Call) != c.Agent {
+			return fmt.Errorf("call %s ended its wait with agent %q, reserved is %q", c.Call, c.Agent, l.agentWith(c.Call))
+		}
+		l.drop(c.Call)
+	}
+	if c.To != 0 {
+		l.move(c)
+	}
+	return nil
+}
+
+// fair: the caller is the first of all the agent's queues, the agent the
+// longest idle of all who serve the caller's queue, and both are free.
+func (l *ledger) fair(c Change) error {
+	if a := l.agentWith(c.Call); a != "" {
+		return fmt.Errorf("call %s already has agent %s", c.Call, a)
+	}
+	i := l.at(c.Call)
+	if i < 0 {
+		return fmt.Errorf("call %s does not wait", c.Call)
+	}
+	if !slices.Contains(l.serves[c.Agent], c.Queue) {
+		return fmt.Errorf("agent %s does not serve %s", c.Agent, c.Queue)
+	}
+	for _, other := range l.lines {
+		if l.agentWith(other.Call) == "" && slices.Contains(l.serves[c.Agent], other.Queue) && before(other, l.lines[i]) {
+			return fmt.Errorf("agent %s was offered call %s, but %s stands before it", c.Agent, c.Call, other.Call)
+		}
+	}
+	for _, id := range l.idle {
+		if l.states[id] == StateReady && slices.Contains(l.serves[id], c.Queue) {
+			if id != c.Agent {
+				return fmt.Errorf("agent %s was chosen, but %s has been idle for longer", c.Agent, id)
+			}
+			break
+		}
+	}
+	return nil
+}
+
+func (l *ledger) move(c Change) {
+	l.states[c.Agent] = c.To
+	released := c.To == StateReady && (c.Kind == KindLeft || c.Kind == KindLapsed)
+	onOffer := c.To == StateReserved || c.To == StateRinging
+	if !released && !onOffer && c.From != c.To {
+		l.idle = slices.DeleteFunc(l.idle, func(id string) bool { return id == c.Agent })
+		if c.To == StateReady {
+			l.idle = append(l.idle, c.Agent)
+		}
+	}
+	switch c.To {
+	case StateReserved, StateRinging, StateTalking, StateHold:
+		l.with[c.Agent] = c.Call
+	default:
+		delete(l.with, c.Agent)
+	}
+}
+
+func (l *ledger) at(call string) int {
+	return slices.IndexFunc(l.lines, func(c Change) bool { return c.Call == call })
+}
+
+func (l *ledger) drop(call string) { l.lines = slices.Delete(l.lines, l.at(call), l.at(call)+1) }
+
+func (l *ledger) agentWith(call string) string {
+	for agent, with := range l.with {
+		if with == call {
+			return agent
+		}
+	}
+	return ""
+}
+
+// before is the order of callers written out once more; lines keeps the order
+// of joining, which decides between equals.
+func before(a, b Change) bool {
+	if a.Head != b.Head {
+		return a.Head
+	}
+	if a.Priority != b.Priority {
+		return a.Priority > b.Priority
+	}
+	return a.Arrived.Before(b.Arrived)
+}
+
+// world is an engine with its callers and phones, driven at random.
+type world struct {
+	t       *rapid.T
+	e       *Engine
+	o       Options
+	ledger  *ledger
+	fed     chan []Change
+	tickets map[string]*Ticket // by call, as long as their caller is on the line
+	offers  map[string]*Offer  // by call, the latest
+	calls   int
+}
+
+func newWorld(t *rapid.T) *world {
+	w := &world{t: t, tickets: map[string]*Ticket{}, offers: map[string]*Offer{}, fed: make(chan []Change, 10_000)}
+	queues := []string{"a", "b", "c"}
+	for _, id := range queues {
+		w.o.Queues = append(w.o.Queues, Rules{
+			ID:              id,
+			MaxWaiting:      rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "max waiting "+id),
+			WrapUp:          time.Duration(rapid.IntRange(0, 20).Draw(t, "wrap-up "+id)) * time.Second,
+			DeclinePause:    time.Duration(rapid.IntRange(1, 20).Draw(t, "decline pause "+id)) * time.Second,
+			MissesBeforeOut: rapid.IntRange(1, 3).Draw(t, "misses "+id),
+			Unattended:      30 * time.Second,
+		})
+	}
+	for i := range rapid.IntRange(1, 6).Draw(t, "agents") {
+		w.o.Agents = append(w.o.Agents, Profile{
+			ID:     fmt.Sprint(1001 + i),
+			Queues: rapid.SliceOfNDistinct(rapid.SampledFrom(queues), 1, 3, rapid.ID[string]).Draw(t, "queues"),
+		})
+	}
+	w.ledger = newLedger(w.o.Agents)
+	w.o.Record = func(c []Change) { w.fed <- c }
+	var err error
+	if w.e, err = New(w.o); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) agent() string {
+	return rapid.SampledFrom(w.o.Agents).Draw(w.t, "agent").ID
+}
+
+func (w *world) queue() string {
+	return rapid.SampledFrom(w.o.Queues).Draw(w.t, "queue").ID
+}
+
+func pick[T any](t *rapid.T, from map[string]T) T {
+	if len(from) == 0 {
+		t.Skip("nothing to pick")
+	}
+	return from[rapid.SampledFrom(slices.Sorted(maps.Keys(from))).Draw(t, "call")]
+}
+
+// actions is what people and phones do, sensible or not.
+func (w *world) actions() map[string]func(*rapid.T) {
+	join := func(t *rapid.T) {
+		w.calls++
+		id := fmt.Sprintf("call %03d", w.calls)
+		if len(w.offers) > 0 && rapid.IntRange(0, 3).Draw(t, "returning") == 0 {
+			id = pick(t, w.offers).ticket.Caller().ID
+		}
+		ticket, err := w.e.Join(Caller{
+			ID: id, Queue: w.queue(),
+			Priority: rapid.IntRange(0, 2).Draw(t, "priority"),
+			Head:     rapid.IntRange(0, 5).Draw(t, "head") == 0,
+			Arrived:  time.Now().Add(time.Duration(rapid.IntRange(-3, 3).Draw(t, "arrived")) * time.Second),
+		})
+		if err == nil {
+			w.tickets[id] = ticket
+		}
+	}
+	talk := func(verb func(agent, call string) error) func(*rapid.T) {
+		return func(t *rapid.T) { _ = verb(w.agent(), pick(t, w.offers).ticket.Caller().ID) }
+	}
+	end := func(t *rapid.T) { // the agent's present talk, so that talks do end
+		if v, _ := w.e.Agent(w.agent()); v.Call != "" {
+			_ = w.e.EndTalk(v.ID, v.Call)
+		}
+	}
+	rejoin := func(t *rapid.T) {
+		if v, _ := w.e.Agent(w.agent()); v.Call != "" {
+			_ = w.e.Rejoin(v.ID, v.Call)
+		}
+	}
+	fail := func(t *rapid.T) {
+		pick(t, w.offers).Failed(rapid.SampledFrom([]Refusal{NoAnswer, Declined, Unreachable, Cancelled}).Draw(t, "refusal"))
+	}
+	return map[string]func(*rapid.T){
+		"join": join, "join again": join, "and again": join,
+		"leave":     func(t *rapid.T) { pick(t, w.tickets).Leave("hang-up") },
+		"ringing":   func(t *rapid.T) { _ = pick(t, w.offers).Ringing() },
+		"connected": func(t *rapid.T) { _ = pick(t, w.offers).Connected() },
+		"answered":  func(t *rapid.T) { _ = pick(t, w.offers).Connected() },
+		"failed":    fail,
+		"hold":      talk(w.e.Hold), "resume": talk(w.e.Resume), "end": talk(w.e.EndTalk),
+		"end talk": end, "rejoin": rejoin, "rejoin any": talk(w.e.Rejoin),
+		"sign in":       func(*rapid.T) { _ = w.e.SignIn(w.agent()) },
+		"sign in again": func(*rapid.T) { _ = w.e.SignIn(w.agent()) },
+		"sign out":      func(*rapid.T) { _ = w.e.SignOut(w.agent()) },
+		"pause":         func(*rapid.T) { _ = w.e.Pause(w.agent(), "lunch") },
+		"ready":         func(*rapid.T) { _ = w.e.Ready(w.agent()) },
+		"reachable":     func(*rapid.T) { _ = w.e.Reachable(w.agent()) },
+		"close":         func(*rapid.T) { _ = w.e.Close(w.queue(), LapseClosing) },
+		"time passes":   func(t *rapid.T) { time.Sleep(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second) },
+		"":              w.check,
+	}
+}
+
+// check holds after every action.
+func (w *world) check(t *rapid.T) {
+	synctest.Wait()
+	for len(w.fed) > 0 {
+		for _, c := range <-w.fed {
+			if err := w.ledger.add(c); err != nil {
+				t.Fatalf("%v\nin %+v", err, c)
+			}
+		}
+	}
+	for id, ticket := range w.tickets {
+		select {
+		case o := <-ticket.Offers():
+			if o.Context().Err() == nil {
+				w.offers[id] = o
+			}
+		default:
+		}
+	}
+	w.checkAgents(t)
+	w.checkCallers(t)
+}
+
+func (w *world) checkAgents(t *rapid.T) {
+	withCall := map[string]string{}
+	for _, v := range w.e.Agents() {
+		if v.State != w.ledger.states[v.ID] {
+			t.Fatalf("agent %s is %s, by the changes %s", v.ID, v.State, w.ledger.states[v.ID])
+		}
+		switch v.State {
+		case StateReserved, StateRinging, StateTalking, StateHold:
+			if v.Call != w.ledger.with[v.ID] || withCall[v.Call] != "" {
+				t.Fatalf("agent %s is with call %q, by the changes %q; that call also has agent %q", v.ID, v.Call, w.ledger.with[v.ID], withCall[v.Call])
+			}
+			withCall[v.Call] = v.ID
+		}
+		if v.State == StateReserved || v.State == StateRinging {
+			if stuck := time.Since(v.Since); stuck > DefaultRingTimeout+ReportGrace {
+				t.Fatalf("agent %s has been %s for %v", v.ID, v.State, stuck)
+			}
+		}
+	}
+}
+
+func (w *world) checkCallers(t *rapid.T) {
+	for _, rules := range w.o.Queues {
+		var want []Change
+		for _, c := range w.ledger.lines {
+			if c.Queue == rules.ID {
+				want = append(want, c)
+			}
+		}
+		slices.SortStableFunc(want, func(a, b Change) int { return cmp.Compare(count(before(b, a)), count(before(a, b))) })
+		got := w.e.Waiting(rules.ID)
+		if len(got) != len(want) {
+			t.Fatalf("queue %s holds %d callers, by the changes %d", rules.ID, len(got), len(want))
+		}
+		for i, v := range got {
+			if v.ID != want[i].Call || v.OfferedTo != w.ledger.agentWith(v.ID) || w.tickets[v.ID].Position() != i+1 {
+				t.Fatalf("place %d of %s is call %s, offered to %q, position %d; by the changes call %s, offered to %q",
+					i+1, rules.ID, v.ID, v.OfferedTo, w.tickets[v.ID].Position(), want[i].Call, w.ledger.agentWith(v.ID))
+			}
+			if v.OfferedTo == "" {
+				w.checkNobodyIdles(t, v)
+			}
+		}
+		if len(got) > 0 && w.e.SignedIn(rules.ID) == 0 {
+			t.Fatalf("%d callers wait in %s with nobody signed in", len(got), rules.ID)
+		}
+	}
+}
+
+func (w *world) checkNobodyIdles(t *rapid.T, v CallerView) {
+	for id, state := range w.ledger.states {
+		if state == StateReady && slices.Contains(w.ledger.serves[id], v.Queue) {
+			t.Fatalf("call %s waits in %s while agent %s is ready", v.ID, v.Queue, id)
+		}
+	}
+}
+
+// noDeadline hides testing.T's Deadline, which may not be asked in a bubble.
+type noDeadline struct{ testing.TB }
+
+// Whatever people and phones do, in any order: never two agents for a caller,
+// nor two callers for an agent; the order is kept; nobody waits while an agent
+// who could help is ready; no agent is stuck; the changes alone tell it all.
+func TestAnyCourseOfEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(noDeadline{t}, func(t *rapid.T) {
+			w := newWorld(t)
+			defer w.e.Stop()
+			t.Repeat(w.actions())
+		})
+	})
+}
