@@ -1,0 +1,162 @@
+package call
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"hotline/ari"
+)
+
+// Party is who ended a leg.
+type Party string
+
+// The parties.
+const (
+	CallerParty   Party = "caller"
+	AgentParty    Party = "agent"
+	ServiceParty  Party = "service"
+	AsteriskParty Party = "asterisk"
+	NobodyKnown   Party = "unknown"
+)
+
+// How a leg ended.
+const (
+	Pressed    = "pressed"     // the party hung up
+	LineFailed = "line-failed" // the party's line died under it
+	Command    = "command"     // we or Asterisk ended it
+	Vanished   = "vanished"    // it was found absent
+)
+
+// Grade says how sure a verdict is.
+type Grade string
+
+// The grades.
+const (
+	Proven   Grade = "proven"   // signalled by the one who did it, or commanded by us
+	Inferred Grade = "inferred" // what the cause usually means
+	Unknown  Grade = "unknown"
+)
+
+// Ending is who hung up, as evidence and not as a label (B4, E1).
+type Ending struct {
+	Leg   string `json:"leg"` // "caller", "agent 1001"
+	Who   Party  `json:"who"`
+	How   string `json:"how"`
+	Grade Grade  `json:"grade"`
+	Why   string `json:"why"` // the fact that decided
+	Facts Facts  `json:"facts"`
+}
+
+// Facts are what was seen and done at a leg's end, whoever is blamed.
+type Facts struct {
+	PhoneAsked time.Time `json:"phone_asked,omitzero"` // the phone's own hang-up
+	SoftAsked  time.Time `json:"soft_asked,omitzero"`  // asked for by a command or by Asterisk
+	Commanded  time.Time `json:"commanded,omitzero"`   // by us
+	Command    string    `json:"command,omitempty"`    // why we did
+	Gone       time.Time `json:"gone,omitzero"`
+	Cause      int       `json:"cause,omitempty"`      // Q.850
+	CauseText  string    `json:"cause_text,omitempty"` //
+	TechCause  int       `json:"tech_cause,omitempty"` // SIP status
+	Lost       bool      `json:"lost,omitempty"`       // the end was not seen
+}
+
+func facts(e ari.Evidence) Facts {
+	f := Facts{Gone: e.GoneAt, Cause: e.Cause, CauseText: e.CauseText, TechCause: e.TechCause, Lost: e.Lost}
+	for _, r := range e.Requests {
+		at := &f.PhoneAsked
+		if r.Soft {
+			at = &f.SoftAsked
+		}
+		if at.IsZero() {
+			*at = r.At
+		}
+	}
+	for _, c := range e.Commands {
+		if c.Err == nil && f.Commanded.IsZero() {
+			f.Commanded, f.Command = c.At, c.Reason
+		}
+	}
+	return f
+}
+
+// ended is when the leg's end began: the first sign of it.
+func (f Facts) ended() time.Time {
+	first := f.Gone
+	for _, at := range []time.Time{f.PhoneAsked, f.SoftAsked, f.Commanded} {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+// Q.850 causes that speak of a line and not of a person.
+const (
+	causeNoRTP            = 44 // Asterisk's rtp_timeout
+	causeDestinationOut   = 27
+	causeNetworkOut       = 38
+	causeTemporaryFailure = 41
+	causeCongestion       = 42
+	causeRecoveryOnTimer  = 102
+)
+
+var lineCauses = map[int]string{
+	causeDestinationOut:   "the destination is out of order",
+	causeNetworkOut:       "the network is out of order",
+	causeTemporaryFailure: "a temporary failure",
+	causeCongestion:       "congestion",
+	causeRecoveryOnTimer:  "no answer in time: the session timer expired",
+}
+
+// role names a leg and the person at its end.
+type role struct {
+	leg   string
+	party Party
+}
+
+func (a *agentLeg) role() role { return role{leg: "agent " + a.ID, party: AgentParty} }
+
+// judge decides who ended a leg. The first rule that fits decides: what was
+// signalled comes before what was commanded later, and both before what a
+// cause merely suggests.
+func judge(r role, evidence ari.Evidence) Ending {
+	f := facts(evidence)
+	verdict := func(who Party, how string, grade Grade, why string) Ending {
+		return Ending{Leg: r.leg, Who: who, How: how, Grade: grade, Why: why, Facts: f}
+	}
+	asked, commanded := !f.PhoneAsked.IsZero(), !f.Commanded.IsZero()
+	switch {
+	case f.Lost:
+		return verdict(NobodyKnown, Vanished, Unknown, "its end was not seen")
+	case f.Cause == causeNoRTP:
+		return verdict(r.party, LineFailed, Proven, "no sound arrived any more")
+	case asked && (!commanded || !f.PhoneAsked.After(f.Commanded)):
+		return verdict(r.party, Pressed, Proven, "the phone said goodbye")
+	case commanded:
+		return verdict(ServiceParty, Command, Proven, "we hung up")
+	case lineCauses[f.Cause] != "":
+		return verdict(r.party, LineFailed, Inferred, lineCauses[f.Cause])
+	case !f.SoftAsked.IsZero():
+		return verdict(AsteriskParty, Command, Inferred, "Asterisk asked for it and we did not")
+	default:
+		return verdict(NobodyKnown, Vanished, Unknown, "nothing tells")
+	}
+}
+
+// endings judges every leg that was part of a conversation with the caller.
+func (c *call) endings() []Ending {
+	all := []Ending{judge(role{"caller", CallerParty}, c.caller.Evidence())}
+	for _, a := range c.agents {
+		if a.joined {
+			all = append(all, judge(a.role(), a.leg.Evidence()))
+		}
+	}
+	return all
+}
+
+// firstToLeave names who left first, which is what people ask.
+func firstToLeave(endings []Ending) string {
+	first := slices.MinFunc(endings, func(a, b Ending) int { return a.Facts.ended().Compare(b.Facts.ended()) })
+	return fmt.Sprintf("%s %s (%s)", first.Who, first.How, first.Grade)
+}

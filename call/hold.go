@@ -1,0 +1,143 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hotline/ari"
+	"hotline/ivr/prompt"
+)
+
+// holdTone is what a caller hears while nobody talks, in the queue exactly as
+// on an agent's hold: the tone, with an apology that begins 30, 60, 90 … s
+// after it started (A3, C3). The whole list is Asterisk's from the start, so
+// it goes on, apologies included, while this service is away.
+type holdTone struct {
+	leg     *ari.Leg
+	list    func(elapsed time.Duration, first []string) []string // media from here on
+	started time.Time
+	playing *ari.Playback
+	spoken  func(nth int) []string // what to add to the nth apology; nil or empty for nothing
+	nth     int                    // the apology to come, from 1
+	timer   *time.Timer
+	late    func(time.Duration) // told how late each apology began
+	startup time.Duration       // from the moment the tone was due to its acceptance
+}
+
+// apologyLead is how long before an apology is due its list is replaced: the
+// time of the two requests it takes.
+const apologyLead = 15 * time.Millisecond
+
+// holdSegments is how many apologies are handed over at once: 20 minutes of
+// them should this service not come back.
+const holdSegments = 40
+
+// startTone begins the tone with what is said first ("please wait"). spoken
+// adds a position or an estimate to chosen apologies.
+func (c *call) startTone(ctx context.Context, spoken func(nth int) []string, first ...string) error {
+	h := &holdTone{
+		leg:     c.caller,
+		list:    c.holdMedia,
+		started: time.Now(),
+		spoken:  spoken,
+		nth:     1,
+		late:    func(d time.Duration) { c.metrics.apologyLate.Observe(d.Seconds()) },
+	}
+	if len(first) > 0 {
+		c.said(first)
+	}
+	playing, err := h.leg.Play(ctx, h.list(0, first), ari.PlayOptions{})
+	if err != nil {
+		return fmt.Errorf("call %s: starting the hold tone: %w", c.id, err)
+	}
+	h.playing, h.startup = playing, time.Since(h.started)
+	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
+	c.tone = h
+	return nil
+}
+
+// holdMedia is the list of a wait that has lasted for elapsed.
+func (s *Service) holdMedia(elapsed time.Duration, first []string) []string {
+	ids := prompt.HoldList(s.library, elapsed, first, holdSegments)
+	media := make([]string, len(ids))
+	for i, id := range ids {
+		media[i] = s.media(id)
+	}
+	return media
+}
+
+// due is when the next apology begins.
+func (h *holdTone) due() time.Time {
+	return h.started.Add(time.Duration(h.nth) * prompt.HoldEvery)
+}
+
+// tick fires shortly before each apology; nil (never) where there is no tone.
+func (h *holdTone) tick() <-chan time.Time {
+	if h == nil {
+		return nil
+	}
+	return h.timer.C
+}
+
+// apologise is called at tick. Where something is to be said with this
+// apology, the list's tail is replaced: the new list is queued behind the old
+// one before the old one is stopped, so that there is no gap and, should we
+// die in between, the old list goes on with its plain apology.
+func (h *holdTone) apologise(ctx context.Context) (said []string, err error) {
+	nth := h.nth
+	due := h.due()
+	h.nth++
+	h.timer.Reset(time.Until(h.due()) - apologyLead)
+	if h.spoken != nil {
+		said = h.spoken(nth)
+	}
+	if len(said) == 0 && !h.over() {
+		h.late(h.startup)
+		return nil, nil
+	}
+	playing, err := h.leg.Play(ctx, h.list(due.Sub(h.started), said), ari.PlayOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("speaking at apology %d: %w", nth, err)
+	}
+	if err := pause(ctx, time.Until(due)); err != nil {
+		return nil, err
+	}
+	old := h.playing
+	h.playing = playing
+	if err := old.Stop(ctx); err != nil {
+		return nil, fmt.Errorf("ending the tone before apology %d: %w", nth, err)
+	}
+	h.startup = max(time.Since(due), 0)
+	h.late(h.startup)
+	return said, nil
+}
+
+// over says whether the list has run out, which only a very long wait sees.
+func (h *holdTone) over() bool {
+	select {
+	case <-h.playing.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// stopTone ends the tone and journals how long it was heard.
+func (c *call) stopTone(ctx context.Context) error {
+	if c.tone == nil {
+		return nil
+	}
+	h := c.tone
+	c.tone = nil
+	h.forget()
+	lasted := time.Since(h.started)
+	c.write(KindTone, Tone{Seconds: lasted.Seconds(), Apologies: int(lasted / prompt.HoldEvery)})
+	if err := h.playing.Stop(ctx); err != nil {
+		return fmt.Errorf("call %s: stopping the hold tone: %w", c.id, err)
+	}
+	return nil
+}
+
+// forget stops the clock and leaves the sound to end with the leg.
+func (h *holdTone) forget() { h.timer.Stop() }

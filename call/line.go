@@ -1,0 +1,169 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hotline/ari"
+	"hotline/ivr"
+)
+
+// line is a leg as the machine's conversations need it: it speaks prompts and
+// reads keys. It implements ivr.Phone.
+type line struct {
+	session *ari.Session
+	leg     *ari.Leg
+	media   func(prompt string) string // a prompt's file, as Asterisk names it
+	note    func(prompts []string)     // told before anything is played; nil for nobody
+	keys    []rune                     // pressed and not yet asked for
+}
+
+// keyBuffer bounds how many keys are kept ahead of the questions; a phone
+// that sends 200 a second loses the rest.
+const keyBuffer = 32
+
+var _ ivr.Phone = (*line)(nil)
+
+// Say plays the prompts to their end. Keys pressed meanwhile are kept.
+func (l *line) Say(ctx context.Context, prompts ...string) error {
+	playing, err := l.play(ctx, prompts)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-playing.Done():
+		return context.Cause(ctx)
+	case <-ctx.Done():
+		return l.stopped(ctx, playing)
+	}
+}
+
+// Ask plays the prompts followed by silence for as long as it waits, so that
+// Asterisk keeps the time and the recording does not skip, and stops at the
+// first key.
+func (l *line) Ask(ctx context.Context, wait time.Duration, prompts ...string) (rune, error) {
+	if key, ok := l.key(); ok {
+		return key, context.Cause(ctx)
+	}
+	playing, err := l.play(ctx, append(prompts[:len(prompts):len(prompts)], silence(wait)...))
+	if err != nil {
+		return ivr.Silence, err
+	}
+	return l.await(ctx, playing)
+}
+
+// Replay plays a recording of this call, then asks as Ask does.
+func (l *line) Replay(ctx context.Context, name string, wait time.Duration, prompts ...string) (rune, error) {
+	media := append([]string{"recording:" + name}, l.files(append(prompts, silence(wait)...))...)
+	playing, err := l.leg.Play(ctx, media, ari.PlayOptions{})
+	if err != nil {
+		return ivr.Silence, fmt.Errorf("replaying a recording: %w", err)
+	}
+	return l.await(ctx, playing)
+}
+
+// Record takes down what is said, until silence, a key, or its limit.
+func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, error) {
+	rec, err := l.leg.Record(ctx, ari.RecordOptions{
+		Name: o.Name, Format: "wav", MaxDuration: o.MaxLength, MaxSilence: o.MaxSilence,
+		TerminateOn: "#", IfExists: "overwrite",
+	})
+	if err != nil {
+		return ivr.Recorded{}, fmt.Errorf("recording a message: %w", err)
+	}
+	select {
+	case <-rec.Done():
+	case <-ctx.Done(): // Asterisk keeps what a caller said who hung up
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		select {
+		case <-rec.Done():
+		case <-grace.Done():
+		}
+	}
+	l.key() // a # that ended the message is not an answer to the next question
+	l.keys = nil
+	return ivr.Recorded{Name: o.Name, Duration: said(rec.Result())}, context.Cause(ctx)
+}
+
+// await waits for a key or the end of what is playing.
+func (l *line) await(ctx context.Context, playing *ari.Playback) (rune, error) {
+	for {
+		if key, ok := l.key(); ok {
+			return key, l.stopped(ctx, playing)
+		}
+		select {
+		case <-l.session.Wake():
+		case <-playing.Done():
+			key, _ := l.key()
+			return key, context.Cause(ctx)
+		case <-ctx.Done():
+			return ivr.Silence, l.stopped(ctx, playing)
+		}
+	}
+}
+
+// stopped ends a playback and reports why the conversation ended, if it did.
+// A caller who is gone has taken the playback along.
+func (l *line) stopped(ctx context.Context, playing *ari.Playback) error {
+	if l.leg.Context().Err() == nil {
+		if err := playing.Stop(context.WithoutCancel(ctx)); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("stopping a prompt: %w", err)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error) {
+	if l.note != nil {
+		l.note(spoken(prompts))
+	}
+	playing, err := l.leg.Play(ctx, l.files(prompts), ari.PlayOptions{})
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
+		return nil, fmt.Errorf("playing %v: %w", prompts, err)
+	}
+	return playing, nil
+}
+
+func (l *line) files(prompts []string) []string {
+	media := make([]string, len(prompts))
+	for i, p := range prompts {
+		media[i] = l.media(p)
+	}
+	return media
+}
+
+// key takes the oldest key pressed and not yet asked for.
+func (l *line) key() (rune, bool) {
+	for {
+		event, ok := l.session.Poll()
+		if !ok {
+			break
+		}
+		// What else happens on the call is either waited for by itself (a
+		// playback's end, a leg's end) or of no interest to a conversation.
+		if event.Kind == ari.Key && event.Leg == l.leg && len(l.keys) < keyBuffer {
+			l.keys = append(l.keys, event.Digit)
+		}
+	}
+	if len(l.keys) == 0 {
+		return ivr.Silence, false
+	}
+	key := l.keys[0]
+	l.keys = l.keys[1:]
+	return key, true
+}
+
+// forget drops the keys pressed so far: they were meant for something else.
+func (l *line) forget() {
+	l.key()
+	l.keys = nil
+}
+
+// said is how long somebody spoke: the silence that ended the recording does
+// not count.
+func said(r ari.RecordingResult) time.Duration { return max(r.Duration-r.Silence, 0) }

@@ -1,0 +1,82 @@
+package call
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the standard's figures, from the first day.
+type metrics struct {
+	rings       prometheus.Histogram
+	breaches    prometheus.Counter
+	firstSound  prometheus.Histogram
+	apologyLate prometheus.Histogram
+	active      *prometheus.GaugeVec
+	ended       *prometheus.CounterVec
+	wait        *prometheus.HistogramVec
+	served      *prometheus.CounterVec
+	unjournaled prometheus.Counter
+	targets     map[string]time.Duration // service level by queue
+}
+
+func newMetrics(reg prometheus.Registerer, targets map[string]time.Duration) *metrics {
+	m := &metrics{
+		rings: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hotline_rings_before_answer", Help: "Rings a caller heard begin before the answer (B1: at most 3).",
+			Buckets: []float64{1, 2, 3, 4, 6, 10},
+		}),
+		breaches: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hotline_three_ring_breaches_total", Help: "Calls answered when the fourth ring had begun, or later (B1).",
+		}),
+		firstSound: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hotline_first_sound_seconds", Help: "From a caller's arrival to the greeting's request.",
+			Buckets: []float64{.5, 1, 1.5, 2, 5, 10, 15, 30},
+		}),
+		apologyLate: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hotline_apology_late_seconds", Help: "How late an apology of the hold tone began (C3).",
+			Buckets: []float64{.005, .01, .02, .05, .1, .2, .5, 1, 5},
+		}),
+		active: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "hotline_active_calls", Help: "Calls under way by stage.",
+		}, []string{"stage"}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hotline_calls_total", Help: "Calls that ended, by result and reason.",
+		}, []string{"result", "reason"}),
+		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hotline_wait_seconds", Help: "How long callers waited in line, by queue and whether they were served.",
+			Buckets: []float64{1, 5, 10, 20, 30, 60, 120, 300, 600, 1800},
+		}, []string{"queue", "end"}),
+		served: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hotline_service_level_total", Help: "Callers served, by queue and whether within the queue's target (E2).",
+		}, []string{"queue", "within"}),
+		unjournaled: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hotline_unjournaled_entries_total", Help: "Entries of calls that the journal did not take.",
+		}),
+		targets: targets,
+	}
+	if reg != nil {
+		reg.MustRegister(m.rings, m.breaches, m.firstSound, m.apologyLate, m.active, m.ended, m.wait, m.served, m.unjournaled)
+	}
+	return m
+}
+
+func (m *metrics) answered(after time.Duration) {
+	m.rings.Observe(float64(rings(after)))
+	if late(after) {
+		m.breaches.Inc()
+	}
+}
+
+func (m *metrics) connected(queue string, waited time.Duration) {
+	m.wait.WithLabelValues(queue, "served").Observe(waited.Seconds())
+	within := "no"
+	if target := m.targets[queue]; target == 0 || waited <= target {
+		within = "yes"
+	}
+	m.served.WithLabelValues(queue, within).Inc()
+}
+
+func (m *metrics) abandoned(queue string, waited time.Duration) {
+	m.wait.WithLabelValues(queue, "abandoned").Observe(waited.Seconds())
+}

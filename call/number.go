@@ -1,0 +1,29 @@
+package call
+
+import "strings"
+
+// callerNumber keeps the digits of a caller's number. Whatever else a phone
+// puts there (words, control characters, thousands of letters) is as good as
+// a number withheld: "".
+func callerNumber(raw string) string {
+	number := strings.TrimPrefix(raw, "+")
+	if len(number) < 3 || len(number) > 20 {
+		return ""
+	}
+	for _, r := range number {
+		if r < '0' || r > '9' {
+			return ""
+		}
+	}
+	return number
+}
+
+// mask hides the middle of a number, as it is shown and logged: 138****5678.
+func mask(number string) string {
+	if len(number) < 7 {
+		return strings.Repeat("*", len(number))
+	}
+	tail := 4
+	head := min(3, len(number)-tail-1)
+	return number[:head] + strings.Repeat("*", len(number)-head-tail) + number[len(number)-tail:]
+}

@@ -1,0 +1,59 @@
+package call
+
+import (
+	"context"
+	"errors"
+
+	"hotline/ari"
+)
+
+// conclude gives the call its one result and one reason. What the caller got
+// counts before how the script ended: whoever talked was served, even where
+// the farewell broke.
+func (c *call) conclude(stage string, err error) Outcome {
+	switch {
+	case c.talked():
+		return Outcome{Served, "talked"}
+	case c.left != nil:
+		return Outcome{Messaged, c.left.Reason}
+	case err != nil && !callerGone(err):
+		return Outcome{Failed, failure(err)}
+	case c.outcome != (Outcome{}):
+		return c.outcome
+	case c.informed:
+		return Outcome{Informed, "menu"}
+	default:
+		return Outcome{Abandoned, stage}
+	}
+}
+
+func (c *call) talked() bool {
+	for _, a := range c.agents {
+		if a.joined {
+			return true
+		}
+	}
+	return false
+}
+
+// callerGone says whether the script ended because the caller is not there
+// any more: an expected end, and not an error.
+func callerGone(err error) bool {
+	var gone *ari.GoneError
+	return errors.As(err, &gone)
+}
+
+// failure names what broke, for the reports.
+func failure(err error) string {
+	var fault *ari.Error
+	switch {
+	case errors.As(err, &fault) && fault.Unavailable():
+		return "asterisk-unavailable"
+	case errors.As(err, &fault):
+		return "asterisk-refused"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "too-slow"
+	default:
+		return "internal"
+	}
+}

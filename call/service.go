@@ -1,0 +1,243 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hotline/ari"
+	"hotline/ivr"
+	"hotline/ivr/calendar"
+	"hotline/ivr/prompt"
+	"hotline/journal"
+	"hotline/queue"
+	"hotline/recordings"
+)
+
+// Journal takes entries; an error means that they were not kept.
+type Journal interface {
+	Append(ctx context.Context, entries ...journal.Entry) (last int64, err error)
+}
+
+// Options are the parts a Service is made of. All are required unless said
+// otherwise.
+type Options struct {
+	Link       *ari.Link
+	Queue      *queue.Engine
+	Journal    Journal
+	Calendar   *calendar.Calendar
+	Menus      ivr.Menus
+	Messages   ivr.MessageTaker
+	Library    *prompt.Library
+	Speech     *prompt.Speech
+	Recordings *recordings.Store
+
+	SoundsDir   string                   // the library's folder, as Asterisk sees it
+	MessageFile func(name string) string // where Asterisk leaves a message, as this machine sees it
+	PIN         func(agent, pin string) bool
+
+	AfterRings      int           // rings before the answer, 1 to 3 (B1)
+	Record          bool          // whether calls are recorded
+	RecordingNotice string        // the prompt that tells the caller so
+	RatingWait      time.Duration // for the rating's key (A11); 0: nobody is asked
+	MixTalk         bool          // every talk is mixed, never bridged natively: see docs/recording.md
+	Queues          map[string]QueueOptions
+	Announcements   []Announcement // what the operator can put in force
+	Announced       []string       // what was in force when the service was last seen
+
+	Now        func() time.Time      // the wall clock; nil: time.Now
+	Logger     *slog.Logger          // nil: slog.Default
+	Registerer prometheus.Registerer // nil: no metrics
+}
+
+// QueueOptions is what a call needs to know about a queue.
+type QueueOptions struct {
+	Name          string        // what an agent's phone shows
+	ServiceLevel  time.Duration // the target; 0: none
+	PositionEvery int           // position and estimate at every n-th apology; 0: never
+}
+
+// Service serves every caller who arrives.
+type Service struct {
+	o             Options
+	log           *slog.Logger
+	now           func() time.Time
+	link          *ari.Link
+	queue         *queue.Engine
+	journal       Journal
+	calendar      *calendar.Calendar
+	menus         ivr.Menus
+	messages      ivr.MessageTaker
+	library       *prompt.Library
+	speech        *prompt.Speech
+	recordings    *recordings.Store
+	metrics       *metrics
+	announcements announcements
+	pins          pinGuard
+
+	mu     sync.Mutex
+	byBack map[string]func(ari.Arrival) // agents who may come back to their last call
+}
+
+// New puts a service together; Run sets it going.
+func New(o Options) *Service {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	targets := map[string]time.Duration{}
+	for id, q := range o.Queues {
+		targets[id] = q.ServiceLevel
+	}
+	s := &Service{
+		o: o, log: o.Logger, now: o.Now,
+		link: o.Link, queue: o.Queue, journal: o.Journal,
+		calendar: o.Calendar, menus: o.Menus, messages: o.Messages,
+		library: o.Library, speech: o.Speech, recordings: o.Recordings,
+		metrics: newMetrics(o.Registerer, targets),
+		pins:    pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
+		byBack:  map[string]func(ari.Arrival){},
+	}
+	s.announcements.known = map[string]Announcement{}
+	for _, a := range o.Announcements {
+		s.announcements.known[a.Name] = a
+	}
+	s.announcements.on = o.Announced
+	return s
+}
+
+// Run serves callers until ctx ends, and returns when every script has left
+// its call. Calls are not hung up: Asterisk keeps them.
+func (s *Service) Run(ctx context.Context) error {
+	calls, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() { stop(errShutdown) })()
+	var scripts sync.WaitGroup
+	defer scripts.Wait()
+	scripts.Go(func() { s.watchHours(calls) })
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case arrival, ok := <-s.link.Arrivals():
+			if !ok {
+				stop(errShutdown)
+				return nil
+			}
+			scripts.Go(func() { s.receive(calls, arrival) })
+		}
+	}
+}
+
+// receive tells what kind of caller has arrived: the dialplan says so.
+func (s *Service) receive(ctx context.Context, arrival ari.Arrival) {
+	if len(arrival.Args) > 0 && arrival.Args[0] == "agent" {
+		s.serveAgent(ctx, arrival)
+		return
+	}
+	s.serve(ctx, arrival)
+}
+
+// watchHours sends waiting callers to a spoken outcome when closing time
+// comes. It looks at the wall clock every second, since that clock can jump.
+func (s *Service) watchHours(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	wasOpen := true
+	for {
+		open, _ := s.calendar.Open(s.now())
+		if _, closed := s.announcements.current(); closed != nil {
+			open = false
+		}
+		if wasOpen && !open {
+			for id := range s.o.Queues {
+				if err := s.queue.Close(id, queue.LapseClosing); err != nil {
+					s.log.Error("closing time did not reach a queue", "queue", id, "err", err)
+				}
+			}
+		}
+		wasOpen = open
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// media names a prompt's file for Asterisk.
+func (s *Service) media(id string) string { return "sound:" + s.o.SoundsDir + "/" + id }
+
+// endpoint is an agent's phone.
+func (s *Service) endpoint(agentID string) string { return "PJSIP/" + agentID }
+
+func (s *Service) queueName(id string) string {
+	if name := s.o.Queues[id].Name; name != "" {
+		return name
+	}
+	return id
+}
+
+// bridgeKind is the bridge in which a talk takes place.
+func (s *Service) bridgeKind() string {
+	if s.o.MixTalk {
+		return "mixing,video_sfu"
+	}
+	return "mixing"
+}
+
+// awaitBack lets the agent come back to a call until the returned function is
+// called. back is called at most once, from another goroutine.
+func (s *Service) awaitBack(agentID string, back func(ari.Arrival)) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byBack[agentID] = back
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.byBack, agentID)
+	}
+}
+
+// takeBack finds the call an agent may come back to, once.
+func (s *Service) takeBack(agentID string) (back func(ari.Arrival), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	back, ok = s.byBack[agentID]
+	delete(s.byBack, agentID)
+	return back, ok
+}
+
+// agentID is the account a channel belongs to: PJSIP/1001-0000002a is 1001.
+func agentID(endpoint string) string {
+	_, account, _ := strings.Cut(endpoint, "/")
+	if i := strings.LastIndexByte(account, '-'); i >= 0 {
+		account = account[:i]
+	}
+	return account
+}
+
+// silence is the prompts that last for d, in whole seconds.
+func silence(d time.Duration) []string {
+	var list []string
+	for s := int((d + time.Second - 1) / time.Second); s > 0; s -= 10 {
+		list = append(list, prompt.Silence(min(s, 10)))
+	}
+	return list
+}
+
+// spoken leaves out what is only there to keep the time.
+func spoken(prompts []string) []string {
+	heard := make([]string, 0, len(prompts))
+	for _, p := range prompts {
+		if !strings.HasPrefix(p, "silence.") {
+			heard = append(heard, p)
+		}
+	}
+	return heard
+}

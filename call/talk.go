@@ -1,0 +1,268 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hotline/ari"
+)
+
+// A scene is who hears whom and what plays to whom while an agent has the
+// call. A command or an event maps one scene to another; converge issues the
+// difference between the scene that is wanted and what Asterisk has.
+type scene struct {
+	name   string
+	caller bool // the caller is in the bridge
+	agent  bool // the agent is in the bridge
+	tone   bool // the caller hears the hold tone with its apology clock
+}
+
+var (
+	talking = scene{name: "talking", caller: true, agent: true}
+	onHold  = scene{name: "hold", agent: true, tone: true}
+)
+
+// sceneChange is a row of the table of scenes: in this scene, this event of
+// the agent's phone leads to that scene.
+type sceneChange struct {
+	in string
+	on ari.EventKind
+}
+
+var scenes = map[sceneChange]scene{
+	{talking.name, ari.Held}:   onHold,
+	{onHold.name, ari.Resumed}: talking,
+}
+
+// connect joins the caller with the agent who answered: the tone stops, both
+// are in the bridge, and the agent's number is said inside it (C9), where it
+// delays nobody.
+func (c *call) connect(a *agentLeg) stage {
+	return func(ctx context.Context) (stage, error) {
+		c.enter("talk")
+		c.agent = a
+		if err := a.offer.Connected(); err != nil {
+			// The queue took the offer back in the same moment.
+			c.release(ctx, a.leg)
+			return c.wait, nil
+		}
+		a.joined = true
+		c.metrics.connected(c.waiting.queue, c.now().Sub(c.waiting.since))
+		if err := c.settle(ctx, talking); err != nil {
+			return nil, err
+		}
+		c.write(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: c.now().Sub(c.waiting.since).Seconds()}, AgentStream(a.ID))
+		c.introduce(ctx, a)
+		return c.talk, nil
+	}
+}
+
+// introduce says "agent 789 at your service" in the bridge.
+func (c *call) introduce(ctx context.Context, a *agentLeg) {
+	prompts := c.speech.Agent(a.Number)
+	c.said(prompts)
+	if _, err := c.bridge.Play(ctx, c.line.files(prompts)); err != nil {
+		c.log.Warn("the agent's number was not said", "agent_id", a.ID, "err", err)
+	}
+}
+
+// talk is the conversation: scenes follow one another until the agent leaves
+// or the caller does.
+func (c *call) talk(ctx context.Context) (stage, error) {
+	now := talking
+	agent := c.agent
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+
+		case <-agent.leg.Context().Done():
+			return c.agentLeft(ctx, agent)
+
+		case <-c.tone.tick():
+			if _, err := c.tone.apologise(ctx); err != nil {
+				c.log.Warn("the hold tone could not be renewed", "err", err)
+			}
+
+		case <-c.session.Wake():
+			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
+				want, known := scenes[sceneChange{now.name, event.Kind}]
+				if !known || event.Leg != agent.leg {
+					continue
+				}
+				if err := c.change(ctx, agent, want); err != nil {
+					return nil, err
+				}
+				now = want
+			}
+		}
+	}
+}
+
+// change moves to another scene, and tells the queue and the journal.
+func (c *call) change(ctx context.Context, a *agentLeg, want scene) error {
+	c.enter(stageOf(want))
+	if want.tone {
+		c.noteAgent(a, c.queue.Hold(a.ID, c.id))
+	} else {
+		c.noteAgent(a, c.queue.Resume(a.ID, c.id))
+	}
+	c.write(KindScene, Scene{Scene: want.name, Agent: a.ID})
+	return c.settle(ctx, want)
+}
+
+func stageOf(s scene) string {
+	if s.tone {
+		return "hold"
+	}
+	return "talk"
+}
+
+// settle converges on a scene. An agent's leg that ends in the middle of it is
+// no failure of ours: talk sees the end and answers it.
+func (c *call) settle(ctx context.Context, want scene) error {
+	err := c.converge(ctx, want)
+	if err == nil || context.Cause(ctx) != nil {
+		return err
+	}
+	grace, cancel := context.WithTimeout(ctx, legEndGrace)
+	defer cancel()
+	select {
+	case <-c.agent.leg.Context().Done():
+		return nil
+	case <-grace.Done():
+		return err
+	}
+}
+
+// legEndGrace is how much later than a refused command the event may come
+// that explains it.
+const legEndGrace = 2 * time.Second
+
+// converge issues the difference between what Asterisk has and the scene that
+// is wanted. Order matters: Asterisk makes a channel that is playing wait
+// with every other command, so the tone stops before a leg moves, and starts
+// after.
+func (c *call) converge(ctx context.Context, want scene) error {
+	if c.tone != nil && !want.tone {
+		if err := c.stopTone(ctx); err != nil {
+			return err
+		}
+	}
+	var in, out []*ari.Leg
+	for leg, wanted := range map[*ari.Leg]bool{c.caller: want.caller, c.agent.leg: want.agent} {
+		switch {
+		case wanted && !c.bridged[leg]:
+			in = append(in, leg)
+		case !wanted && c.bridged[leg]:
+			out = append(out, leg)
+		}
+	}
+	if err := c.move(ctx, in, out); err != nil {
+		return fmt.Errorf("call %s: towards the scene %q: %w", c.id, want.name, err)
+	}
+	if c.tone == nil && want.tone {
+		return c.startTone(ctx, nil)
+	}
+	return nil
+}
+
+// move puts legs into the call's bridge and takes others out.
+func (c *call) move(ctx context.Context, in, out []*ari.Leg) (err error) {
+	if c.bridge == nil {
+		if c.bridge, err = c.session.Bridge(ctx, c.bridgeKind()); err != nil {
+			return err
+		}
+	}
+	if len(out) > 0 {
+		if err := c.bridge.Remove(ctx, out...); err != nil {
+			return err
+		}
+	}
+	if len(in) > 0 {
+		if err := c.bridge.Add(ctx, in...); err != nil {
+			return err
+		}
+	}
+	for _, leg := range in {
+		c.bridged[leg] = true
+	}
+	for _, leg := range out {
+		delete(c.bridged, leg)
+	}
+	return nil
+}
+
+// agentLeft decides what the end of the agent's leg means for the caller: an
+// agent who hung up leaves the caller to the rating; an agent whose line
+// failed did not hang up, and the caller hears so and goes to the head of the
+// line (A5, B4).
+func (c *call) agentLeft(ctx context.Context, a *agentLeg) (stage, error) {
+	ending := judge(a.role(), a.leg.Evidence())
+	c.write(KindAgentLeft, AgentLeft{Agent: a.ID, Ending: ending}, AgentStream(a.ID))
+	c.endTalk(a)
+	if err := c.stopTone(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.leaveBridge(ctx); err != nil {
+		return nil, err
+	}
+	if ending.Who == AgentParty && ending.How == Pressed {
+		return c.rate, nil
+	}
+	if err := c.line.Say(ctx, "talk.line_lost"); err != nil {
+		return nil, err
+	}
+	c.waiting.head = true
+	return c.wait, nil
+}
+
+// leaveBridge ends the bridge; the caller alone is left, outside of it.
+func (c *call) leaveBridge(ctx context.Context) error {
+	if c.bridge == nil {
+		return nil
+	}
+	bridge := c.bridge
+	c.bridge = nil
+	clear(c.bridged)
+	if err := bridge.Destroy(ctx); err != nil {
+		return fmt.Errorf("call %s: leaving the bridge: %w", c.id, err)
+	}
+	return nil
+}
+
+// welcomeBack joins the caller again with the agent who hung up by accident
+// and keyed the way back (B4).
+func (c *call) welcomeBack(arrival ari.Arrival) stage {
+	return func(ctx context.Context) (stage, error) {
+		c.enter("talk")
+		a := &agentLeg{Profile: c.agent.Profile, leg: c.session.Adopt(arrival)}
+		c.agents = append(c.agents, a)
+		if err := a.leg.Answer(ctx); err != nil {
+			c.log.Warn("the agent could not come back", "agent_id", a.ID, "err", err)
+			return c.rate, nil
+		}
+		a.joined = true
+		c.noteAgent(a, c.queue.Rejoin(a.ID, c.id))
+		c.agent = a
+		c.write(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, AgentStream(a.ID))
+		return c.talk, c.settle(ctx, talking)
+	}
+}
+
+// endTalk tells the queue, once, that the agent's part in this call is over.
+func (c *call) endTalk(a *agentLeg) {
+	if a.joined && !a.parted {
+		a.parted = true
+		c.noteAgent(a, c.queue.EndTalk(a.ID, c.id))
+	}
+}
+
+// noteAgent logs that the queue sees an agent otherwise than this call does;
+// the talk goes on all the same.
+func (c *call) noteAgent(a *agentLeg, err error) {
+	if err != nil {
+		c.log.Warn("the queue sees the agent otherwise", "agent_id", a.ID, "err", err)
+	}
+}

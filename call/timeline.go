@@ -1,0 +1,110 @@
+package call
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"hotline/journal"
+	"hotline/queue"
+)
+
+// Timeline writes what happened in a call, a line per entry: the seconds
+// since the first one and a sentence.
+func Timeline(w io.Writer, entries []journal.Entry) error {
+	var start time.Time
+	for i, e := range entries {
+		if i == 0 {
+			start = e.At
+			if d, ok := read[Arrived](e); ok {
+				start = d.At
+			}
+		}
+		if _, err := fmt.Fprintf(w, "%8.2f  %s\n", e.At.Sub(start).Seconds(), Sentence(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sentences say what an entry of each kind means.
+var sentences = map[string]func(journal.Entry) string{
+	KindArrived: sentence(func(d Arrived) string {
+		return fmt.Sprintf("caller %s dials %s", orWithheld(mask(d.Number)), d.Dialled)
+	}),
+	KindAnswered: sentence(func(d Answered) string {
+		switch {
+		case d.ByNet:
+			return fmt.Sprintf("taken over from the dialplan's net after %.2f s", d.After)
+		case d.Late:
+			return fmt.Sprintf("answered late, after %.2f s: the three rings are broken", d.After)
+		default:
+			return fmt.Sprintf("answered after %.2f s, ring %d", d.After, d.Rings)
+		}
+	}),
+	KindGreeted: sentence(func(d Greeted) string {
+		return fmt.Sprintf("greeted: %s (%s)", strings.Join(d.Prompts, " "), d.Why)
+	}),
+	KindRecording: sentence(func(d RecordingStarted) string {
+		if d.Error != "" {
+			return "NOT recorded: " + d.Error
+		}
+		return "recording from here on"
+	}),
+	KindSaid: sentence(func(d Said) string { return "says: " + strings.Join(d.Prompts, " ") }),
+	KindChose: sentence(func(d Chose) string {
+		return strings.TrimSpace(fmt.Sprintf("chose %s %s by %s [%s]", d.Do, d.Target, d.Why, d.Path))
+	}),
+	KindTone: sentence(func(d Tone) string {
+		return fmt.Sprintf("hold tone ends after %.2f s with %d apologies", d.Seconds, d.Apologies)
+	}),
+	KindTalk: sentence(func(d Talk) string {
+		return fmt.Sprintf("talks with agent %s (%s) after %.2f s of waiting", d.Agent, d.Number, d.Waited)
+	}),
+	KindScene: sentence(func(d Scene) string { return fmt.Sprintf("%s, by agent %s", d.Scene, d.Agent) }),
+	KindAgentLeft: sentence(func(d AgentLeft) string {
+		return fmt.Sprintf("agent %s left: %s %s (%s: %s)", d.Agent, d.Ending.Who, d.Ending.How, d.Ending.Grade, d.Ending.Why)
+	}),
+	KindRejoined: sentence(func(d Talk) string { return fmt.Sprintf("agent %s is back", d.Agent) }),
+	KindMessage: sentence(func(d LeftMessage) string {
+		return fmt.Sprintf("left a message of %.0f s because: %s", d.Seconds, d.Reason)
+	}),
+	KindRated: sentence(func(d Rated) string { return fmt.Sprintf("rating %s: %d", d.Outcome, d.Score) }),
+	KindEnded: sentence(func(d Ended) string {
+		return fmt.Sprintf("ended: %s (%s); %s", d.Result, d.Reason, d.HungUp)
+	}),
+	queue.KindJoined:    sentence(func(d queue.Change) string { return "joins queue " + d.Queue }),
+	queue.KindOffered:   sentence(func(d queue.Change) string { return "offered to agent " + d.Agent }),
+	queue.KindConnected: sentence(func(d queue.Change) string { return "agent " + d.Agent + " answers" }),
+	queue.KindRefused:   sentence(func(d queue.Change) string { return "agent " + d.Agent + ": " + d.Cause }),
+	queue.KindLeft:      sentence(func(d queue.Change) string { return "leaves the queue: " + d.Cause }),
+	queue.KindLapsed:    sentence(func(d queue.Change) string { return "the queue ends the wait: " + d.Cause }),
+}
+
+// Sentence says in words what an entry means.
+func Sentence(e journal.Entry) string {
+	if say, known := sentences[e.Kind]; known {
+		if text := say(e); text != "" {
+			return text
+		}
+	}
+	return e.Kind + " " + string(e.Data)
+}
+
+func sentence[T any](say func(T) string) func(journal.Entry) string {
+	return func(e journal.Entry) string {
+		data, ok := read[T](e)
+		if !ok {
+			return ""
+		}
+		return say(data)
+	}
+}
+
+func orWithheld(number string) string {
+	if number == "" {
+		return "with a withheld number"
+	}
+	return number
+}

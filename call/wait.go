@@ -1,0 +1,224 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hotline/ari"
+	"hotline/queue"
+)
+
+// wait is the caller's place in line: the hold tone with its apology clock,
+// while agents are offered the call one after the other. It ends with an
+// agent, or with a spoken reason why there is none.
+func (c *call) wait(ctx context.Context) (stage, error) {
+	c.enter("wait")
+	c.line.forget()
+	ticket, err := c.queue.Join(queue.Caller{
+		ID: c.id, Queue: c.waiting.queue, Priority: c.waiting.priority,
+		Arrived: c.waiting.since, Head: c.waiting.head,
+	})
+	switch {
+	case errors.Is(err, queue.ErrNobodySignedIn):
+		return c.turnAway("nobody-signed-in", "queue.nobody"), nil
+	case errors.Is(err, queue.ErrFull):
+		return c.turnAway("full", "queue.full"), nil
+	case err != nil:
+		return nil, fmt.Errorf("call %s: joining queue %s: %w", c.id, c.waiting.queue, err)
+	}
+	since := time.Now()
+	if err := c.startTone(ctx, c.positions(ticket), c.welcomeToQueue()...); err != nil {
+		ticket.Leave("failed")
+		return nil, err
+	}
+	next, err := c.untilServed(ctx, ticket)
+	if err != nil {
+		c.metrics.abandoned(c.waiting.queue, time.Since(since))
+	}
+	return next, err
+}
+
+// welcomeToQueue is what the caller hears as the wait begins.
+func (c *call) welcomeToQueue() []string {
+	switch {
+	case c.waiting.head: // the apology has been said
+		return nil
+	case c.waiting.emergency:
+		return []string{"emergency.connecting"}
+	default:
+		return []string{"queue.joined"}
+	}
+}
+
+// positions tells the caller at chosen apologies how many are before and how
+// long it may take (D1), so far as that can be said honestly.
+func (c *call) positions(ticket *queue.Ticket) func(nth int) []string {
+	return func(nth int) []string {
+		every := c.o.Queues[c.waiting.queue].PositionEvery
+		if every == 0 || (nth-1)%every != 0 {
+			return nil
+		}
+		ahead := ticket.Position() - 1
+		said := c.speech.Position(ahead)
+		if estimate, known := ticket.Estimate(); known {
+			said = append(said, c.speech.Estimate(estimate)...)
+		}
+		return said
+	}
+}
+
+// untilServed is the wait itself: whatever happens first is answered.
+func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, error) {
+	var ringing *agentLeg
+	leave := func(reason string) {
+		c.cancelOffer(ctx, ringing)
+		ticket.Leave(reason)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			leave("abandoned")
+			return nil, context.Cause(ctx)
+
+		case offer := <-ticket.Offers():
+			ringing = c.offer(ctx, offer)
+
+		case <-withdrawn(ringing):
+			c.cancelOffer(ctx, ringing)
+			ringing = nil
+
+		case <-ticket.Lapsed():
+			leave(ticket.LapseReason())
+			return c.lapsed(ctx, ticket.LapseReason())
+
+		case <-c.tone.tick():
+			said, err := c.tone.apologise(ctx)
+			if err != nil {
+				c.log.Warn("the plain apology plays instead of the position", "err", err)
+			} else if len(said) > 0 {
+				c.said(said)
+			}
+
+		case <-c.session.Wake():
+			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
+				if ringing == nil || event.Leg != ringing.leg {
+					continue
+				}
+				switch answered, over := c.ringingEvent(ringing, event); {
+				case answered:
+					return c.connect(ringing), nil
+				case over:
+					ringing = nil
+				}
+			}
+		}
+	}
+}
+
+// withdrawn ends when the queue takes the offer back (the agent signed out).
+func withdrawn(a *agentLeg) <-chan struct{} {
+	if a == nil {
+		return nil
+	}
+	return a.offer.Context().Done()
+}
+
+// lapsed gives the caller a spoken outcome where the queue ended the wait:
+// closing time, or the last agent signed out. An emergency is not sent away.
+func (c *call) lapsed(ctx context.Context, reason string) (stage, error) {
+	if err := c.stopTone(ctx); err != nil {
+		return nil, err
+	}
+	if reason == queue.LapseClosing {
+		if c.waiting.emergency {
+			return c.wait, nil
+		}
+		return c.turnAway("closing-time", "queue.closing"), nil
+	}
+	return c.turnAway("agents-left", "queue.signed_out"), nil
+}
+
+// offer rings the reserved agent's phone. It returns nil where the phone
+// cannot be rung at all; the caller then keeps the place and goes to the next.
+func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
+	a := &agentLeg{Profile: o.Agent, offer: o}
+	leg, err := c.session.Create(ctx, ari.Dial{
+		Role:         "agent",
+		Endpoint:     c.endpoint(o.Agent.ID),
+		CallerName:   c.shownToAgent(),
+		CallerNumber: mask(c.number),
+	})
+	if err == nil {
+		a.leg = leg
+		c.agents = append(c.agents, a)
+		err = leg.Dial(ctx, o.RingTimeout)
+	}
+	if err != nil {
+		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
+		o.Failed(queue.Unreachable)
+		return nil
+	}
+	if c.bridge == nil {
+		// Made while the phone rings, so that the answer finds it ready.
+		if c.bridge, err = c.session.Bridge(ctx, c.bridgeKind()); err != nil {
+			c.log.Error("no bridge for the call", "err", err)
+		}
+	}
+	return a
+}
+
+// ringingEvent follows a ringing agent's phone.
+func (c *call) ringingEvent(a *agentLeg, e ari.Event) (answered, over bool) {
+	switch e.Kind {
+	case ari.Ringing:
+		a.rang = true
+		if err := a.offer.Ringing(); err != nil {
+			return false, false // its context says so too
+		}
+	case ari.Answered:
+		return true, false
+	case ari.DialFailed, ari.Gone:
+		a.offer.Failed(refusal(a.rang, e))
+		return false, true
+	}
+	return false, false
+}
+
+// Causes of Q.850 with which a phone says no.
+const (
+	causeUserBusy = 17
+	causeRejected = 21
+)
+
+// refusal tells the three ways an offer fails apart. Unanswered and
+// unreachable share a cause; only the ringing in between tells them apart.
+func refusal(rang bool, e ari.Event) queue.Refusal {
+	switch {
+	case e.Cause == causeUserBusy || e.Cause == causeRejected || e.DialStatus == "BUSY":
+		return queue.Declined
+	case rang:
+		return queue.NoAnswer
+	default:
+		return queue.Unreachable
+	}
+}
+
+// cancelOffer stops the ringing at once: the caller left, or the queue took
+// the offer back.
+func (c *call) cancelOffer(ctx context.Context, a *agentLeg) {
+	if a == nil {
+		return
+	}
+	a.offer.Failed(queue.Cancelled)
+	if err := a.leg.Hangup(context.WithoutCancel(ctx), hangupNormal, "the offer is withdrawn"); err != nil {
+		c.log.Warn("an agent's phone may go on ringing", "agent_id", a.ID, "err", err)
+	}
+}
+
+// shownToAgent is what an agent's phone displays: the queue and the wait.
+func (c *call) shownToAgent() string {
+	waited := c.now().Sub(c.waiting.since).Round(time.Second)
+	return fmt.Sprintf("%s %d:%02d", c.queueName(c.waiting.queue), int(waited.Minutes()), int(waited.Seconds())%60)
+}

@@ -1,0 +1,144 @@
+package ivr
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Do is what a menu's key does.
+type Do string
+
+// The things a key can do.
+const (
+	DoMenu      Do = "menu"      // go to another menu; Target is its ID
+	DoQueue     Do = "queue"     // wait for an agent; Target is the queue's ID
+	DoInfo      Do = "info"      // hear something, then this menu again; Target is a prompt
+	DoMessage   Do = "message"   // leave a message (A4)
+	DoEmergency Do = "emergency" // wait first in line, opening hours or not; Target is the queue's ID
+)
+
+// Action is one key's meaning.
+type Action struct {
+	Do     Do
+	Target string
+
+	Priority int    // with DoQueue: 0 to 9, higher is served first
+	Topic    string // what the call is about, for the agent and the reports (C2)
+}
+
+// Menu is one question with its keys.
+type Menu struct {
+	Prompts []string
+	Keys    map[rune]Action
+	Wait    time.Duration // after the prompts' end, before silence counts
+	Tries   int           // silences and wrong keys together, before Otherwise
+
+	// Otherwise is what silence and confusion end in: a person rather than a
+	// hang-up (C1).
+	Otherwise Action
+}
+
+// Menus is a tree of menus as data.
+type Menus struct {
+	Start string
+	ByID  map[string]Menu
+}
+
+// Why says how a menu ended.
+type Why string
+
+// The ways a menu ends.
+const (
+	ByKey     Why = "key"
+	BySilence Why = "silence"
+	ByWrong   Why = "wrong-keys"
+	ByLimit   Why = "too-long"
+)
+
+// Choice is the caller's way through the menus.
+type Choice struct {
+	Action
+	Path     string // "main:2 bill:1"
+	Why      Why
+	Informed bool // the caller heard something asked for
+}
+
+// maxSteps bounds how many prompts one caller can walk through, so that a
+// stuck key or a bored child ends with a person and not with a loop.
+const maxSteps = 30
+
+// Choose leads the caller through the menus: silence is asked again with an
+// offer of help (C1), a wrong key is said to be wrong, and whoever cannot or
+// will not choose gets a person rather than a hang-up.
+func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
+	id, menu := m.Start, m.ByID[m.Start]
+	var path, lead []string
+	misses := 0
+	for range maxSteps {
+		key, err := p.Ask(ctx, menu.Wait, append(lead, menu.Prompts...)...)
+		if err != nil {
+			return Choice{Path: strings.Join(path, " ")}, err
+		}
+		if key != Silence {
+			path = append(path, fmt.Sprintf("%s:%c", id, key))
+		}
+		action, known := menu.Keys[key]
+		why := ByWrong
+		switch {
+		case known && action.Do == DoMenu:
+			id, menu, lead, misses = action.Target, m.ByID[action.Target], nil, 0
+			continue
+		case known && action.Do == DoInfo:
+			lead, misses = []string{action.Target}, 0
+			continue
+		case known:
+			return Choice{Action: action, Path: strings.Join(path, " "), Why: ByKey}, nil
+		case key == Silence:
+			lead, why = []string{"menu.again"}, BySilence
+		default:
+			lead = []string{"menu.wrong"}
+		}
+		if misses++; misses >= menu.Tries {
+			return menu.otherwise(ctx, p, path, why)
+		}
+	}
+	return menu.otherwise(ctx, p, path, ByLimit)
+}
+
+func (m Menu) otherwise(ctx context.Context, p Phone, path []string, why Why) (Choice, error) {
+	choice := Choice{Action: m.Otherwise, Path: strings.Join(path, " "), Why: why}
+	if choice.Do != DoQueue {
+		return choice, context.Cause(ctx)
+	}
+	return choice, p.Say(ctx, "menu.to_agent")
+}
+
+// Emergency returns the menus' emergency keys: they stay in force when the
+// hotline is closed or full.
+func (m Menus) Emergency() map[rune]Action {
+	keys := map[rune]Action{}
+	for key, action := range m.ByID[m.Start].Keys {
+		if action.Do == DoEmergency {
+			keys[key] = action
+		}
+	}
+	return keys
+}
+
+// TurnedAway is the menu of whoever cannot be served now: why, then the offer
+// of a message (A4); the emergency keys go on working.
+func (m Menus) TurnedAway(reason ...string) Menus {
+	keys := m.Emergency()
+	keys['1'] = Action{Do: DoMessage}
+	return Menus{
+		Start: "turned-away",
+		ByID: map[string]Menu{"turned-away": {
+			Prompts: append(reason, "message.offer"),
+			Keys:    keys,
+			Wait:    5 * time.Second,
+			Tries:   2,
+		}},
+	}
+}
