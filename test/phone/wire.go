@@ -1,0 +1,77 @@
+package phone
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// wire is the phone's SIP socket. It can go dead, keeps the last messages for
+// the report of a failing test, and tells when the SIP stack has begun to read.
+type wire struct {
+	*net.UDPConn
+	dead    atomic.Bool
+	reading sync.Once
+	ready   chan struct{} // closed at the first read
+
+	mu    sync.Mutex
+	began time.Time
+	lines []string
+}
+
+const traceLines = 60
+
+func listen(ip string) (*wire, error) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(ip)})
+	if err != nil {
+		return nil, fmt.Errorf("phone: SIP socket on %s: %w", ip, err)
+	}
+	return &wire{UDPConn: conn, ready: make(chan struct{}), began: time.Now()}, nil
+}
+
+func (w *wire) ReadFrom(b []byte) (int, net.Addr, error) {
+	w.reading.Do(func() { close(w.ready) })
+	for {
+		n, from, err := w.UDPConn.ReadFrom(b)
+		if err == nil && w.dead.Load() {
+			continue
+		}
+		if err == nil {
+			w.note("<-", b[:n])
+		}
+		return n, from, err
+	}
+}
+
+func (w *wire) WriteTo(b []byte, to net.Addr) (int, error) {
+	if w.dead.Load() {
+		return len(b), nil
+	}
+	w.note("->", b)
+	return w.UDPConn.WriteTo(b, to)
+}
+
+// note keeps a message's first line and its CSeq.
+func (w *wire) note(direction string, message []byte) {
+	first, rest, _ := bytes.Cut(message, []byte("\r\n"))
+	cseq := ""
+	if _, after, ok := bytes.Cut(rest, []byte("\r\nCSeq:")); ok {
+		value, _, _ := bytes.Cut(after, []byte("\r\n"))
+		cseq = string(value)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, fmt.Sprintf("%7.3f %s %.80s |%s", time.Since(w.began).Seconds(), direction, first, cseq))
+	if len(w.lines) > traceLines {
+		w.lines = w.lines[len(w.lines)-traceLines:]
+	}
+}
+
+func (w *wire) trace() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string(nil), w.lines...)
+}
