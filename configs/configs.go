@@ -4,8 +4,9 @@
 package configs
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path"
@@ -35,12 +36,13 @@ type Config struct {
 
 // Service says who is being called.
 type Service struct {
-	Number   string   `yaml:"number"`    // the hotline's own number, digits only
-	Company  string   `yaml:"company"`   // the company's name as agents' phones show it
-	Language Language `yaml:"language"`  // the prompts' language
-	Timezone Timezone `yaml:"timezone"`  // IANA name; greetings and hours are told by it
-	StateDir string   `yaml:"state_dir"` // journal, recordings, messages, control socket; relative to the working directory
-	Codec    Codec    `yaml:"codec"`     // the trunk's codec; every prompt exists in it, so nothing is transcoded
+	Number     string   `yaml:"number"`      // the hotline's own number, digits only
+	Company    string   `yaml:"company"`     // the company's name as agents' phones show it
+	Language   Language `yaml:"language"`    // the prompts' language
+	Timezone   Timezone `yaml:"timezone"`    // IANA name; greetings and hours are told by it
+	StateDir   string   `yaml:"state_dir"`   // journal, recordings, messages, control socket; relative to the working directory
+	PromptsDir string   `yaml:"prompts_dir"` // zh-CN.yaml and en.yaml with their recordings; empty: the texts built in
+	Codec      Codec    `yaml:"codec"`       // the trunk's codec; every prompt exists in it, so nothing is transcoded
 }
 
 // Listen holds the addresses the service itself listens on.
@@ -145,6 +147,7 @@ type Action struct {
 	Message   bool   `yaml:"message"`   // leave a message (A4)
 	Emergency string `yaml:"emergency"` // that queue at once: before everybody else and whatever the hours
 	Priority  int    `yaml:"priority"`  // with queue: 0 to 9, higher is served first
+	Topic     string `yaml:"topic"`     // what the call is about, for the agent and the reports (C2)
 }
 
 // Kind names the action's target: "menu", "queue", "info", "message", "emergency", or "" when there is none.
@@ -172,6 +175,7 @@ func (a Action) targets() []target {
 // Queue is one line of waiting callers.
 type Queue struct {
 	ID              string   `yaml:"id"`
+	Name            string   `yaml:"name"`              // what an agent's phone shows beside the wait; left out: the id
 	MaxWaiting      int      `yaml:"max_waiting"`       // a caller more is offered a message instead
 	WrapUp          Duration `yaml:"wrap_up"`           // an agent's time after each call
 	RingTimeout     Duration `yaml:"ring_timeout"`      // an agent's phone rings at most so long: three rings are 15 s (B1)
@@ -220,6 +224,26 @@ type Announcement struct {
 
 //go:embed hotline.yaml
 var defaultYAML []byte
+
+//go:embed holidays/*.json
+var holidays embed.FS
+
+//go:embed prompts/*.yaml
+var prompts embed.FS
+
+// Holidays are the days off and moved working days built in: YEAR.json.
+func Holidays() fs.FS { return below(holidays, "holidays") }
+
+// Prompts are the catalogues of what is said built in: LANGUAGE.yaml.
+func Prompts() fs.FS { return below(prompts, "prompts") }
+
+func below(files embed.FS, dir string) fs.FS {
+	sub, err := fs.Sub(files, dir)
+	if err != nil {
+		panic(err) // only a malformed name fails, and the names stand above
+	}
+	return sub
+}
 
 // Default is the configuration shipped: everything on loopback, development passwords, 96196.
 func Default() *Config {
