@@ -4,9 +4,8 @@
 package configs
 
 import (
-	"embed"
+	_ "embed"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path"
@@ -224,26 +223,6 @@ type Announcement struct {
 
 //go:embed hotline.yaml
 var defaultYAML []byte
-
-//go:embed holidays/*.json
-var holidays embed.FS
-
-//go:embed prompts/*.yaml
-var prompts embed.FS
-
-// Holidays are the days off and moved working days built in: YEAR.json.
-func Holidays() fs.FS { return below(holidays, "holidays") }
-
-// Prompts are the catalogues of what is said built in: LANGUAGE.yaml.
-func Prompts() fs.FS { return below(prompts, "prompts") }
-
-func below(files embed.FS, dir string) fs.FS {
-	sub, err := fs.Sub(files, dir)
-	if err != nil {
-		panic(err) // only a malformed name fails, and the names stand above
-	}
-	return sub
-}
 
 // Default is the configuration shipped: everything on loopback, development passwords, 96196.
 func Default() *Config {

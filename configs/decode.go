@@ -47,11 +47,11 @@ func (p Problems) Error() string {
 }
 
 // without drops from others what is wrong at a place already named here: a value that could not be read is empty, and
-// a rule would complain of that a second time.
+// a rule would complain of that a second time; of a file that could not be read at all no rule knows anything.
 func (p Problems) without(others Problems) Problems {
 	return slices.DeleteFunc(others, func(other Problem) bool {
 		return slices.ContainsFunc(p, func(named Problem) bool {
-			return named.Path == other.Path || strings.HasPrefix(other.Path, named.Path+".")
+			return named.Path == "" || named.Path == other.Path || strings.HasPrefix(other.Path, named.Path+".")
 		})
 	})
 }

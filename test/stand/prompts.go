@@ -19,7 +19,7 @@ const tonePrompts = instances + "/stand-prompts"
 
 // Code is the tone code of the prompts in a language ("zh-CN", "en"), for the ears of test phones.
 func Code(language string) (*ear.Code, error) {
-	catalogue, err := prompt.LoadCatalogue(configs.Prompts(), language+".yaml")
+	catalogue, err := catalogue(language)
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +28,10 @@ func Code(language string) (*ear.Code, error) {
 		ids = append(ids, p.ID)
 	}
 	return ear.NewCode(ids)
+}
+
+func catalogue(language string) (*prompt.Catalogue, error) {
+	return prompt.LoadCatalogue(configs.Default().PromptTexts(), language+".yaml")
 }
 
 // Code is the tone code of the prompts this Asterisk plays.
@@ -45,7 +49,7 @@ func providePrompts(ctx context.Context, cfg *configs.Config, library string) er
 	}
 	cfg.Asterisk.Prompts = tonePrompts
 	language := string(cfg.Service.Language)
-	catalogue, err := prompt.LoadCatalogue(configs.Prompts(), language+".yaml")
+	catalogue, err := catalogue(language)
 	if err != nil {
 		return err
 	}
