@@ -178,6 +178,11 @@ func newWorld(t *rapid.T) *world {
 	if w.e, err = New(w.o); err != nil {
 		t.Fatal(err)
 	}
+	for _, p := range w.o.Agents {
+		if rapid.IntRange(0, 3).Draw(t, "at their desk") > 0 {
+			_ = w.e.SignIn(p.ID)
+		}
+	}
 	return w
 }
 

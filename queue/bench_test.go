@@ -1,0 +1,152 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// hall is an engine with many callers waiting and every agent in a talk.
+type hall struct {
+	*Engine
+	b       *testing.B
+	waiting []*Ticket // in the order they will be served
+	talks   []talk    // in the order they will end
+	calls   int
+	changes int
+}
+
+type talk struct{ agent, call string }
+
+// newHall fills the queues; each agent serves `each` of them.
+func newHall(b *testing.B, queues, each, agents, callers int) *hall {
+	h := &hall{b: b}
+	o := Options{Record: func(c []Change) { h.changes += len(c) }}
+	for i := range queues {
+		o.Queues = append(o.Queues, Rules{ID: fmt.Sprint("queue ", i)})
+	}
+	for i := range agents {
+		p := Profile{ID: fmt.Sprint(1001 + i)}
+		for j := range each {
+			p.Queues = append(p.Queues, o.Queues[(i+j)%queues].ID)
+		}
+		o.Agents = append(o.Agents, p)
+	}
+	var err error
+	if h.Engine, err = New(o); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(h.Stop)
+	for _, p := range o.Agents {
+		if err := h.SignIn(p.ID); err != nil {
+			b.Fatal(err)
+		}
+		h.join(p.Queues[0])
+		h.connect(h.waiting[0])
+		h.waiting = h.waiting[1:]
+	}
+	for i := range callers {
+		h.join(o.Queues[i%queues].ID)
+	}
+	return h
+}
+
+func (h *hall) join(queue string) {
+	h.calls++
+	ticket, err := h.Join(Caller{ID: fmt.Sprintf("20260206-090000-%07d", h.calls), Queue: queue})
+	if err != nil {
+		h.b.Fatal(err)
+	}
+	h.waiting = append(h.waiting, ticket)
+}
+
+func (h *hall) connect(ticket *Ticket) {
+	o := <-ticket.Offers()
+	if err := o.Connected(); err != nil {
+		h.b.Fatal(err)
+	}
+	h.talks = append(h.talks, talk{o.Agent.ID, ticket.caller.ID})
+}
+
+// turn ends the oldest n talks; each agent gets the next caller, and as many
+// new callers join.
+func (h *hall) turn(n int) {
+	ended := h.talks[:n]
+	h.talks = h.talks[n:]
+	for _, t := range ended {
+		if err := h.EndTalk(t.agent, t.call); err != nil {
+			h.b.Fatal(err)
+		}
+	}
+	served := h.waiting[:n]
+	h.waiting = h.waiting[n:]
+	for _, ticket := range served {
+		h.connect(ticket)
+		h.join(ticket.caller.Queue)
+	}
+}
+
+// BenchmarkAssignments is a whole assignment, with 5,000 callers waiting and
+// 1,000 agents: a talk ends, the agent is reserved for the next caller, the
+// call learns of it and reports the talk, somebody new joins; five changes are
+// recorded for it.
+func BenchmarkAssignments(b *testing.B) {
+	h := newHall(b, 1, 1, 1000, 5000)
+	const batch = 100
+	b.ReportAllocs()
+	for b.Loop() {
+		h.turn(batch)
+	}
+	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "assignments/s")
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N*batch)*1e9, "ns/assignment")
+}
+
+// BenchmarkHandOver is the time from the end of an agent's talk to the next
+// call's having the agent, one after another, with 5,000 callers waiting. The
+// agents end in a fixed order, so the median says what one waits.
+func BenchmarkHandOver(b *testing.B) {
+	h := newHall(b, 1, 1, 1000, 5000)
+	var took []time.Duration
+	for b.Loop() {
+		t, ticket := h.talks[0], h.waiting[0]
+		h.talks, h.waiting = h.talks[1:], h.waiting[1:]
+		start := time.Now()
+		if err := h.EndTalk(t.agent, t.call); err != nil {
+			b.Fatal(err)
+		}
+		o := <-ticket.Offers()
+		took = append(took, time.Since(start))
+		if err := o.Connected(); err != nil {
+			b.Fatal(err)
+		}
+		h.talks = append(h.talks, talk{o.Agent.ID, ticket.caller.ID})
+		h.join(ticket.caller.Queue)
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "ns-median")
+	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "ns-p99")
+}
+
+// BenchmarkPosition asks for a place in the middle of 5,000.
+func BenchmarkPosition(b *testing.B) {
+	h := newHall(b, 1, 1, 1000, 5000)
+	for b.Loop() {
+		if h.waiting[2500].Position() != 2501 {
+			b.Fatal("the middle has moved")
+		}
+	}
+}
+
+// BenchmarkAbandon has callers leave from the middle of 5,000 and others join.
+func BenchmarkAbandon(b *testing.B) {
+	h := newHall(b, 1, 1, 1000, 5000)
+	for i := 0; b.Loop(); i++ {
+		at := (i * 2503) % len(h.waiting)
+		h.waiting[at].Leave("hang-up")
+		h.join("queue 0")
+		last := len(h.waiting) - 1
+		h.waiting[at] = h.waiting[last]
+		h.waiting = h.waiting[:last]
+	}
+}
