@@ -30,8 +30,12 @@ var (
 	ErrInUse = errors.New("journal: another writer has this file open")
 )
 
-// maxBatch bounds the entries of one transaction, and with them the time the first of them waits for the last.
-const maxBatch = 1024
+const (
+	// maxBatch bounds the entries of one transaction, and with them the time the first of them waits for the last.
+	maxBatch = 1024
+	// checkpointEvery is after how many entries the WAL is copied into the file, beside the writer.
+	checkpointEvery = 2000
+)
 
 // Options say where the journal is and with whom it speaks.
 type Options struct {
@@ -52,11 +56,12 @@ type Journal struct {
 	writer  *writer
 	reader  *Reader
 
-	requests chan *request // unbuffered: handing over a request is its acceptance
-	closing  chan struct{}
-	written  chan struct{} // closed when the writer goroutine has ended
-	fault    atomic.Pointer[error]
-	close    func() error
+	requests   chan *request // unbuffered: handing over a request is its acceptance
+	grown      chan struct{} // capacity 1: the WAL has grown by checkpointEvery entries
+	closing    chan struct{}
+	goroutines sync.WaitGroup // the writer and the checkpointer
+	fault      atomic.Pointer[error]
+	close      func() error
 }
 
 // request is the entries of one Append, all written in one transaction or none.
@@ -77,7 +82,7 @@ type outcome struct {
 func Open(ctx context.Context, o Options) (*Journal, error) {
 	j := &Journal{
 		path: o.Path, now: o.Now, logger: o.Logger,
-		requests: make(chan *request), closing: make(chan struct{}), written: make(chan struct{}),
+		requests: make(chan *request), grown: make(chan struct{}, 1), closing: make(chan struct{}),
 	}
 	if j.now == nil {
 		j.now = time.Now
@@ -89,9 +94,13 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 		return nil, errors.Join(fmt.Errorf("open the journal %s: %w", o.Path, err), j.release())
 	}
 	j.close = sync.OnceValue(j.shut)
-	go j.write()
+	j.goroutines.Go(j.write)
+	j.goroutines.Go(j.checkpoint)
 	return j, nil
 }
+
+// autoCheckpoint is when SQLite checkpoints within a commit: only if the checkpointer could not keep up, at 64 MiB of WAL.
+const autoCheckpoint = "wal_autocheckpoint(16384)"
 
 func (j *Journal) open(ctx context.Context, reg prometheus.Registerer) (err error) {
 	if j.lock, err = lockFile(j.path + ".lock"); err != nil {
@@ -100,7 +109,7 @@ func (j *Journal) open(ctx context.Context, reg prometheus.Registerer) (err erro
 	if err = createPrivate(j.path); err != nil {
 		return err
 	}
-	source, err := dataSource(j.path, "rw", "busy_timeout(5000)", "journal_mode(wal)", "synchronous(normal)")
+	source, err := dataSource(j.path, "rw", "busy_timeout(5000)", "journal_mode(wal)", "synchronous(normal)", autoCheckpoint)
 	if err != nil {
 		return err
 	}
@@ -219,7 +228,7 @@ func (j *Journal) Close() error { return j.close() }
 
 func (j *Journal) shut() error {
 	close(j.closing)
-	<-j.written
+	j.goroutines.Wait()
 	return j.release()
 }
 
@@ -233,7 +242,7 @@ func (j *Journal) release() error {
 		errs = append(errs, j.reader.db.Close())
 	}
 	if j.writer != nil {
-		errs = append(errs, j.writer.conn.Close())
+		errs = append(errs, j.writer.close())
 	}
 	if j.db != nil {
 		errs = append(errs, j.db.Close())
@@ -246,7 +255,6 @@ func (j *Journal) release() error {
 
 // write is the writer goroutine. It commits at once when it is idle; what arrives during a commit forms the next group.
 func (j *Journal) write() {
-	defer close(j.written)
 	for {
 		select {
 		case r := <-j.requests:
@@ -301,6 +309,9 @@ func (j *Journal) commit(group []*request, durable bool) {
 	j.metrics.batchEntries.Observe(float64(len(entries)))
 	first, err := j.writer.commit(entries, durable)
 	j.note(err)
+	if err == nil {
+		j.countGrowth(len(entries))
+	}
 	for _, r := range group {
 		if err != nil {
 			r.done <- outcome{err: fmt.Errorf("journal: nothing was written: %w", err)}
@@ -308,6 +319,32 @@ func (j *Journal) commit(group []*request, durable bool) {
 		}
 		first += int64(len(r.entries))
 		r.done <- outcome{last: first - 1}
+	}
+}
+
+func (j *Journal) countGrowth(entries int) {
+	if j.writer.unfolded += entries; j.writer.unfolded < checkpointEvery {
+		return
+	}
+	j.writer.unfolded = 0
+	select {
+	case j.grown <- struct{}{}:
+	default: // the checkpointer has not taken up the last one yet
+	}
+}
+
+// checkpoint is the checkpointer goroutine. It copies the WAL into the file on a connection of its own, so that the
+// flushes this needs keep no appender waiting.
+func (j *Journal) checkpoint() {
+	for {
+		select {
+		case <-j.grown:
+			if _, err := j.db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+				j.logger.Warn("journal checkpoint failed, the WAL grows until one succeeds", "path", j.path, "err", err)
+			}
+		case <-j.closing:
+			return
+		}
 	}
 }
 
@@ -335,6 +372,7 @@ type writer struct {
 	nameStream *sql.Stmt
 	joinStream *sql.Stmt
 
+	unfolded  int // entries since the last checkpoint was asked for
 	tailSeq   int64
 	tailHash  link
 	flushing  bool // a commit flushes to the disk (synchronous=FULL)
@@ -348,9 +386,20 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	}
 	w := &writer{conn: conn}
 	if err := w.prepare(ctx); err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
+}
+
+// close ends the statements too: SQLite keeps a connection open, and the WAL with it, while one of them is.
+func (w *writer) close() error {
+	var errs []error
+	for _, s := range []*sql.Stmt{w.insert, w.nameStream, w.joinStream} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
 }
 
 func (w *writer) prepare(ctx context.Context) (err error) {

@@ -47,8 +47,10 @@ type chainCheck struct {
 
 func (r *Reader) verifyPage(ctx context.Context, c *chainCheck) error {
 	rows, err := r.db.QueryContext(ctx, `SELECT seq, at, kind, streams, data, data_hash, hash,
-		(SELECT count(*) FROM json_each(entry.streams) JOIN stream ON stream.name = value
-			JOIN membership ON membership.stream = stream.id AND membership.seq = entry.seq)
+		CASE WHEN json_valid(entry.streams) THEN
+			(SELECT count(*) FROM json_each(entry.streams) JOIN stream ON stream.name = value
+				JOIN membership ON membership.stream = stream.id AND membership.seq = entry.seq)
+		ELSE -1 END
 		FROM entry WHERE seq > ? ORDER BY seq LIMIT ?`, c.seq, pageSize)
 	if err != nil {
 		return fmt.Errorf("verify the journal: %w", err)

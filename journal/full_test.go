@@ -1,0 +1,127 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// smallDisk is a place without room for many entries.
+type smallDisk struct {
+	dir      string
+	fill     func(t *testing.T, j *Journal) // leaves no room
+	makeRoom func(t *testing.T, j *Journal)
+}
+
+// limitedPages imitates a full disk by SQLite's own limit, which every user may set.
+func limitedPages(t *testing.T) smallDisk {
+	limit := func(pages int) func(*testing.T, *Journal) {
+		return func(t *testing.T, j *Journal) {
+			if _, err := j.writer.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA max_page_count=%d", pages)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return smallDisk{t.TempDir(), limit(1), limit(1 << 30)}
+}
+
+// realDisk is a file system of 512 KiB that is filled up; it needs root, and a system that lets root mount.
+func realDisk(t *testing.T) (smallDisk, error) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
+		return smallDisk{}, err
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+	ballast := filepath.Join(dir, "ballast")
+	fill := func(t *testing.T, _ *Journal) {
+		f, err := os.Create(ballast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for err == nil {
+			_, err = f.Write(make([]byte, 4096))
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("filling the disk ended with %v", err)
+		}
+	}
+	makeRoom := func(t *testing.T, _ *Journal) {
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return smallDisk{dir, fill, makeRoom}, nil
+}
+
+func TestFullDisk(t *testing.T) {
+	t.Run("page limit", func(t *testing.T) { testFullDisk(t, limitedPages(t)) })
+	disk, err := realDisk(t)
+	if errors.Is(err, syscall.EPERM) {
+		t.Log("this user cannot mount a small file system; SQLite's page limit has stood in for it")
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("small file system", func(t *testing.T) { testFullDisk(t, disk) })
+}
+
+func testFullDisk(t *testing.T, disk smallDisk) {
+	ctx := context.Background()
+	var logs logBuffer
+	j := openAt(t, disk.dir, &logs)
+	mustAppend(t, j, NewEntry("before", nil, "call/1"))
+	big := NewEntry("big", strings.Repeat("x", 20000), "call/1")
+	written := 1
+
+	disk.fill(t, j)
+	var full error
+	for range 100 { // the WAL's last page and its own room take some
+		if _, full = j.Append(ctx, NewEntry("small", nil, "call/1"), big); full != nil {
+			break
+		}
+		written += 2
+	}
+	if full == nil {
+		t.Fatalf("%d entries fit on a full disk", written)
+	}
+	if err := j.Err(); err == nil || !errors.Is(full, err) {
+		t.Errorf("Err is %v, the append failed with %v", err, full)
+	}
+	if _, err := j.AppendDurable(ctx, big); err == nil {
+		t.Error("a promise was taken on a full disk")
+	}
+	checkWhole(t, j.Reader(), written) // readers go on, and nothing of the failed append is there
+
+	disk.makeRoom(t, j)
+	if last, err := j.AppendDurable(ctx, NewEntry("after", nil, "call/1"), big); err != nil || last != int64(written)+2 {
+		t.Fatalf("with room again the append gives %d, %v; want number %d", last, err, written+2)
+	}
+	written += 2
+	if err := j.Err(); err != nil {
+		t.Errorf("Err is %v after a successful append", err)
+	}
+	checkWhole(t, j.Reader(), written)
+	if err := j.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if n := strings.Count(logs.String(), "journal cannot be written"); n != 1 {
+		t.Errorf("the failure was logged %d times, want once:\n%s", n, logs.String())
+	}
+	if n := strings.Count(logs.String(), "journal can be written again"); n != 1 {
+		t.Errorf("the recovery was logged %d times, want once:\n%s", n, logs.String())
+	}
+	again := openAt(t, disk.dir, nil)
+	defer again.Close()
+	checkWhole(t, again.Reader(), written)
+}

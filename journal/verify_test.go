@@ -1,0 +1,87 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestVerify(t *testing.T) {
+	const middle = 300 // on the second page
+	rehash := "UPDATE entry SET data_hash = x'" + strings.Repeat("00", 32) + "'"
+	tests := []struct {
+		name   string
+		script string // what is done to the file
+		want   int64  // the entry that Verify names; 0 when all is well
+	}{
+		{"untouched", "", 0},
+		{"expired content", "UPDATE entry SET data = NULL WHERE seq <= 300", 0},
+		{"data changed", `UPDATE entry SET data = '{"stars":5}' WHERE seq = 300`, middle},
+		{"data changed by a space", `UPDATE entry SET data = data || ' ' WHERE seq = 300`, middle},
+		{"data and its hash changed", rehash + ", data = NULL WHERE seq = 300", middle},
+		{"data hash cut", "UPDATE entry SET data_hash = x'00' WHERE seq = 300", middle},
+		{"time changed", "UPDATE entry SET at = at + 1 WHERE seq = 300", middle},
+		{"kind changed", "UPDATE entry SET kind = 'call.other' WHERE seq = 300", middle},
+		{"streams changed", `UPDATE entry SET streams = '["call/1","agent/9"]' WHERE seq = 300`, middle},
+		{"streams unreadable", `UPDATE entry SET streams = '["call/1"' WHERE seq = 300`, middle},
+		{"hash changed", "UPDATE entry SET hash = (SELECT hash FROM entry WHERE seq = 1) WHERE seq = 300", middle},
+		{"entry removed", "DELETE FROM entry WHERE seq = 300", middle},
+		{"page of entries removed", "DELETE FROM entry WHERE seq BETWEEN 300 AND 600", middle},
+		{"first entry removed", "DELETE FROM entry WHERE seq = 1", 1},
+		{"entries exchanged", "UPDATE entry SET seq = 9999 WHERE seq = 300; UPDATE entry SET seq = 300 WHERE seq = 301; UPDATE entry SET seq = 301 WHERE seq = 9999", middle},
+		{"taken out of its stream", "DELETE FROM membership WHERE seq = 300", middle},
+		{"put into a stream", "INSERT INTO membership SELECT id, 300 FROM stream WHERE name = 'agent/1'", middle},
+		{"stream renamed", "UPDATE stream SET name = 'agent/x' WHERE name = 'agent/1'", 1},
+		{"only hashes left, one wrong", "UPDATE entry SET data = NULL; UPDATE entry SET kind = 'x' WHERE seq = 300", middle},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "journal.db")
+			j, err := Open(context.Background(), Options{Path: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer j.Close()
+			var entries []Entry
+			for i := range 700 {
+				entries = append(entries, NewEntry("call.rated", map[string]int{"stars": 1}, fmt.Sprintf("call/%d", i), fmt.Sprintf("agent/%d", 1+i%2)))
+			}
+			mustAppend(t, j, entries...)
+			if tt.script != "" {
+				execSQL(t, path, tt.script)
+			}
+			err = j.Reader().Verify(context.Background())
+			var broken *BrokenChain
+			switch {
+			case tt.want == 0 && err != nil:
+				t.Errorf("Verify: %v", err)
+			case tt.want != 0 && !errors.As(err, &broken):
+				t.Errorf("Verify gives %v, want entry %d named", err, tt.want)
+			case tt.want != 0 && broken.Seq != tt.want:
+				t.Errorf("Verify gives %v, want entry %d named", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestExpiredContentIsToldApart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j, err := Open(context.Background(), Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	mustAppend(t, j, NewEntry("call.noted", "the caller's address", "call/1"), NewEntry("call.ended", nil, "call/1"))
+	execSQL(t, path, "UPDATE entry SET data = NULL WHERE seq = 1")
+	all := readAll(t, j.Reader(), Query{Stream: "call/1"})
+	var note any
+	if err := all[0].Decode(&note); !errors.Is(err, ErrExpired) {
+		t.Errorf("decoding expired content gives %v, want ErrExpired", err)
+	}
+	if err := all[1].Decode(&note); err != nil {
+		t.Errorf("an entry that never had content gives %v: it has not expired", err)
+	}
+}
