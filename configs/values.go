@@ -107,8 +107,12 @@ func (z *Timezone) UnmarshalText(text []byte) error {
 // Address is an IP address.
 type Address struct{ netip.Addr }
 
-// UnmarshalText accepts IPv4 and IPv6 addresses.
+// UnmarshalText accepts IPv4 and IPv6 addresses, and nothing at all for none.
 func (a *Address) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*a = Address{}
+		return nil
+	}
 	parsed, err := netip.ParseAddr(string(text))
 	if err != nil {
 		return fmt.Errorf("%q is not an IP address; use one such as 192.0.2.10", text)
