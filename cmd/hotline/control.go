@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"hotline/call"
+	"hotline/queue"
+)
+
+// The control socket is how commands reach the running service: JSON over
+// HTTP on a unix socket that only the service's own user can open.
+
+func listenControl(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("the control socket's folder: %w", err)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("another hotline is running on %s: stop it first, or give this one its own state_dir", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the control socket of a hotline that is gone: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("the control socket: %w", err)
+	}
+	return l, os.Chmod(path, 0o600)
+}
+
+// controlServer answers the commands.
+type controlServer struct {
+	queue *queue.Engine
+	calls *call.Service
+	clock *clock
+	zone  *time.Location
+}
+
+// status is what the service says of itself.
+type status struct {
+	Now       time.Time         `json:"now"`
+	Announced []string          `json:"announced"`
+	Agents    []queue.AgentView `json:"agents"`
+	Queues    []queue.QueueView `json:"queues"`
+}
+
+func (s *controlServer) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, nil) })
+	mux.HandleFunc("POST /agents/{id}/{verb}", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, s.agent(r.PathValue("id"), r.PathValue("verb"), r.FormValue("reason")))
+	})
+	mux.HandleFunc("POST /announcements/{name}/{switch}", func(w http.ResponseWriter, r *http.Request) {
+		_, err := s.calls.Announce(r.Context(), r.PathValue("name"), r.PathValue("switch") == "on")
+		s.answer(w, err)
+	})
+	mux.HandleFunc("POST /clock", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, s.setClock(r.FormValue("at")))
+	})
+	return mux
+}
+
+func (s *controlServer) answer(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+		return
+	}
+	_ = json.NewEncoder(w).Encode(status{
+		Now: s.clock.now(), Announced: s.calls.Announcements(), Agents: s.queue.Agents(), Queues: s.queue.Queues(),
+	})
+}
+
+func (s *controlServer) agent(id, verb, reason string) error {
+	if reason == "" {
+		reason = "command line"
+	}
+	switch verb {
+	case "sign-in":
+		return s.queue.SignIn(id)
+	case "sign-out":
+		return s.queue.SignOut(id)
+	case "pause":
+		return s.queue.Pause(id, reason)
+	case "ready":
+		return s.queue.Ready(id)
+	default:
+		return fmt.Errorf("%q is nothing an agent can do: sign-in, sign-out, pause or ready", verb)
+	}
+}
+
+func (s *controlServer) setClock(at string) error {
+	if !s.clock.settable {
+		return errors.New("the clock is real: only a service started with --clock has one that can be set")
+	}
+	moment, err := parseMoment(at, s.zone)
+	if err == nil {
+		s.clock.set(moment)
+	}
+	return err
+}
+
+// ask sends a command to the running service.
+func ask(ctx context.Context, socket, method, path string) (status, error) {
+	client := &http.Client{
+		Timeout: 5 * time.Second,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}},
+	}
+	defer client.CloseIdleConnections()
+	var answer status
+	request, err := http.NewRequestWithContext(ctx, method, "http://hotline"+path, nil)
+	if err != nil {
+		return answer, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return answer, fmt.Errorf("no hotline answers on %s: %w; start it with: hotline serve", socket, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
+	if err != nil {
+		return answer, fmt.Errorf("reading the service's answer: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		var refusal struct{ Error string }
+		if json.Unmarshal(body, &refusal) != nil || refusal.Error == "" {
+			refusal.Error = fmt.Sprintf("%s: %s", response.Status, bytes.TrimSpace(body))
+		}
+		return answer, errors.New(refusal.Error)
+	}
+	return answer, json.Unmarshal(body, &answer)
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"hotline/ari"
+	"hotline/journal"
+)
+
+// health answers whether the service lives (/healthz) and whether it can
+// serve callers (/readyz, with the reason where it cannot).
+type health struct {
+	link    *ari.Link
+	journal *journal.Journal
+}
+
+func (h *health) handler(reg *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", h.ready)
+	return mux
+}
+
+// readiness is /readyz's answer: what is missing, in words.
+type readiness struct {
+	Ready    bool   `json:"ready"`
+	Asterisk string `json:"asterisk"`
+	Journal  string `json:"journal"`
+}
+
+func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
+	answer := readiness{Ready: true, Asterisk: "connected", Journal: "written"}
+	if status := h.link.Status(); !status.Connected {
+		answer.Ready = false
+		answer.Asterisk = fmt.Sprintf("waiting for Asterisk: %v", status.Err)
+	}
+	if err := h.journal.Err(); err != nil {
+		answer.Ready = false
+		answer.Journal = err.Error()
+	}
+	if !answer.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // the asker has gone: nobody to tell
+}

@@ -1,0 +1,82 @@
+// Command hotline is the service and everything an operator does with it.
+//
+// It owns flags, signals and the wiring; policy lives in the packages.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"hotline/configs"
+)
+
+// cli is every command there is; its help is the reference.
+type cli struct {
+	Config string `short:"c" env:"HOTLINE_CONFIG" default:"" help:"The configuration; configs/hotline.yaml, or what is built in where that is missing." type:"path"`
+	Debug  bool   `help:"Log more."`
+
+	Serve          serveCmd          `cmd:"" help:"Run the service."`
+	CheckConfig    checkConfigCmd    `cmd:"" help:"Name every wrong line of the configuration."`
+	AsteriskConfig asteriskConfigCmd `cmd:"" help:"Write Asterisk's configuration."`
+	Calendar       calendarCmd       `cmd:"" help:"Print a year's festivals and days off, or what plays at a moment."`
+	Prompts        promptsCmd        `cmd:"" help:"Build or check the prompts."`
+	Calls          callsCmd          `cmd:"" help:"List calls, newest first."`
+	Call           callCmd           `cmd:"" help:"Print what happened in a call."`
+	Messages       messagesCmd       `cmd:"" help:"List the messages callers left, newest first."`
+	Agent          agentCmd          `cmd:"" help:"List agents, or change an agent's state."`
+	Announce       announceCmd       `cmd:"" help:"Put an announcement in force, or take it off."`
+	Version        versionCmd        `cmd:"" help:"Print the version."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("hotline"), kong.UsageOnError(),
+		kong.Description("A hotline that keeps its written service standard, and proves it."))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "hotline:", err)
+		return 2
+	}
+	command, err := parser.Parse(args)
+	parser.FatalIfErrorf(err)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	command.BindTo(ctx, (*context.Context)(nil))
+	if err := command.Run(&c); err != nil {
+		fmt.Fprintln(os.Stderr, "hotline:", err)
+		return 1
+	}
+	return 0
+}
+
+// load reads the configuration that was named, or the one that is found.
+func (c *cli) load() (*configs.Config, error) {
+	if c.Config != "" {
+		return configs.Load(c.Config)
+	}
+	if path := filepath.Join("configs", "hotline.yaml"); exists(path) {
+		return configs.Load(path)
+	}
+	return configs.Parse("hotline.yaml", configs.DefaultYAML(), os.LookupEnv)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func (c *cli) logger() *slog.Logger {
+	level := slog.LevelInfo
+	if c.Debug {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"crypto/subtle"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hotline/call"
+	"hotline/configs"
+	"hotline/ivr"
+	"hotline/ivr/prompt"
+	"hotline/queue"
+)
+
+// What the configuration says, in each part's own words.
+
+func menus(cfg *configs.Config) ivr.Menus {
+	tree := ivr.Menus{Start: cfg.Menus.Start, ByID: map[string]ivr.Menu{}}
+	for id, menu := range cfg.Menus.Menus {
+		keys := map[rune]ivr.Action{}
+		for key, action := range menu.Keys {
+			keys[rune(key[0])] = menuAction(action)
+		}
+		tree.ByID[id] = ivr.Menu{
+			Prompts: []string{menu.Prompt}, Keys: keys,
+			Wait: menu.Timeout.Duration, Tries: menu.Tries, Otherwise: menuAction(menu.Otherwise),
+		}
+	}
+	return tree
+}
+
+func menuAction(a configs.Action) ivr.Action {
+	kind := a.Kind()
+	target := map[string]string{"menu": a.Menu, "queue": a.Queue, "info": a.Info, "emergency": a.Emergency}[kind]
+	return ivr.Action{Do: ivr.Do(kind), Target: target, Priority: a.Priority, Topic: a.Topic}
+}
+
+func messageTaker(cfg *configs.Config, speech *prompt.Speech) ivr.MessageTaker {
+	return ivr.MessageTaker{
+		Digits:    speech.Phone,
+		MaxLength: cfg.Messages.Max.Duration, MaxSilence: cfg.Messages.Silence.Duration,
+		MinLength: cfg.Messages.Min.Duration, Wait: 5 * time.Second,
+	}
+}
+
+func ratingWait(cfg *configs.Config) time.Duration {
+	if !cfg.Rating.Enabled {
+		return 0
+	}
+	return cfg.Rating.Timeout.Duration
+}
+
+func announcements(cfg *configs.Config) []call.Announcement {
+	var list []call.Announcement
+	for name, a := range cfg.Announcements {
+		list = append(list, call.Announcement{Name: name, Prompt: a.Prompt, Closes: a.Closes})
+	}
+	return list
+}
+
+func queuesOfCalls(cfg *configs.Config) map[string]call.QueueOptions {
+	byID := map[string]call.QueueOptions{}
+	for _, q := range cfg.Queues {
+		byID[q.ID] = call.QueueOptions{Name: q.Name, ServiceLevel: q.ServiceLevel.Duration, PositionEvery: q.PositionEvery}
+	}
+	return byID
+}
+
+func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *slog.Logger, reg prometheus.Registerer) queue.Options {
+	o := queue.Options{Now: now, Record: w.record, Logger: log, Registerer: reg}
+	for _, q := range cfg.Queues {
+		o.Queues = append(o.Queues, queue.Rules{
+			ID: q.ID, MaxWaiting: q.MaxWaiting, WrapUp: q.WrapUp.Duration, RingTimeout: q.RingTimeout.Duration,
+			ServiceLevel: q.ServiceLevel.Duration, DeclinePause: q.DeclinePause.Duration, MissesBeforeOut: q.MissesBeforeOut,
+		})
+	}
+	for _, a := range cfg.Agents {
+		o.Agents = append(o.Agents, queue.Profile{ID: a.ID, Number: a.Number, Name: a.Name, Queues: a.Queues})
+	}
+	return o
+}
+
+// pinOf compares in constant time, and never finds an empty PIN right.
+func pinOf(cfg *configs.Config) func(agent, pin string) bool {
+	return func(agent, pin string) bool {
+		a, known := cfg.Agent(agent)
+		want := a.PIN.Reveal()
+		return known && want != "" && subtle.ConstantTimeCompare([]byte(pin), []byte(want)) == 1
+	}
+}

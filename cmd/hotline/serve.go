@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"hotline/ari"
+	"hotline/call"
+	"hotline/configs"
+	"hotline/ivr/calendar"
+	"hotline/ivr/prompt"
+	"hotline/journal"
+	"hotline/queue"
+	"hotline/recordings"
+)
+
+type serveCmd struct {
+	Clock string `help:"Set the service's wall clock, for trying greetings: '2027-02-06 09:00'. It can then be changed while the service runs."`
+}
+
+// Run sets the service up in one straight line, each step with its teardown
+// beside it, and runs it until ctx ends. It is long because a set-up that
+// reads from top to bottom is easier to follow than one that is spread out.
+func (s *serveCmd) Run(ctx context.Context, c *cli) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log := c.logger()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	clock := &clock{settable: s.Clock != ""}
+	if clock.settable {
+		moment, err := parseMoment(s.Clock, cfg.Service.Timezone.Location)
+		if err != nil {
+			return err
+		}
+		clock.set(moment)
+	}
+
+	days, err := newCalendar(cfg)
+	if err != nil {
+		return err
+	}
+	for _, warning := range days.Warnings(clock.now()) {
+		log.Warn(warning)
+	}
+	library, err := openLibrary(cfg)
+	if err != nil {
+		return err
+	}
+	speech, err := prompt.NewSpeech(string(cfg.Service.Language), prompt.SpeechOptions{Yao: true})
+	if err != nil {
+		return err
+	}
+
+	if err := os.MkdirAll(cfg.Service.StateDir, 0o750); err != nil {
+		return fmt.Errorf("the state folder: %w", err)
+	}
+	book, err := journal.Open(ctx, journal.Options{Path: cfg.Journal(), Now: clock.now, Logger: log, Registerer: reg})
+	if err != nil {
+		return err
+	}
+	defer closing(log, "the journal", book.Close)
+	announced, err := lastAnnounced(ctx, book.Reader())
+	if err != nil {
+		return err
+	}
+
+	store, err := recordings.Open(recordings.Options{
+		Dir: cfg.RecordingsDir(), RawDir: cfg.Asterisk.Outside("raw"),
+		Location: cfg.Service.Timezone.Location, Logger: log, Registerer: reg,
+	})
+	if err != nil {
+		return err
+	}
+
+	lines, err := queue.New(queueOptions(cfg, clock.now, &changes{journal: book, log: log}, log, reg))
+	if err != nil {
+		return err
+	}
+	defer lines.Stop()
+
+	link, err := ari.New(ari.Options{
+		URL: cfg.Asterisk.ARI.URL(), App: cfg.Asterisk.ARI.App,
+		Username: cfg.Asterisk.ARI.User, Password: cfg.Asterisk.ARI.Password.Reveal(),
+		Logger: log, Registerer: reg,
+	})
+	if err != nil {
+		return err
+	}
+
+	calls := call.New(call.Options{
+		Link: link, Queue: lines, Journal: book, Calendar: days,
+		Menus: menus(cfg), Messages: messageTaker(cfg, speech), Library: library, Speech: speech, Recordings: store,
+		SoundsDir:   cfg.PromptsInside(),
+		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
+		PIN:         pinOf(cfg),
+		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
+		RatingWait: ratingWait(cfg), Queues: queuesOfCalls(cfg),
+		Announcements: announcements(cfg), Announced: announced,
+		Now: clock.now, Logger: log, Registerer: reg,
+	})
+
+	control, err := listenControl(cfg.ControlSocket())
+	if err != nil {
+		return err
+	}
+	defer os.Remove(cfg.ControlSocket())
+	metrics, err := net.Listen("tcp", cfg.Listen.Metrics.String())
+	if err != nil {
+		return fmt.Errorf("listen.metrics: %w; is another hotline running?", err)
+	}
+	health := &health{link: link, journal: book}
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return link.Run(ctx) })
+	group.Go(func() error { return calls.Run(ctx) })
+	group.Go(func() error { return serveHTTP(ctx, metrics, health.handler(reg)) })
+	group.Go(func() error {
+		return serveHTTP(ctx, control, (&controlServer{queue: lines, calls: calls, clock: clock, zone: cfg.Service.Timezone.Location}).handler())
+	})
+	group.Go(func() error { sweep(ctx, store, log); return nil })
+	log.Info("the hotline is up", "number", cfg.Service.Number, "metrics", metrics.Addr().String())
+	err = group.Wait()
+	log.Info("the hotline is down; Asterisk keeps its calls")
+	return err
+}
+
+// closing runs a teardown and logs what it could not do.
+func closing(log *slog.Logger, what string, stop func() error) {
+	if err := stop(); err != nil {
+		log.Error("closing "+what, "err", err)
+	}
+}
+
+// serveHTTP serves until ctx ends, then lets requests finish for a second.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if err := server.Shutdown(last); err != nil {
+			_ = server.Close() // whoever still asks is cut off: the service is going
+		}
+	})
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// sweep keeps recordings that a crash left behind, now and every ten minutes.
+func sweep(ctx context.Context, store *recordings.Store, log *slog.Logger) {
+	ticker := time.NewTicker(10 * time.Minute)
+	defer ticker.Stop()
+	for {
+		swept, err := store.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
+			log.Error("recordings left behind were not looked for", "err", err)
+		}
+		for _, one := range swept {
+			if one.Err != nil {
+				log.Error("a recording left behind is not kept", "call_id", one.CallID, "err", one.Err)
+			} else {
+				log.Info("a recording left behind is kept", "call_id", one.CallID, "note", one.Result.Note)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// changes writes what the queue does into the journal.
+type changes struct {
+	journal *journal.Journal
+	log     *slog.Logger
+}
+
+func (w *changes) record(list []queue.Change) {
+	entries := make([]journal.Entry, 0, len(list))
+	for _, change := range list {
+		var streams []string
+		if change.Call != "" {
+			streams = append(streams, call.Stream(change.Call))
+		}
+		if change.Agent != "" {
+			streams = append(streams, call.AgentStream(change.Agent))
+		}
+		if change.Queue != "" {
+			streams = append(streams, "queue/"+change.Queue)
+		}
+		entry := journal.NewEntry(change.Kind, change, streams...)
+		entry.At = change.At.UTC()
+		entries = append(entries, entry)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := w.journal.Append(ctx, entries...); err != nil {
+		w.log.Error("the journal misses what the queue did; calls go on", "err", err)
+	}
+}
+
+// lastAnnounced is what was in force when the service was last seen.
+func lastAnnounced(ctx context.Context, r *journal.Reader) ([]string, error) {
+	query := journal.Query{Stream: call.AnnounceStream, Newest: true, Limit: 1}
+	return journal.Fold(r.Read(ctx, query), nil, func(_ []string, e journal.Entry) []string {
+		var change call.Announced
+		if e.Decode(&change) != nil {
+			return nil
+		}
+		return change.All
+	})
+}
+
+// openLibrary opens the prompts and refuses to start without any of those
+// that callers or agents may hear: a missing prompt would be silence.
+func openLibrary(cfg *configs.Config) (*prompt.Library, error) {
+	dir := cfg.PromptsOutside()
+	library, err := prompt.OpenLibrary(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w; build the prompts with: hotline prompts build", err)
+	}
+	catalogue, err := loadCatalogue(cfg)
+	if err != nil {
+		return nil, err
+	}
+	needed := append(catalogue.IDs(), cfg.PromptIDs()...)
+	for _, generated := range prompt.Generated() {
+		needed = append(needed, generated.ID)
+	}
+	if missing := library.Missing(needed...); len(missing) > 0 {
+		return nil, fmt.Errorf("prompts are missing in %s: %v; build them with: hotline prompts build", dir, missing)
+	}
+	return library, nil
+}
+
+func newCalendar(cfg *configs.Config) (*calendar.Calendar, error) {
+	return calendar.New(calendar.Options{
+		Location:    cfg.Service.Timezone.Location,
+		HolidaysDir: cfg.Holidays(),
+		Hours: calendar.Hours{
+			Workday: spans(cfg.Hours.Workday), Weekend: spans(cfg.Hours.Weekend), Holiday: spans(cfg.Hours.Holiday),
+		},
+	})
+}
+
+func spans(from []configs.Span) []calendar.Span {
+	list := make([]calendar.Span, len(from))
+	for i, s := range from {
+		list[i] = calendar.Span(s)
+	}
+	return list
+}
