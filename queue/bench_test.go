@@ -1,8 +1,11 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -14,15 +17,28 @@ type hall struct {
 	waiting []*Ticket // in the order they will be served
 	talks   []talk    // in the order they will end
 	calls   int
-	changes int
 }
 
 type talk struct{ agent, call string }
 
-// newHall fills the queues; each agent serves `each` of them.
-func newHall(b *testing.B, queues, each, agents, callers int) *hall {
-	h := &hall{b: b}
-	o := Options{Record: func(c []Change) { h.changes += len(c) }}
+// newHall fills one queue.
+func newHall(b *testing.B, agents, callers int) *hall {
+	h := &hall{b: b, Engine: newBusy(b, 1, 1, agents)}
+	for range agents {
+		h.join("queue 0")
+		h.connect(h.waiting[0])
+		h.waiting = h.waiting[1:]
+	}
+	for range callers {
+		h.join("queue 0")
+	}
+	return h
+}
+
+// newBusy is an engine without wrap-up and with everybody signed in; each
+// agent serves so many of the queues.
+func newBusy(b *testing.B, queues, each, agents int) *Engine {
+	o := Options{Record: func([]Change) {}}
 	for i := range queues {
 		o.Queues = append(o.Queues, Rules{ID: fmt.Sprint("queue ", i)})
 	}
@@ -33,23 +49,17 @@ func newHall(b *testing.B, queues, each, agents, callers int) *hall {
 		}
 		o.Agents = append(o.Agents, p)
 	}
-	var err error
-	if h.Engine, err = New(o); err != nil {
+	e, err := New(o)
+	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(h.Stop)
+	b.Cleanup(e.Stop)
 	for _, p := range o.Agents {
-		if err := h.SignIn(p.ID); err != nil {
+		if err := e.SignIn(p.ID); err != nil {
 			b.Fatal(err)
 		}
-		h.join(p.Queues[0])
-		h.connect(h.waiting[0])
-		h.waiting = h.waiting[1:]
 	}
-	for i := range callers {
-		h.join(o.Queues[i%queues].ID)
-	}
-	return h
+	return e
 }
 
 func (h *hall) join(queue string) {
@@ -92,7 +102,7 @@ func (h *hall) turn(n int) {
 // call learns of it and reports the talk, somebody new joins; five changes are
 // recorded for it.
 func BenchmarkAssignments(b *testing.B) {
-	h := newHall(b, 1, 1, 1000, 5000)
+	h := newHall(b, 1000, 5000)
 	const batch = 100
 	b.ReportAllocs()
 	for b.Loop() {
@@ -102,11 +112,56 @@ func BenchmarkAssignments(b *testing.B) {
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N*batch)*1e9, "ns/assignment")
 }
 
+// BenchmarkCalls is the same with every call in a goroutine of its own, as in
+// the service: 6,000 of them, of whom 1,000 at a time have an agent.
+func BenchmarkCalls(b *testing.B) {
+	for _, shape := range []struct {
+		name         string
+		queues, each int
+	}{{"one queue", 1, 1}, {"ten queues, agents in three", 10, 3}} {
+		b.Run(shape.name, func(b *testing.B) {
+			e := newBusy(b, shape.queues, shape.each, 1000)
+			var served atomic.Int64
+			done := make(chan struct{})
+			var calls sync.WaitGroup
+			b.ResetTimer()
+			for i := range 6000 {
+				calls.Go(func() {
+					for n := 0; ; n++ {
+						id := fmt.Sprintf("call %d of %d", n, i)
+						ticket, err := e.Join(Caller{ID: id, Queue: fmt.Sprint("queue ", i%shape.queues), Priority: n % 3})
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						select {
+						case o := <-ticket.Offers():
+							if err := errors.Join(o.Connected(), e.EndTalk(o.Agent.ID, id)); err != nil {
+								b.Error(err)
+								return
+							}
+						case <-done:
+							return
+						}
+						if served.Add(1) == int64(b.N) {
+							close(done)
+						}
+					}
+				})
+			}
+			<-done
+			b.StopTimer()
+			calls.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "assignments/s")
+		})
+	}
+}
+
 // BenchmarkHandOver is the time from the end of an agent's talk to the next
 // call's having the agent, one after another, with 5,000 callers waiting. The
 // agents end in a fixed order, so the median says what one waits.
 func BenchmarkHandOver(b *testing.B) {
-	h := newHall(b, 1, 1, 1000, 5000)
+	h := newHall(b, 1000, 5000)
 	var took []time.Duration
 	for b.Loop() {
 		t, ticket := h.talks[0], h.waiting[0]
@@ -130,7 +185,7 @@ func BenchmarkHandOver(b *testing.B) {
 
 // BenchmarkPosition asks for a place in the middle of 5,000.
 func BenchmarkPosition(b *testing.B) {
-	h := newHall(b, 1, 1, 1000, 5000)
+	h := newHall(b, 1000, 5000)
 	for b.Loop() {
 		if h.waiting[2500].Position() != 2501 {
 			b.Fatal("the middle has moved")
@@ -140,7 +195,7 @@ func BenchmarkPosition(b *testing.B) {
 
 // BenchmarkAbandon has callers leave from the middle of 5,000 and others join.
 func BenchmarkAbandon(b *testing.B) {
-	h := newHall(b, 1, 1, 1000, 5000)
+	h := newHall(b, 1000, 5000)
 	for i := 0; b.Loop(); i++ {
 		at := (i * 2503) % len(h.waiting)
 		h.waiting[at].Leave("hang-up")

@@ -29,7 +29,8 @@ const (
 	holdToneJoins = time.Second            // hold tones closer than this are one
 
 	late      = 40 * time.Millisecond // audio later than this was preceded by silence
-	clockStep = 10 * time.Millisecond // how far one write may pull the clock back
+	tooLate   = time.Second           // even if it continues what came before
+	clockStep = 10 * time.Millisecond // how far one write may pull the clock
 	fillAtGap = 3 * gapWithin         // silence that is enough to end every sound
 )
 
@@ -96,10 +97,21 @@ func NewDecoder(o DecoderOptions) (*Decoder, error) {
 // to the times given. It tells whether the transcript gained or lost an entry or
 // one of its sounds ended.
 func (d *Decoder) Write(at time.Duration, pcm []int16) (changed bool) {
+	return d.write(at, pcm, late)
+}
+
+// Continue is Write for samples that by the sender's own clock follow the last
+// ones without a pause: coming up to a second late they are not preceded by
+// silence, the sender or this machine was merely held up.
+func (d *Decoder) Continue(at time.Duration, pcm []int16) (changed bool) {
+	return d.write(at, pcm, tooLate)
+}
+
+func (d *Decoder) write(at time.Duration, pcm []int16, late time.Duration) (changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := d.marks()
-	d.align(at)
+	d.align(at, late)
 	d.feed(pcm)
 	return d.marks() != before
 }
@@ -136,7 +148,7 @@ func (d *Decoder) marks() (n int) {
 	return n
 }
 
-func (d *Decoder) align(at time.Duration) {
+func (d *Decoder) align(at, late time.Duration) {
 	if !d.started {
 		d.started, d.clock = true, at
 		return
@@ -147,7 +159,7 @@ func (d *Decoder) align(at time.Duration) {
 		d.feed(make([]int16, d.bank.samples(min(ahead, fillAtGap))))
 		d.clock = at - d.bank.duration(len(d.pending))
 	default:
-		d.clock += max(ahead/8, -clockStep)
+		d.clock += min(max(ahead/8, -clockStep), clockStep)
 	}
 }
 

@@ -239,6 +239,29 @@ func TestArrivalTimes(t *testing.T) {
 	}
 }
 
+func TestHeldUpAudioIsNotSplit(t *testing.T) {
+	p := newTape(t).whole("menu.main", 2000*ms).whole("digit.1", 240*ms).silence(200 * ms)
+	d, err := NewDecoder(DecoderOptions{Code: p.code})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i*160 < len(p.pcm); i++ {
+		at := time.Duration(i) * 20 * ms
+		if i >= 50 && i < 65 { // the sender stalls for 0.3 s and then catches up
+			at = 65 * 20 * ms
+		}
+		d.Continue(at, p.pcm[i*160:(i+1)*160])
+	}
+	got := d.Transcript()
+	if len(got) != 2 || (got[0].At).Abs() > 10*ms || (got[1].At-2000*ms).Abs() > 40*ms {
+		t.Errorf("heard %+v, want one menu.main at 0 and digit.1 at 2 s ± 40 ms", got)
+	}
+	d.Continue(10*time.Second, p.pcm[:8000])
+	if got := d.Transcript(); len(got) != 3 || (got[2].At-10*time.Second).Abs() > 10*ms {
+		t.Errorf("after seven seconds without audio heard %+v, want menu.main again at 10 s", got)
+	}
+}
+
 func TestAnyCutOfAnyPromptIsHeard(t *testing.T) {
 	code := testCode(t)
 	rapid.Check(t, func(r *rapid.T) {

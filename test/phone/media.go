@@ -266,39 +266,49 @@ func (m *media) receive() {
 		if p.Unmarshal(buf[:n]) != nil || isRTCP(p.PayloadType, p.Marker) {
 			continue
 		}
-		if !m.note(from, at, &p) {
+		heard, continues := m.note(from, at, &p)
+		law := ear.Law(p.PayloadType)
+		if !heard || (law != ear.ALaw && law != ear.MuLaw) {
 			continue
 		}
-		if law := ear.Law(p.PayloadType); law == ear.ALaw || law == ear.MuLaw {
-			pcm = law.Decode(pcm[:0], p.Payload)
-			if m.ear.Write(at, pcm) {
-				m.announce()
-			}
+		pcm = law.Decode(pcm[:0], p.Payload)
+		listen := m.ear.Write
+		if continues {
+			listen = m.ear.Continue
+		}
+		if listen(at, pcm) {
+			m.announce()
 		}
 	}
 }
 
-// note keeps the packet and tells whether its audio is to be heard.
-func (m *media) note(from netip.AddrPort, at time.Duration, p *rtp.Packet) bool {
+// note keeps the packet. It tells whether its audio is to be heard, and whether
+// that follows the last packet's without a pause by the sender's clock.
+func (m *media) note(from netip.AddrPort, at time.Duration, p *rtp.Packet) (heard, continues bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.stopped || (m.remote.IsValid() && from != m.remote) {
-		return false
+		return false, false
 	}
-	stale := len(m.packets) > 0 && m.packets[len(m.packets)-1].SSRC == p.SSRC && int16(p.SequenceNumber-m.lastSeq) <= 0
+	stale := false
+	if n := len(m.packets); n > 0 && m.packets[n-1].SSRC == p.SSRC {
+		last := m.packets[n-1]
+		stale = int16(p.SequenceNumber-m.lastSeq) <= 0
+		continues = last.Payload == p.PayloadType && p.SequenceNumber == last.Seq+1 && p.Timestamp == last.TS+uint32(last.Bytes)
+	}
 	m.packets = append(m.packets, Packet{
 		At: at, SSRC: p.SSRC, TS: p.Timestamp, Seq: p.SequenceNumber,
 		Bytes: uint16(len(p.Payload)), Payload: p.PayloadType, Marker: p.Marker,
 	})
 	if stale {
-		return false
+		return false, false
 	}
 	m.lastSeq = p.SequenceNumber
 	if p.PayloadType == m.keysPT || p.PayloadType == defaultKeys {
 		m.noteKey(at, p)
-		return false
+		return false, false
 	}
-	return true
+	return true, continues
 }
 
 func (m *media) noteKey(at time.Duration, p *rtp.Packet) {

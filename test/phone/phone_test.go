@@ -324,7 +324,7 @@ func TestManyPhones(t *testing.T) {
 			<-timer.C
 			for call, voice := range map[*Call]string{out: "voice.agent", in: "voice.caller"} {
 				if tr := call.Transcript(); len(tr) != 1 || tr[0].ID != voice || tr[0].Duration() < 2*time.Second {
-					t.Errorf("pair %d heard %v, want %s throughout", i, tr, voice)
+					t.Errorf("pair %d heard %v, want %s throughout; gaps %v", i, tr, voice, call.Gaps(100*ms))
 				}
 			}
 			if err := out.Hangup(ctx); err != nil {
