@@ -173,9 +173,12 @@ func silent(id string) bool {
 	return isGenerated(id) && (strings.HasPrefix(id, "pause.") || strings.HasPrefix(id, "silence."))
 }
 
+// render makes the audio. Wide and telephone band are levelled each for itself: what the narrow band takes away is
+// different for every sentence.
 func (b *builder) render(ctx context.Context, p Prompt) (entry, error) {
 	if silent(p.ID) {
-		return b.write(p, make([]float64, int(p.Length*workRate/time.Second)), Composed)
+		n := int(p.Length * workRate / time.Second)
+		return b.write(p, make([]float64, n), make([]float64, n/2), Composed)
 	}
 	pcm, source, err := b.options.Voice.Render(ctx, p)
 	if err != nil {
@@ -190,7 +193,11 @@ func (b *builder) render(ctx context.Context, p Prompt) (entry, error) {
 	case p.Length == 0:
 		samples = padded(samples)
 	}
-	return b.write(p, samples, source)
+	narrow := resample(samples, workRate, workRate/2)
+	if p.Length == 0 {
+		samples, narrow = level(samples, workRate), level(narrow, workRate/2)
+	}
+	return b.write(p, samples, narrow, source)
 }
 
 // padded to whole packets of 20 ms.
@@ -202,13 +209,8 @@ func padded(samples []float64) []float64 {
 	return samples
 }
 
-// write puts the three formats beside one another. Wide and telephone band are levelled each for itself: what the
-// narrow band takes away is different for every sentence.
-func (b *builder) write(p Prompt, wide []float64, source string) (entry, error) {
-	narrow := resample(wide, workRate, workRate/2)
-	if p.Length == 0 {
-		wide, narrow = level(wide, workRate), level(narrow, workRate/2)
-	}
+// write puts the three formats beside one another.
+func (b *builder) write(p Prompt, wide, narrow []float64, source string) (entry, error) {
 	pcm := toPCM(narrow)
 	files := map[string][]byte{"alaw": ALaw(pcm), "ulaw": ULaw(pcm), "sln16": littleEndian(toPCM(wide))}
 	for format, data := range files {

@@ -77,15 +77,36 @@ func limit(samples []float64, gain float64, rate int) []float64 {
 		return scaled(samples, gain)
 	}
 	reach := rate / 200
-	need := make([]float64, len(samples))
-	for i, s := range samples {
-		need[i] = min(1, top/max(math.Abs(s*gain), 1e-9))
+	held := make([]float64, len(samples)) // the gain that every sample within reach can stand
+	for i := range held {
+		held[i] = 1
 	}
-	held := slidingMin(need, reach)
-	out := make([]float64, len(samples))
 	for i, s := range samples {
-		from, to := max(0, i-reach), min(len(held), i+reach+1)
-		out[i] = s * gain * mean(held[from:to])
+		need := top / max(math.Abs(s*gain), 1e-9)
+		if need >= 1 {
+			continue
+		}
+		for j := max(0, i-reach); j < min(len(held), i+reach+1); j++ {
+			held[j] = min(held[j], need)
+		}
+	}
+	out := smoothed(held, reach) // a mean of gains that are each low enough is low enough
+	for i, s := range samples {
+		out[i] *= s * gain
+	}
+	return out
+}
+
+// smoothed is the mean within reach on either side.
+func smoothed(values []float64, reach int) []float64 {
+	sums := make([]float64, len(values)+1)
+	for i, v := range values {
+		sums[i+1] = sums[i] + v
+	}
+	out := make([]float64, len(values))
+	for i := range values {
+		from, to := max(0, i-reach), min(len(values), i+reach+1)
+		out[i] = (sums[to] - sums[from]) / float64(to-from)
 	}
 	return out
 }
@@ -94,15 +115,6 @@ func scaled(samples []float64, gain float64) []float64 {
 	out := make([]float64, len(samples))
 	for i, s := range samples {
 		out[i] = s * gain
-	}
-	return out
-}
-
-// slidingMin is the lowest value within reach on either side.
-func slidingMin(values []float64, reach int) []float64 {
-	out := make([]float64, len(values))
-	for i := range values {
-		out[i] = slices.Min(values[max(0, i-reach):min(len(values), i+reach+1)])
 	}
 	return out
 }
