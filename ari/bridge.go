@@ -53,7 +53,7 @@ func (b *Bridge) legs(ctx context.Context, op, verb string, legs []*Leg) error {
 	}
 	return b.session.link.do(ctx, request{
 		op: op, target: b.id, method: http.MethodPost, path: []string{"bridges", b.id, verb},
-		body: map[string]string{"channel": commas(ids)},
+		body: map[string][]string{"channel": ids},
 	}, nil)
 }
 

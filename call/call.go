@@ -248,9 +248,7 @@ func (c *call) letGo(ctx context.Context) {
 // release hangs a leg up, if it is still there, and waits for its end.
 func (c *call) release(ctx context.Context, leg *ari.Leg) {
 	if leg.Context().Err() == nil {
-		if err := leg.Hangup(ctx, hangupNormal, "the call is over"); err != nil {
-			c.log.Warn("a leg could not be hung up", "channel_id", leg.ID(), "err", err)
-		}
+		c.hangUp(ctx, leg, "the call is over")
 	}
 	select {
 	case <-leg.Context().Done():

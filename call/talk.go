@@ -42,11 +42,6 @@ func (c *call) connect(a *agentLeg) stage {
 	return func(ctx context.Context) (stage, error) {
 		c.enter("talk")
 		c.agent = a
-		if err := a.offer.Connected(); err != nil {
-			// The queue took the offer back in the same moment.
-			c.release(ctx, a.leg)
-			return c.wait, nil
-		}
 		a.joined = true
 		c.metrics.connected(c.waiting.queue, c.now().Sub(c.waiting.since))
 		if err := c.settle(ctx, talking); err != nil {

@@ -74,6 +74,9 @@ var sentences = map[string]func(journal.Entry) string{
 	KindEnded: sentence(func(d Ended) string {
 		return fmt.Sprintf("ended: %s (%s); %s", d.Result, d.Reason, d.HungUp)
 	}),
+	queue.KindAgentState: sentence(func(d queue.Change) string {
+		return fmt.Sprintf("agent %s: %s → %s (%s)", d.Agent, d.From, d.To, d.Cause)
+	}),
 	queue.KindJoined:    sentence(func(d queue.Change) string { return "joins queue " + d.Queue }),
 	queue.KindOffered:   sentence(func(d queue.Change) string { return "offered to agent " + d.Agent }),
 	queue.KindConnected: sentence(func(d queue.Change) string { return "agent " + d.Agent + " answers" }),

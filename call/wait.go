@@ -83,6 +83,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			return nil, context.Cause(ctx)
 
 		case offer := <-ticket.Offers():
+			c.cancelOffer(ctx, ringing) // taken back in the same moment
 			ringing = c.offer(ctx, offer)
 
 		case <-withdrawn(ringing):
@@ -107,8 +108,11 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 					continue
 				}
 				switch answered, over := c.ringingEvent(ringing, event); {
-				case answered:
+				case answered && ringing.offer.Connected() == nil:
 					return c.connect(ringing), nil
+				case answered: // the queue took the offer back in the same moment
+					c.cancelOffer(ctx, ringing)
+					ringing = nil
 				case over:
 					ringing = nil
 				}
@@ -131,13 +135,14 @@ func (c *call) lapsed(ctx context.Context, reason string) (stage, error) {
 	if err := c.stopTone(ctx); err != nil {
 		return nil, err
 	}
-	if reason == queue.LapseClosing {
-		if c.waiting.emergency {
-			return c.wait, nil
-		}
+	switch {
+	case reason == queue.LapseUnreported, reason == queue.LapseClosing && c.waiting.emergency:
+		return c.wait, nil
+	case reason == queue.LapseClosing:
 		return c.turnAway("closing-time", "queue.closing"), nil
+	default:
+		return c.turnAway("agents-left", "queue.signed_out"), nil
 	}
-	return c.turnAway("agents-left", "queue.signed_out"), nil
 }
 
 // offer rings the reserved agent's phone. It returns nil where the phone
@@ -158,6 +163,9 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	if err != nil {
 		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
 		o.Failed(queue.Unreachable)
+		if a.leg != nil {
+			c.hangUp(ctx, a.leg, "the phone could not be dialed")
+		}
 		return nil
 	}
 	if c.bridge == nil {
@@ -212,8 +220,13 @@ func (c *call) cancelOffer(ctx context.Context, a *agentLeg) {
 		return
 	}
 	a.offer.Failed(queue.Cancelled)
-	if err := a.leg.Hangup(context.WithoutCancel(ctx), hangupNormal, "the offer is withdrawn"); err != nil {
-		c.log.Warn("an agent's phone may go on ringing", "agent_id", a.ID, "err", err)
+	c.hangUp(ctx, a.leg, "the offer is withdrawn")
+}
+
+// hangUp ends a leg, whether or not the caller is still there.
+func (c *call) hangUp(ctx context.Context, leg *ari.Leg, why string) {
+	if err := leg.Hangup(context.WithoutCancel(ctx), hangupNormal, why); err != nil {
+		c.log.Warn("a leg could not be hung up", "channel_id", leg.ID(), "err", err)
 	}
 }
 

@@ -10,10 +10,11 @@ import (
 // heard before it comes; durations and timers run on the machine's clock.
 type clock struct {
 	offset   atomic.Int64
+	zone     *time.Location
 	settable bool
 }
 
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) now() time.Time { return time.Now().In(c.zone).Add(time.Duration(c.offset.Load())) }
 
 func (c *clock) set(to time.Time) { c.offset.Store(int64(time.Until(to))) }
 

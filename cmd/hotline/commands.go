@@ -355,6 +355,23 @@ func (a announceCmd) Run(ctx context.Context, c *cli) error {
 	return nil
 }
 
+type clockCmd struct {
+	At string `arg:"" help:"The moment: '2027-02-06 09:00'."`
+}
+
+func (k clockCmd) Run(ctx context.Context, c *cli) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	answer, err := ask(ctx, cfg.ControlSocket(), "POST", "/clock?at="+url.QueryEscape(k.At))
+	if err != nil {
+		return err
+	}
+	fmt.Println("the service's clock says", answer.Now.In(cfg.Service.Timezone.Location).Format("2006-01-02 15:04:05"))
+	return nil
+}
+
 type versionCmd struct{}
 
 func (versionCmd) Run() error {

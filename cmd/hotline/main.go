@@ -32,6 +32,7 @@ type cli struct {
 	Messages       messagesCmd       `cmd:"" help:"List the messages callers left, newest first."`
 	Agent          agentCmd          `cmd:"" help:"List agents, or change an agent's state."`
 	Announce       announceCmd       `cmd:"" help:"Put an announcement in force, or take it off."`
+	Clock          clockCmd          `cmd:"" help:"Set the wall clock of a service that was started with --clock."`
 	Version        versionCmd        `cmd:"" help:"Print the version."`
 }
 

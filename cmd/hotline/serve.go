@@ -40,7 +40,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	clock := &clock{settable: s.Clock != ""}
+	clock := &clock{zone: cfg.Service.Timezone.Location, settable: s.Clock != ""}
 	if clock.settable {
 		moment, err := parseMoment(s.Clock, cfg.Service.Timezone.Location)
 		if err != nil {
@@ -124,16 +124,19 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 	}
 	health := &health{link: link, journal: book}
 
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return link.Run(ctx) })
-	group.Go(func() error { return calls.Run(ctx) })
-	group.Go(func() error { return serveHTTP(ctx, metrics, health.handler(reg)) })
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return link.Run(running) })
+	group.Go(func() error { return calls.Run(running) })
+	group.Go(func() error { return serveHTTP(running, metrics, health.handler(reg)) })
 	group.Go(func() error {
-		return serveHTTP(ctx, control, (&controlServer{queue: lines, calls: calls, clock: clock, zone: cfg.Service.Timezone.Location}).handler())
+		return serveHTTP(running, control, (&controlServer{queue: lines, calls: calls, clock: clock, zone: cfg.Service.Timezone.Location}).handler())
 	})
-	group.Go(func() error { sweep(ctx, store, log); return nil })
+	group.Go(func() error { sweep(running, store, log); return nil })
 	log.Info("the hotline is up", "number", cfg.Service.Number, "metrics", metrics.Addr().String())
 	err = group.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = nil // we were asked to stop
+	}
 	log.Info("the hotline is down; Asterisk keeps its calls")
 	return err
 }

@@ -1,0 +1,5 @@
+//go:build race
+
+package stand
+
+var raceFlag = []string{"-race"}
