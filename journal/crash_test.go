@@ -50,8 +50,8 @@ func appendUntilKilled(path string) {
 func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	acknowledged := map[int64]string{}
-	for round := range 4 {
-		runAndKill(t, path, 300*(round+1), acknowledged)
+	for round := range 3 {
+		runAndKill(t, path, 150*(round+1), acknowledged)
 
 		r, err := OpenReader(context.Background(), path) // `hotline calls` after a crash, before the service is up again
 		if err != nil {

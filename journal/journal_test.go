@@ -154,11 +154,11 @@ func TestConcurrentAppenders(t *testing.T) {
 			durable bool
 			last    int64
 		}
-		plans := make([][]append, rapid.IntRange(1, 12).Draw(t, "appenders"))
+		plans := make([][]append, rapid.IntRange(1, 8).Draw(t, "appenders"))
 		total := 0
 		for a := range plans {
-			for range rapid.IntRange(1, 10).Draw(t, "appends") {
-				p := append{size: rapid.IntRange(1, 5).Draw(t, "size"), durable: rapid.IntRange(0, 9).Draw(t, "durable") == 0}
+			for range rapid.IntRange(1, 5).Draw(t, "appends") {
+				p := append{size: rapid.IntRange(1, 3).Draw(t, "size"), durable: rapid.IntRange(0, 9).Draw(t, "durable") == 0}
 				plans[a] = slices.Concat(plans[a], []append{p})
 				total += p.size
 			}
