@@ -4,7 +4,9 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -14,6 +16,20 @@ import (
 	"hotline/test/phone"
 	"hotline/test/stand"
 )
+
+// TestMain lets many tests run side by side: they wait far more than they work. An explicit -parallel takes precedence.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // Voices of the people in the tests: a note each.
 var voices = map[string]int{"caller": 250, "agent": 400, "other": 550}
@@ -37,6 +53,14 @@ func newWorld(t testing.TB, limit time.Duration, configure func(*configs.Config)
 		t.Fatal(err)
 	}
 	return &world{Service: s, t: t, ctx: ctx, code: code}
+}
+
+// in is the same hotline for a part of a test: what fails and what is cleared
+// away belongs to that part.
+func (w *world) in(t testing.TB) *world {
+	part := *w
+	part.t = t
+	return &part
 }
 
 // caller makes a phone that calls from outside.
