@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type BuildOptions struct {
 	WavDir    string   // folder of the recorded files the catalogue names
 	OutDir    string   // folder of one language's library, made if absent
 	Voice     Renderer // nil: NewVoice(Catalogue, WavDir)
+
+	generated []Prompt // nil: all of Generated(), which takes longer than most tests need
 }
 
 // Build renders the catalogue and the generated prompts into OutDir: ID.alaw, ID.ulaw and ID.sln16, every length a
@@ -38,6 +41,9 @@ func Build(ctx context.Context, o BuildOptions) (Report, error) {
 	}
 	if o.Voice == nil {
 		o.Voice = NewVoice(o.Catalogue, o.WavDir)
+	}
+	if o.generated == nil {
+		o.generated = Generated()
 	}
 	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
 		return Report{}, fmt.Errorf("build prompts: %w", err)
@@ -88,7 +94,7 @@ type built struct {
 
 // all builds every prompt, as many at once as there are processors.
 func (b *builder) all(ctx context.Context) ([]Line, map[string]entry, error) {
-	prompts := append(Generated(), b.options.Catalogue.Prompts...)
+	prompts := append(slices.Clone(b.options.generated), b.options.Catalogue.Prompts...)
 	results := make([]built, len(prompts))
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
