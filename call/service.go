@@ -120,6 +120,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var scripts sync.WaitGroup
 	defer scripts.Wait()
 	scripts.Go(func() { s.watchHours(calls) })
+	scripts.Go(func() { s.watchPhones(calls) })
 	for {
 		select {
 		case <-ctx.Done():
