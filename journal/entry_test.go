@@ -79,6 +79,8 @@ func TestLinksOfDifferentEntriesDiffer(t *testing.T) {
 		{Seq: 1, At: at, Kind: "a", Streams: []string{"bc"}},
 		{Seq: 1, At: at, Kind: "ab", Streams: []string{"c", ""}},
 		{Seq: 1, At: at, Kind: "abc", Streams: nil},
+		{Seq: 1, At: at, Kind: "a", Streams: []string{"bc", "d"}},
+		{Seq: 1, At: at, Kind: "a", Streams: []string{"b", "cd"}},
 		{Seq: 2, At: at, Kind: "ab", Streams: []string{"c"}},
 		{Seq: 1, At: at.Add(time.Microsecond), Kind: "ab", Streams: []string{"c"}},
 	}

@@ -74,6 +74,36 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("small file system", func(t *testing.T) { testFullDisk(t, disk) })
+	t.Run("full at the start", func(t *testing.T) { testOpenOnFullDisk(t, disk) })
+}
+
+// testOpenOnFullDisk: a service that starts on a full disk takes calls, and its journal goes on when there is room.
+func testOpenOnFullDisk(t *testing.T, disk smallDisk) {
+	var logs logBuffer
+	first := openAt(t, disk.dir, nil)
+	last := mustAppend(t, first, NewEntry("before", nil, "call/1"))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk.fill(t, nil)
+	j := openAt(t, disk.dir, &logs)
+	if j.Err() == nil {
+		t.Error("Err is nil although the journal could not be opened for writing")
+	}
+	if _, err := j.Append(context.Background(), NewEntry("full", nil)); err == nil {
+		t.Error("an append on a full disk succeeded")
+	}
+	disk.makeRoom(t, nil)
+	if got := mustAppend(t, j, NewEntry("after", nil, "call/1")); got != last+1 || j.Err() != nil {
+		t.Errorf("with room again the append has number %d and Err is %v, want %d and nil", got, j.Err(), last+1)
+	}
+	checkWhole(t, j.Reader(), int(last)+1)
+	if err := j.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if n := strings.Count(logs.String(), "\n"); n != 2 {
+		t.Errorf("%d lines were logged, want one for the failure and one for the recovery:\n%s", n, logs.String())
+	}
 }
 
 func testFullDisk(t *testing.T, disk smallDisk) {

@@ -20,7 +20,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	_ "modernc.org/sqlite" // the "sqlite" driver
+	"modernc.org/sqlite" // also the "sqlite" driver
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 var (
@@ -53,7 +54,7 @@ type Journal struct {
 	metrics *metrics
 	lock    *os.File
 	db      *sql.DB
-	writer  *writer
+	writer  *writer // nil while the disk has not let it be opened
 	reader  *Reader
 
 	requests   chan *request // unbuffered: handing over a request is its acceptance
@@ -78,7 +79,8 @@ type outcome struct {
 
 // Open opens or creates the journal and starts its writer; Close ends it. ctx bounds opening alone.
 // It returns ErrInUse when the file has a writer already, and an error when the file is not a journal, has a newer
-// schema, or cannot be created.
+// schema, or cannot be created. A disk that is full or broken is no such error: the service must be able to start and
+// take calls, so the journal opens, Err says why it cannot be written, and every Append tries anew.
 func Open(ctx context.Context, o Options) (*Journal, error) {
 	j := &Journal{
 		path: o.Path, now: o.Now, logger: o.Logger,
@@ -116,15 +118,29 @@ func (j *Journal) open(ctx context.Context, reg prometheus.Registerer) (err erro
 	if j.db, err = sql.Open("sqlite", source); err != nil {
 		return err
 	}
-	if j.writer, err = newWriter(ctx, j.db); err != nil {
-		return err
-	}
-	if j.reader, err = OpenReader(ctx, j.path); err != nil {
+	if j.reader, err = newReader(j.path); err != nil {
 		return err
 	}
 	j.reader.shared = true
-	j.metrics, err = newMetrics(reg)
+	if j.metrics, err = newMetrics(reg); err != nil {
+		return err
+	}
+	if j.writer, err = newWriter(ctx, j.db); diskFails(err) {
+		j.note(err) // calls go on without the journal, and every append tries anew
+		return nil
+	}
 	return err
+}
+
+// diskFails reports whether SQLite could not do its work because of the disk, full or broken, and not because of
+// what is in the file.
+func diskFails(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	primary := e.Code() & 0xff
+	return primary == sqlite3.SQLITE_FULL || primary == sqlite3.SQLITE_IOERR
 }
 
 // createPrivate makes the file, readable by its owner alone, if there is none: it will hold callers' numbers.
@@ -260,18 +276,14 @@ func (j *Journal) write() {
 		case r := <-j.requests:
 			j.commitGroup(j.collect(r))
 		case <-j.closing:
-			j.commitGroup(j.collect())
-			return
+			return // whoever still waits to hand over hears of closing too
 		}
 	}
 }
 
-// collect adds the requests that are waiting this very moment.
-func (j *Journal) collect(group ...*request) []*request {
-	entries := 0
-	for _, r := range group {
-		entries += len(r.entries)
-	}
+// collect is the request and those that are waiting this very moment.
+func (j *Journal) collect(first *request) []*request {
+	group, entries := []*request{first}, len(first.entries)
 	for entries < maxBatch {
 		select {
 		case r := <-j.requests:
@@ -307,7 +319,7 @@ func (j *Journal) commit(group []*request, durable bool) {
 		entries = append(entries, r.entries...)
 	}
 	j.metrics.batchEntries.Observe(float64(len(entries)))
-	first, err := j.writer.commit(entries, durable)
+	first, err := j.commitEntries(entries, durable)
 	j.note(err)
 	if err == nil {
 		j.countGrowth(len(entries))
@@ -320,6 +332,15 @@ func (j *Journal) commit(group []*request, durable bool) {
 		first += int64(len(r.entries))
 		r.done <- outcome{last: first - 1}
 	}
+}
+
+func (j *Journal) commitEntries(entries []Entry, durable bool) (first int64, err error) {
+	if j.writer == nil { // the disk was full or broken when the journal was opened
+		if j.writer, err = newWriter(context.Background(), j.db); err != nil {
+			return 0, err
+		}
+	}
+	return j.writer.commit(entries, durable)
 }
 
 func (j *Journal) countGrowth(entries int) {

@@ -125,6 +125,27 @@ func TestOpenRefusesWhatItCannotUse(t *testing.T) {
 	})
 }
 
+// TestFailedAppendLeavesNothing makes the second statement of an append fail, so that half of it is undone.
+func TestFailedAppendLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	j := openAt(t, dir, nil)
+	defer j.Close()
+	path := filepath.Join(dir, "journal.db")
+	mustAppend(t, j, NewEntry("first", nil, "call/1"))
+	execSQL(t, path, "INSERT INTO membership SELECT id, 2 FROM stream") // stands where the next entry's has to go
+	for range 2 {
+		if _, err := j.Append(context.Background(), NewEntry("second", nil, "call/1")); err == nil || j.Err() == nil {
+			t.Errorf("Append gives %v and Err %v, want an error in both", err, j.Err())
+		}
+	}
+	execSQL(t, path, "DELETE FROM membership WHERE seq = 2")
+	checkWhole(t, j.Reader(), 1)
+	if last := mustAppend(t, j, NewEntry("second", nil, "call/1")); last != 2 || j.Err() != nil {
+		t.Errorf("the append after the failure has number %d and Err is %v, want 2 and nil", last, j.Err())
+	}
+	checkWhole(t, j.Reader(), 2)
+}
+
 // execSQL changes a journal's file behind its back.
 func execSQL(t *testing.T, path, script string, args ...any) {
 	t.Helper()

@@ -235,20 +235,26 @@ func openReader(ctx context.Context, path string) (*Reader, error) {
 	if _, err := os.Stat(path); err != nil { // SQLite would not say that the file does not exist
 		return nil, err
 	}
+	r, err := newReader(path)
+	if err != nil {
+		return nil, err
+	}
+	version, err := schemaVersion(ctx, r.db)
+	if err == nil && version == 0 {
+		err = errors.New("the journal has not been set up yet: start the service once")
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.db.Close())
+	}
+	return r, nil
+}
+
+// newReader is a reader of a file that nobody has looked into yet.
+func newReader(path string) (*Reader, error) {
 	source, err := dataSource(path, "ro", "busy_timeout(5000)", "query_only(1)")
 	if err != nil {
 		return nil, err
 	}
 	db, err := sql.Open("sqlite", source)
-	if err != nil {
-		return nil, err
-	}
-	version, err := schemaVersion(ctx, db)
-	if err == nil && version == 0 {
-		err = errors.New("the journal has not been set up yet: start the service once")
-	}
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return &Reader{db: db}, nil
+	return &Reader{db: db}, err
 }
