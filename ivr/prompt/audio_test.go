@@ -121,6 +121,10 @@ func TestLoudnessLeavesPausesOut(t *testing.T) {
 	if got := loudness(pauses, workRate); math.Abs(got+20) > 0.05 {
 		t.Errorf("the same tone between pauses measures %.2f, want -20", got)
 	}
+	hum := append(append([]float64(nil), tone...), sine(50, workRate, 2, 0.005)...)
+	if got := loudness(hum, workRate); math.Abs(got+20) > 0.05 {
+		t.Errorf("the same tone before a hum 29 dB lower measures %.2f, want -20: the hum counts as speech", got)
+	}
 	if got := loudness(make([]float64, workRate), workRate); !math.IsInf(got, -1) {
 		t.Errorf("silence measures %v", got)
 	}
