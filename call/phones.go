@@ -13,6 +13,7 @@ import (
 func (s *Service) watchPhones(ctx context.Context) {
 	ticker := time.NewTicker(phonesEvery)
 	defer ticker.Stop()
+	offline := map[string]bool{} // agents whose phone was seen to be away
 	for {
 		select {
 		case <-ctx.Done():
@@ -21,14 +22,16 @@ func (s *Service) watchPhones(ctx context.Context) {
 		}
 		for _, agent := range s.queue.Agents() {
 			if agent.State != queue.StateUnreachable {
+				delete(offline, agent.ID)
 				continue
 			}
 			online, err := s.link.EndpointOnline(ctx, "PJSIP", agent.ID)
-			if err != nil {
+			switch {
+			case err != nil:
 				s.log.Debug("an agent's phone could not be looked at", "agent_id", agent.ID, "err", err)
-				continue
-			}
-			if online {
+			case !online:
+				offline[agent.ID] = true
+			case offline[agent.ID] || s.now().Sub(agent.Since) >= phoneRest:
 				if err := s.queue.Reachable(agent.ID); err != nil {
 					s.log.Warn("an agent's phone is back, and the agent is not", "agent_id", agent.ID, "err", err)
 				}
@@ -37,5 +40,11 @@ func (s *Service) watchPhones(ctx context.Context) {
 	}
 }
 
-// phonesEvery is how soon a phone that registered again is noticed.
-const phonesEvery = 2 * time.Second
+const (
+	phonesEvery = 2 * time.Second // how soon a phone that registered again is noticed
+
+	// phoneRest is how long a phone is left alone that is registered and
+	// still could not be reached, so that callers are not offered to it over
+	// and over.
+	phoneRest = 15 * time.Second
+)

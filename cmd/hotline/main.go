@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	_ "time/tzdata" // the image has no zone files
 
 	"github.com/alecthomas/kong"
 
