@@ -38,8 +38,9 @@ const (
 // new hold takes the class the last one did not.
 var HoldClasses = [2]string{"hold-1", "hold-2"}
 
-// netClasses serve the dialplan's net in the same way, apart from the service's own.
-var netClasses = [2]string{"net-1", "net-2"}
+// netClass with a number of seconds, net-0 … net-30, is a class whose first apology comes after them: by it the net puts
+// its music back on the clock.
+const netClass = "net"
 
 // mixMonitorOptions make one raw file of two interleaved 16-bit 8 kHz channels: left what the caller said, right what
 // the caller heard. The recording ends with the channel.
@@ -88,7 +89,7 @@ type values struct {
 	TrunkEndpoint, InContext, RecordContext, NetContext, AgentsContext string
 	FallbackQueue, RecordPrefix, MixMonitor                            string
 	Classes                                                            []string
-	NetClasses                                                         [2]string
+	NetClass                                                           string
 	Name                                                               string // of the instance, for Asterisk's own messages
 }
 
@@ -98,10 +99,33 @@ func view(cfg *configs.Config) values {
 		TrunkEndpoint: TrunkEndpoint,
 		InContext:     InContext, RecordContext: RecordContext, NetContext: NetContext, AgentsContext: AgentsContext,
 		FallbackQueue: FallbackQueue, RecordPrefix: RecordPrefix, MixMonitor: mixMonitorOptions,
-		Classes:    append(append([]string{"default"}, HoldClasses[:]...), netClasses[:]...),
-		NetClasses: netClasses,
-		Name:       path.Base(cfg.Asterisk.Dir),
+		Classes:  append([]string{"default"}, HoldClasses[:]...),
+		NetClass: netClass,
+		Name:     path.Base(cfg.Asterisk.Dir),
 	}
+}
+
+// HoldSeconds is the apology clock (C3), HoldMillis the same in milliseconds.
+func (values) HoldSeconds() int { return holdSeconds }
+
+// HoldMillis is HoldSeconds in milliseconds.
+func (values) HoldMillis() int { return holdSeconds * 1000 }
+
+// Seconds are those a class of the net can begin before an apology.
+func (values) Seconds() []int {
+	seconds := make([]int, holdSeconds)
+	for i := range seconds {
+		seconds[i] = i + 1
+	}
+	return seconds
+}
+
+// AlignFrom begins the part of each half minute in which the net puts its music back on the clock.
+func (values) AlignFrom() int { return holdSeconds * 1000 / 2 }
+
+// AlignTo ends that part: one attempt to reach the service falls into it.
+func (v values) AlignTo() int {
+	return v.AlignFrom() + int(v.Asterisk.Net.TryEvery.Milliseconds())
 }
 
 // Prompt is a prompt's path without extension, as the dialplan plays it.

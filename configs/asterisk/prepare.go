@@ -1,8 +1,11 @@
 package asterisk
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	"hotline/configs"
@@ -21,7 +24,11 @@ const (
 
 // PromptIDs are the prompts the dialplan needs; Prepare refuses to go on without them.
 func PromptIDs() []string {
-	return []string{holdApology, holdTone(holdSeconds), serviceUnavailable, closing, unknownCode}
+	ids := []string{holdApology, serviceUnavailable, closing, unknownCode}
+	for n := 1; n <= holdSeconds; n++ {
+		ids = append(ids, holdTone(n))
+	}
+	return ids
 }
 
 const (
@@ -47,48 +54,66 @@ func Prepare(cfg *configs.Config) error {
 			return fmt.Errorf("the dialplan needs the prompt %s: %w; build the prompts with `hotline prompts build`", id, err)
 		}
 	}
-	if err := holdMusic(cfg.PromptsOutside(), cfg.Asterisk.Outside("moh")); err != nil {
+	if err := holdMusic(cfg); err != nil {
 		return fmt.Errorf("make the music on hold: %w", err)
 	}
 	return Render(cfg, cfg.Asterisk.Outside("etc"))
 }
 
-// holdMusic makes the two pieces of 30.000 s that music on hold is played from: tone, the hold tone alone, and loop,
-// which begins with the apology. Asterisk repeats the last piece of a list, so the apology must be in one piece with
-// its tone.
-func holdMusic(prompts, dir string) error {
+// holdMusic makes what music on hold is played from: tone-N, a link to the hold tone of N seconds under a name without
+// a dot, which Asterisk would take for an extension; and loop, the apology and its tone in 30.000 s. Asterisk repeats
+// the last piece of a list, so the two must be one piece.
+func holdMusic(cfg *configs.Config) error {
+	prompts, dir := cfg.PromptsOutside(), cfg.Asterisk.Outside("moh")
 	for _, format := range []string{"alaw", "ulaw"} {
-		read := func(id string) ([]byte, error) { return os.ReadFile(filepath.Join(prompts, id+"."+format)) }
-		tone, err := read(holdTone(holdSeconds))
-		if err != nil {
-			return err
-		}
-		loop, err := read(holdApology)
-		if err != nil {
-			return err
-		}
-		rest := holdSeconds*bytesPerSecond - len(loop)
-		if rest < bytesPerSecond {
-			return fmt.Errorf("%s.%s lasts %d ms and leaves no room for the hold tone in %d s; record a shorter one",
-				holdApology, format, len(loop)*1000/bytesPerSecond, holdSeconds)
-		}
-		for range rest % bytesPerSecond {
-			loop = append(loop, silence[format])
-		}
-		melody, err := read(holdTone(rest / bytesPerSecond))
-		if err != nil {
-			return err
-		}
-		loop = append(loop, melody...)
-		for name, piece := range map[string][]byte{"tone": tone, "loop": loop} {
-			if len(piece) != holdSeconds*bytesPerSecond {
-				return fmt.Errorf("%s.%s lasts %d ms instead of %d s: %s is of the wrong length; build the prompts anew",
-					name, format, len(piece)*1000/bytesPerSecond, holdSeconds, holdTone(rest/bytesPerSecond))
-			}
-			if err := replace(filepath.Join(dir, name+"."+format), piece); err != nil {
+		for n := 1; n <= holdSeconds; n++ {
+			inside := path.Join(cfg.PromptsInside(), holdTone(n)+"."+format)
+			if err := link(inside, filepath.Join(dir, fmt.Sprintf("tone-%d.%s", n, format))); err != nil {
 				return err
 			}
 		}
+		loop, err := holdLoop(prompts, format)
+		if err != nil {
+			return err
+		}
+		if err := replace(filepath.Join(dir, "loop."+format), loop); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// link makes or replaces a symbolic link; target is a path as Asterisk sees it, for whom alone the link is.
+func link(target, name string) error {
+	if old, err := os.Readlink(name); err == nil && old == target {
+		return nil
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(target, name)
+}
+
+func holdLoop(prompts, format string) ([]byte, error) {
+	loop, err := os.ReadFile(filepath.Join(prompts, holdApology+"."+format))
+	if err != nil {
+		return nil, err
+	}
+	rest := holdSeconds*bytesPerSecond - len(loop)
+	if rest < bytesPerSecond {
+		return nil, fmt.Errorf("%s.%s lasts %d ms and leaves no room for the hold tone in %d s; record a shorter one",
+			holdApology, format, len(loop)*1000/bytesPerSecond, holdSeconds)
+	}
+	for range rest % bytesPerSecond {
+		loop = append(loop, silence[format])
+	}
+	tone, err := os.ReadFile(filepath.Join(prompts, holdTone(rest/bytesPerSecond)+"."+format))
+	if err != nil {
+		return nil, err
+	}
+	if loop = append(loop, tone...); len(loop) != holdSeconds*bytesPerSecond {
+		return nil, fmt.Errorf("%s.%s lasts %d ms instead of %d s; build the prompts anew",
+			holdTone(rest/bytesPerSecond), format, len(tone)*1000/bytesPerSecond, rest/bytesPerSecond)
+	}
+	return loop, nil
 }

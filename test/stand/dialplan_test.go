@@ -47,7 +47,12 @@ func newPhone(t *testing.T, ast *stand.Instance, o phone.Options) *phone.Phone {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Close)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s:\n%s", o.Name, p.Trace())
+		}
+		p.Close()
+	})
 	return p
 }
 
@@ -231,20 +236,18 @@ func TestACallerTheServiceLetGoOfGoesToTheNet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := arrival(t, link, 3*time.Second)
+	a := takeAndLetGo(t, ast, link)
 	if want := []string{"in", "96196"}; !slices.Equal(a.Args, want) {
 		t.Fatalf("the service was told %q, want %q", a.Args, want)
 	}
-	letGo(t, ast, a.ChannelID)
 	wantHeard(t, c, ear.HoldTone, 0, 3*time.Second)
 
-	a = arrival(t, link, 4*time.Second)
+	a = takeAndLetGo(t, ast, link)
 	if len(a.Args) != 4 || a.Args[2] != "net" {
 		t.Fatalf("the service was told %q, want it to come from the net", a.Args)
 	}
 	// Let go again at once: the wait goes on with its clock, and the tone with it.
-	letGo(t, ast, a.ChannelID)
-	again := arrival(t, link, 4*time.Second)
+	again := takeAndLetGo(t, ast, link)
 	if again.Args[3] != a.Args[3] {
 		t.Errorf("the wait began anew: %s, before %s", again.Args[3], a.Args[3])
 	}
@@ -253,11 +256,16 @@ func TestACallerTheServiceLetGoOfGoesToTheNet(t *testing.T) {
 	}
 }
 
-// letGo sends a channel on in its dialplan, as a service does that means something else or is broken.
-func letGo(t *testing.T, ast *stand.Instance, channel string) {
+// takeAndLetGo takes the next arrival and sends it on in its dialplan, as a service does that means something else or
+// is broken.
+func takeAndLetGo(t *testing.T, ast *stand.Instance, link *ari.Link) ari.Arrival {
 	t.Helper()
+	a := arrival(t, link, 4*time.Second)
+	s := link.Session("call-1")
+	s.Adopt(a)
+	defer s.Close()
 	account := ast.Config.Asterisk.ARI
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, account.URL()+"/channels/"+channel+"/continue", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, account.URL()+"/channels/"+a.ChannelID+"/continue", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,6 +277,15 @@ func letGo(t *testing.T, ast *stand.Instance, channel string) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusNoContent {
 		t.Fatalf("continue: %s", resp.Status)
+	}
+	for {
+		event, err := s.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.Kind == ari.Left {
+			return a
+		}
 	}
 }
 
@@ -317,6 +334,7 @@ func TestHoldInTheNetApologises(t *testing.T) {
 		t.Fatal(err)
 	}
 	voice := wantHeard(t, c, "voice.agent", 0, 15*time.Second)
+	time.Sleep(2 * time.Second) // they talk
 	held := time.Since(c.Start())
 	if err := offered.Hold(ctx); err != nil {
 		t.Fatal(err)
