@@ -47,7 +47,7 @@ func TestLayers(t *testing.T) {
 		}
 		for _, imported := range ours(p.Imports) {
 			if !allows(name, imported) {
-				t.Errorf("%s imports %s, and imports point one way: declare the small interface %s needs, and let cmd join the two", name, imported, name)
+				t.Errorf("%s imports %s, which layers does not allow: imports point one way; declare the small interface %s needs and let cmd join the two, or add a new package to the list", name, imported, name)
 			}
 		}
 		for _, imported := range ours(append(p.TestImports, p.XTestImports...)) {
