@@ -1,0 +1,162 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// writer owns the connection that writes and the end of the hash chain. Only one goroutine uses it.
+type writer struct {
+	conn       *sql.Conn
+	insert     *sql.Stmt
+	nameStream *sql.Stmt
+	joinStream *sql.Stmt
+
+	unfolded  int // entries since the last checkpoint was asked for
+	tailSeq   int64
+	tailHash  link
+	flushing  bool // a commit flushes to the disk (synchronous=FULL)
+	tailStale bool // after a failure the end of the chain is read anew: what a failed commit left is SQLite's to say
+}
+
+func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{conn: conn}
+	if err := w.prepare(ctx); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+// close ends the statements too: SQLite keeps a connection open, and the WAL with it, while one of them is.
+func (w *writer) close() error {
+	var errs []error
+	for _, s := range []*sql.Stmt{w.insert, w.nameStream, w.joinStream} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
+
+func (w *writer) prepare(ctx context.Context) (err error) {
+	if err = migrate(ctx, w.conn); err != nil {
+		return err
+	}
+	statements := []struct {
+		into **sql.Stmt
+		text string
+	}{
+		{&w.insert, "INSERT INTO entry (seq, at, kind, streams, data, data_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"},
+		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO NOTHING"},
+		{&w.joinStream, "INSERT INTO membership (stream, seq) SELECT id, ? FROM stream WHERE name = ?"},
+	}
+	for _, s := range statements {
+		if *s.into, err = w.conn.PrepareContext(ctx, s.text); err != nil {
+			return err
+		}
+	}
+	return w.readTail(ctx)
+}
+
+func (w *writer) readTail(ctx context.Context) error {
+	var hash []byte
+	err := w.conn.QueryRowContext(ctx, "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").Scan(&w.tailSeq, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		w.tailSeq, w.tailHash, w.tailStale = 0, link{}, false
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the last entry: %w", err)
+	}
+	if len(hash) != len(w.tailHash) {
+		return fmt.Errorf("the last entry (%d) has a hash of %d bytes instead of %d", w.tailSeq, len(hash), len(w.tailHash))
+	}
+	w.tailHash, w.tailStale = link(hash), false
+	return nil
+}
+
+// commit writes the entries as one transaction and returns the sequence number of the first.
+// It heeds no context: a commit that has begun comes to its end.
+func (w *writer) commit(entries []Entry, durable bool) (first int64, err error) {
+	ctx := context.Background()
+	if w.tailStale {
+		if err := w.readTail(ctx); err != nil {
+			return 0, err
+		}
+	}
+	defer func() { w.tailStale = err != nil }()
+	if err := w.flushOnCommit(ctx, durable); err != nil {
+		return 0, err
+	}
+	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return 0, err
+	}
+	seq, hash, err := w.insertAll(ctx, entries)
+	if err == nil {
+		_, err = w.conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// SQLite may have rolled back by itself (disk full); then this finds no transaction, which is as well.
+		_, _ = w.conn.ExecContext(ctx, "ROLLBACK")
+		return 0, err
+	}
+	w.tailSeq, w.tailHash = seq, hash
+	return seq - int64(len(entries)) + 1, nil
+}
+
+// flushOnCommit chooses, outside of a transaction as SQLite wants it, whether a commit flushes the WAL to the disk.
+func (w *writer) flushOnCommit(ctx context.Context, durable bool) error {
+	if w.flushing == durable {
+		return nil
+	}
+	mode := "NORMAL"
+	if durable {
+		mode = "FULL"
+	}
+	if _, err := w.conn.ExecContext(ctx, "PRAGMA synchronous="+mode); err != nil {
+		return err
+	}
+	w.flushing = durable
+	return nil
+}
+
+func (w *writer) insertAll(ctx context.Context, entries []Entry) (seq int64, hash link, err error) {
+	seq, hash = w.tailSeq, w.tailHash
+	for _, e := range entries {
+		seq++
+		e.Seq = seq
+		dataHash := link(sha256.Sum256(e.Data))
+		hash = hash.next(e, dataHash)
+		if err := w.insertOne(ctx, e, dataHash, hash); err != nil {
+			return 0, link{}, err
+		}
+	}
+	return seq, hash, nil
+}
+
+func (w *writer) insertOne(ctx context.Context, e Entry, dataHash, hash link) error {
+	streams, err := json.Marshal(e.Streams)
+	if err != nil {
+		return err
+	}
+	if _, err := w.insert.ExecContext(ctx, e.Seq, e.At.UnixMicro(), e.Kind, string(streams), string(e.Data), dataHash[:], hash[:]); err != nil {
+		return err
+	}
+	for _, s := range e.Streams {
+		if _, err := w.nameStream.ExecContext(ctx, s); err != nil {
+			return err
+		}
+		if _, err := w.joinStream.ExecContext(ctx, e.Seq, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
