@@ -51,6 +51,12 @@ type Backoff struct {
 
 // Options configure a Link. URL, App, Username and Password are required, the
 // rest has defaults.
+//
+// In Asterisk's ari.conf, websocket_write_timeout = 5000 is needed, or a
+// moment's delay of ours costs the connection, and channelvars = RTPAUDIOQOS
+// adds packet counts to Evidence. Never put a function there: channelvars =
+// CHANNEL(rtcp,rxcount) deadlocks 22.10.1 within a few calls, as it is evaluated
+// with the channel locked.
 type Options struct {
 	// URL is the root of Asterisk's REST interface, http://127.0.0.1:8088/ari.
 	URL string

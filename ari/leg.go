@@ -2,6 +2,7 @@ package ari
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -28,7 +29,18 @@ func (g *GoneError) Error() string {
 }
 
 // Evidence is everything known about how a leg ended (B4, E1). It can still
-// grow after Gone: events of different sources are not ordered.
+// grow after Gone.
+//
+// Asterisk 22.10.1 was seen to send, in this order:
+//
+//	phone's BYE    ChannelHangupRequest, not soft; StasisEnd; ChannelDestroyed 16 (0 for a caller who was in no bridge)
+//	caller CANCEL  ChannelHangupRequest, not soft, 127/487; StasisEnd; ChannelDestroyed 127/487
+//	our Hangup     ChannelHangupRequest, soft; StasisEnd; ChannelDestroyed with our cause
+//	rtp_timeout    ChannelHangupRequest, soft; StasisEnd; ChannelDestroyed 44
+//
+// PlaybackFinished "failed" comes before StasisEnd if something played. For
+// callers, another soft request comes after StasisEnd: that is the dialplan's own end
+// and is left out, as is the number in a soft request, a flag and no cause.
 type Evidence struct {
 	ChannelID  string
 	Requests   []HangupSeen    // hang-up requests that Asterisk reported
@@ -38,17 +50,27 @@ type Evidence struct {
 	Cause      int             // Q.850 cause of the end
 	CauseText  string
 	TechCause  int               // SIP status of the end, 0 when not given
-	DialStatus string            // last status of dialing: "", RINGING, ANSWER, BUSY, NOANSWER …
+	DialStatus string            // last status of dialing: "", RINGING, ANSWER, or a Dial… constant
 	AnsweredAt time.Time         // zero: never answered while we listened
 	Lost       bool              // its end was not seen
+	RTP        RTP               // what had passed by then
 	Vars       map[string]string // channelvars of the latest event, see Options
+}
+
+// RTP counts the packets of a leg, as Asterisk reports them when it ends; they
+// come with channelvars=RTPAUDIOQOS in ari.conf. With cause 44 the last packet
+// came rtp_timeout before the end.
+type RTP struct {
+	Known              bool
+	Received, Sent     int // packets, normally of 20 ms
+	Lost, LostRemotely int // packets; the second as the phone reported by RTCP
 }
 
 // HangupSeen is one ChannelHangupRequest.
 type HangupSeen struct {
 	At        time.Time
 	Soft      bool // asked for by a command or by Asterisk, not by the phone
-	Cause     int  // Q.850, 0 when not given
+	Cause     int  // Q.850, 0 when not given or Soft
 	TechCause int  // SIP status, 0 when not given
 }
 
@@ -74,6 +96,7 @@ type Leg struct {
 	name       string
 	answered   bool
 	ringing    bool
+	dialing    bool // Dial was sent, no outcome yet
 	held       bool
 	made       bool // accepted by Asterisk; true for arrived channels
 	inStasis   bool
@@ -141,15 +164,21 @@ func (l *Leg) Evidence() Evidence {
 
 // Subscribe asks for the channel's events even after it has left Stasis: only
 // then does the end of an arrived channel carry its cause. Legs made by Create
-// have it already.
+// have it already, and so has the Originator of one. Without it the leg is taken
+// for gone when it leaves Stasis after a hang-up request, and the cause is what
+// that request said.
 func (l *Leg) Subscribe(ctx context.Context) error {
-	err := l.link.subscribe(ctx, []string{l.id})
+	err := l.link.subscribe(ctx, l.id)
 	if err == nil {
-		l.mu.Lock()
-		l.subscribed = true
-		l.mu.Unlock()
+		l.markSubscribed()
 	}
 	return l.verdict(err)
+}
+
+func (l *Leg) markSubscribed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.subscribed = true
 }
 
 // Ring sends 180 Ringing. The dialplan's Ringing() before Stasis() does the same without
@@ -205,19 +234,23 @@ func (l *Leg) SetVar(ctx context.Context, name, value string) error {
 	return l.post(ctx, opSetVar, "variable", map[string]string{"variable": name, "value": value})
 }
 
-// SetVars sets several variables with one request.
+// SetVars sets several variables and functions with one request.
 func (l *Leg) SetVars(ctx context.Context, vars map[string]string) error {
 	return l.post(ctx, opSetVars, "variables", map[string]any{"variables": vars})
 }
 
 // GetVar reads a channel variable or a dialplan function; one that is not set
-// is an empty string.
+// is an empty string. It does not wait behind a playback.
 func (l *Leg) GetVar(ctx context.Context, name string) (string, error) {
 	var out struct{ Value string }
 	err := l.link.do(ctx, request{
 		op: opGetVar, target: l.id, method: http.MethodGet, path: []string{"channels", l.id, "variable"},
 		query: url.Values{"variable": {name}},
 	}, &out)
+	var e *Error
+	if errors.As(err, &e) && e.Message == "Provided variable was not found" {
+		return "", nil
+	}
 	return out.Value, l.verdict(err)
 }
 
@@ -229,20 +262,23 @@ type PlayOptions struct {
 
 // Play starts a list of media, like "sound:/abs/path/without/extension", and returns
 // once it is accepted. Up to 800 media pass in one request. Several playbacks on
-// one leg queue up. Its end is the event PlaybackDone and Playback.Done.
+// one leg queue up. Its end is the event PlaybackDone and Playback.Done. Answer,
+// Continue, variables and joining a bridge wait behind it; a leg in a bridge
+// hears it instead of the bridge.
 func (l *Leg) Play(ctx context.Context, media []string, o PlayOptions) (*Playback, error) {
 	s, err := l.owner(opPlay)
 	if err != nil {
 		return nil, err
 	}
 	p := newPlayback(s, l, media)
-	return p, p.start(ctx, opPlay, []string{"channels", l.id, "play"}, o)
+	return p.start(ctx, opPlay, []string{"channels", l.id, "play"}, o)
 }
 
 // Continue hands the channel to the dialplan and returns once it is back in
 // Stasis. The extension must end in Stasis(): MixMonitor can be started this
-// way. The mailbox sees Left and Entered. It fails when the channel does not
-// come back within RequestTimeout, or goes.
+// way in 1 ms. The mailbox sees Left and Entered, once each; the StasisEnd at the
+// end of a call differs in that a ChannelHangupRequest comes before it. It fails
+// when the channel does not come back within RequestTimeout, or goes.
 func (l *Leg) Continue(ctx context.Context, context, exten string, priority int) error {
 	l.mu.Lock()
 	entries := l.entries
@@ -270,10 +306,13 @@ type Dial struct {
 	Role string
 	// Endpoint is Asterisk's: PJSIP/1001.
 	Endpoint string
-	// CallerName and CallerNumber are what the dialed phone shows.
+	// CallerName and CallerNumber are what the dialed phone shows: they become
+	// CONNECTEDLINE(name,i) and (num,i), and From of the INVITE as they are, in
+	// UTF-8. An endpoint's own callerid= does not get in the way.
 	CallerName, CallerNumber string
 	// Originator is the leg on whose behalf we dial; the new leg is offered its
-	// codecs alone, so that nothing is transcoded. Nil: any codec.
+	// codecs alone, so that nothing is transcoded, and Asterisk subscribes us to
+	// the originator. Nil: any codec of the endpoint.
 	Originator *Leg
 	// Vars are further channel variables and functions.
 	Vars map[string]string
@@ -317,6 +356,9 @@ func (s *Session) Create(ctx context.Context, d Dial) (*Leg, error) {
 	leg.mu.Lock()
 	leg.name, leg.made = made.Name, true
 	leg.mu.Unlock()
+	if d.Originator != nil {
+		d.Originator.markSubscribed()
+	}
 	return leg, nil
 }
 
@@ -324,12 +366,29 @@ func (s *Session) Create(ctx context.Context, d Dial) (*Leg, error) {
 const legMark = "leg"
 
 // Dial rings the phone, at most for timeout (whole seconds, Asterisk's own
-// clock). Progress arrives as Ringing, Answered, DialFailed, Gone.
+// clock, which runs on without us). Progress arrives as Ringing and Answered, or
+// as DialFailed and Gone.
+//
+// Asterisk 22.10.1 was seen to send, after Dial with an empty status:
+//
+//	answered         Dial RINGING, Dial ANSWER
+//	busy (486)       ChannelHangupRequest 17/486, StasisEnd, ChannelDestroyed 17/486
+//	declined (603)   ChannelHangupRequest 21/603, StasisEnd, ChannelDestroyed 21/603
+//	480 of the phone ChannelHangupRequest 19/480, StasisEnd, ChannelDestroyed 19/480
+//	no answer        Dial RINGING; at the timeout ChannelHangupRequest soft, StasisEnd, ChannelDestroyed 19/480
+//	silent phone     the same without RINGING
+//	our Hangup       ChannelHangupRequest soft, StasisEnd, ChannelDestroyed with our cause
+//	no contact       nothing: the create has failed with 500
+//
+// There is no Dial event with BUSY or NOANSWER: DialFailed is drawn from these.
 func (l *Leg) Dial(ctx context.Context, timeout time.Duration) error {
 	// A channel can only be dialed once its thread has entered Stasis.
 	if err := l.until(ctx, func() bool { return l.entries > 0 }); err != nil {
 		return &Error{Op: opDial, Target: l.id, Message: "the channel did not enter Stasis", Err: err}
 	}
+	l.mu.Lock()
+	l.dialing = true
+	l.mu.Unlock()
 	return l.post(ctx, opDial, "dial", map[string]any{"timeout": seconds(timeout)})
 }
 

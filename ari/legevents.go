@@ -3,6 +3,8 @@ package ari
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	arilib "github.com/CyCoreSystems/ari/v5"
@@ -60,7 +62,33 @@ func (l *Leg) see(c *arilib.ChannelData) {
 	}
 	if len(c.ChannelVars) > 0 {
 		l.evidence.Vars = c.ChannelVars
+		if rtp := rtpOf(c.ChannelVars["RTPAUDIOQOS"]); rtp.Known {
+			l.evidence.RTP = rtp
+		}
 	}
+}
+
+// rtpOf reads RTPAUDIOQOS: ssrc=1;themssrc=2;lp=0;rxjitter=0.0;rxcount=34;…
+func rtpOf(stats string) RTP {
+	var rtp RTP
+	for field := range strings.SplitSeq(stats, ";") {
+		name, value, _ := strings.Cut(field, "=")
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			continue
+		}
+		switch name {
+		case "rxcount":
+			rtp.Received, rtp.Known = n, true
+		case "txcount":
+			rtp.Sent = n
+		case "lp":
+			rtp.Lost = n
+		case "rlp":
+			rtp.LostRemotely = n
+		}
+	}
+	return rtp
 }
 
 func (l *Leg) entered(ev *stasisStart) {
@@ -77,10 +105,26 @@ func (l *Leg) left(ev *arilib.StasisEnd) {
 	l.exits++
 	l.change()
 	l.tell(Event{At: at(ev.Timestamp), Kind: Left})
-	if !l.continuing {
-		l.evidence.LeftAt = at(ev.Timestamp)
-		l.verifyLocked()
+	hungUp := len(l.evidence.Requests) > 0
+	if l.continuing && !hungUp {
+		return
 	}
+	l.evidence.LeftAt = at(ev.Timestamp)
+	if hungUp && !l.subscribed {
+		l.destroyed(l.goneByRequest(at(ev.Timestamp)))
+		return
+	}
+	l.verifyLocked()
+}
+
+// goneByRequest is the end of a channel whose destruction nobody reports, since
+// we did not subscribe: it left Stasis after a hang-up request.
+func (l *Leg) goneByRequest(at time.Time) *GoneError {
+	g := &GoneError{ChannelID: l.id, At: at}
+	for _, r := range l.evidence.Requests {
+		g.Cause, g.TechCause = max(g.Cause, r.Cause), max(g.TechCause, r.TechCause)
+	}
+	return g
 }
 
 func (l *Leg) hold(at time.Time, held bool) {
@@ -109,18 +153,36 @@ func (l *Leg) dialed(at time.Time, status string) {
 	case "ANSWER":
 		l.dialStatus(status)
 		if !l.answered {
-			l.answered = true
+			l.answered, l.dialing = true, false
 			l.evidence.AnsweredAt = at
 			l.change()
 			l.tell(Event{At: at, Kind: Answered})
 		}
-	default:
-		known := l.evidence.DialStatus == status
-		l.dialStatus(status)
-		if !known {
-			l.tell(Event{At: at, Kind: DialFailed, DialStatus: status})
-		}
 	}
+}
+
+// dialFailed draws from the channel's end why the phone was not reached.
+func (l *Leg) dialFailed(g *GoneError) {
+	if !l.dialing || l.answered {
+		return
+	}
+	l.dialing = false
+	l.evidence.DialStatus = l.whyNotAnswered(g)
+	l.tell(Event{At: g.At, Kind: DialFailed, DialStatus: l.evidence.DialStatus, Cause: g.Cause, TechCause: g.TechCause, Lost: g.Lost})
+}
+
+func (l *Leg) whyNotAnswered(g *GoneError) string {
+	switch {
+	case len(l.evidence.Commands) > 0:
+		return DialCancelled
+	case g.Cause == 17:
+		return DialBusy
+	case g.Cause == 21:
+		return DialRejected
+	case l.ringing:
+		return DialNoAnswer
+	}
+	return DialUnreachable
 }
 
 // dialStatus keeps the furthest status: a late RINGING does not undo ANSWER.
@@ -132,7 +194,13 @@ func (l *Leg) dialStatus(status string) {
 }
 
 func (l *Leg) requested(ev *hangupRequest) {
+	if ev.Soft && !l.evidence.LeftAt.IsZero() {
+		return // the dialplan ends after the channel left us
+	}
 	seen := HangupSeen{At: at(ev.Timestamp), Soft: ev.Soft, Cause: ev.Cause, TechCause: ev.TechCause}
+	if seen.Soft {
+		seen.Cause = 0 // a flag, see Evidence
+	}
 	for _, before := range l.evidence.Requests {
 		if before == seen {
 			return
@@ -145,14 +213,15 @@ func (l *Leg) requested(ev *hangupRequest) {
 // destroyed ends the leg: its playbacks and recordings are over, its context is cancelled,
 // the script is told last.
 func (l *Leg) destroyed(g *GoneError) {
-	if l.gone && (g.Lost || !l.evidence.Lost) {
+	if l.gone && g.Lost {
 		return
 	}
 	l.evidence.GoneAt, l.evidence.Lost = g.At, g.Lost
 	l.evidence.Cause, l.evidence.CauseText, l.evidence.TechCause = g.Cause, g.CauseText, g.TechCause
 	if l.gone {
-		return // its end was seen after all: evidence only
+		return // its end was seen after all, or told in full: evidence only
 	}
+	l.dialFailed(g)
 	for p := range l.playing {
 		p.settle(Cancelled)
 		l.tell(Event{At: g.At, Kind: PlaybackDone, Playback: p})
@@ -199,6 +268,13 @@ func (l *Leg) attach(s *Session) {
 		s.post(ev)
 	}
 	l.pending = nil
+}
+
+// ending says whether the channel is known to be on its way out.
+func (l *Leg) ending() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gone || len(l.evidence.Requests) > 0 || len(l.evidence.Commands) > 0
 }
 
 // exists says whether Asterisk has made the channel: until then its absence

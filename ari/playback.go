@@ -12,7 +12,8 @@ import (
 // PlaybackResult is how a playback ended.
 type PlaybackResult string
 
-// Results of a playback.
+// Results of a playback. Asterisk reports a list as failed when its last file
+// is missing or damaged; files missing before that are only skipped.
 const (
 	Playing   PlaybackResult = ""          // not over
 	Finished  PlaybackResult = "finished"  // played to the end
@@ -23,7 +24,8 @@ const (
 // Playback is a list of media playing on a leg or in a bridge.
 type Playback struct {
 	session *Session
-	leg     *Leg // nil in a bridge
+	leg     *Leg    // nil in a bridge
+	bridge  *Bridge // nil on a leg
 	id      string
 	media   []string
 	done    chan struct{}
@@ -56,10 +58,11 @@ func (p *Playback) Result() PlaybackResult {
 
 // Stop ends the playback within one frame (20 ms). One that is over already is
 // no error.
+// When another one is queued on the same leg it begins at once: queue the new tail of
+// a list first, then stop the old one. One that is still queued is dropped when
+// its turn comes, and is reported then.
 func (p *Playback) Stop(ctx context.Context) error {
-	p.mu.Lock()
-	p.stopped = true
-	p.mu.Unlock()
+	p.stopping()
 	err := p.session.link.do(ctx, request{op: opStopPlayback, target: p.id, method: http.MethodDelete, path: []string{"playbacks", p.id}}, nil)
 	if notFound(err) {
 		return nil
@@ -67,11 +70,15 @@ func (p *Playback) Stop(ctx context.Context) error {
 	return err
 }
 
-func (p *Playback) start(ctx context.Context, op string, path []string, o PlayOptions) error {
+func (p *Playback) stopping() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+}
+
+func (p *Playback) start(ctx context.Context, op string, path []string, o PlayOptions) (*Playback, error) {
 	p.session.own(p.id, p)
-	if p.leg != nil {
-		p.leg.track(p)
-	}
+	p.track()
 	body := map[string]any{"media": p.media, "playbackId": p.id}
 	if o.Language != "" {
 		body["lang"] = o.Language
@@ -84,13 +91,31 @@ func (p *Playback) start(ctx context.Context, op string, path []string, o PlayOp
 		p.mu.Lock()
 		p.accepted = true
 		p.mu.Unlock()
-		return nil
+		return p, nil
 	}
 	p.finish(Event{At: time.Now()}, Failed, false)
 	if p.leg != nil {
-		return p.leg.verdict(err)
+		return nil, p.leg.verdict(err)
 	}
-	return err
+	return nil, err
+}
+
+func (p *Playback) track() {
+	if p.leg != nil {
+		p.leg.track(p)
+	}
+	if p.bridge != nil {
+		p.bridge.track(p)
+	}
+}
+
+func (p *Playback) untrack() {
+	if p.leg != nil {
+		p.leg.untrack(p)
+	}
+	if p.bridge != nil {
+		p.bridge.untrack(p)
+	}
 }
 
 func (p *Playback) handle(ev any) {
@@ -101,15 +126,18 @@ func (p *Playback) handle(ev any) {
 	p.finish(Event{At: at(finished.Timestamp)}, p.verdict(finished.Playback.State), true)
 }
 
-// verdict reads Asterisk's state, which says "done" for a stopped one too.
+// verdict reads Asterisk's state, which is "done" for one that was stopped, and
+// "failed" when the channel hung up (after the hang-up request) or the bridge
+// went.
 func (p *Playback) verdict(state string) PlaybackResult {
+	ending := p.leg != nil && p.leg.ending()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case p.stopped, ending:
+		return Cancelled
 	case state == "failed":
 		return Failed
-	case p.stopped:
-		return Cancelled
 	}
 	return Finished
 }
@@ -119,9 +147,7 @@ func (p *Playback) finish(ev Event, r PlaybackResult, tell bool) {
 	if !p.settle(r) {
 		return
 	}
-	if p.leg != nil {
-		p.leg.untrack(p)
-	}
+	p.untrack()
 	p.session.disown(p.id)
 	if tell {
 		ev.Kind, ev.Leg, ev.Playback = PlaybackDone, p.leg, p

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,12 +38,28 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// NotFound says that the target does not exist (any more).
-func (e *Error) NotFound() bool { return e.Status == http.StatusNotFound }
+// NotFound says that the target does not exist (any more). Asterisk says so
+// with 404, except when a bridge is to take a channel that is gone (400) and
+// when a subscription names one (422).
+func (e *Error) NotFound() bool {
+	switch e.Status {
+	case http.StatusNotFound:
+		return true
+	case http.StatusBadRequest:
+		return e.Message == "Channel not found"
+	case http.StatusUnprocessableEntity:
+		return e.Op == opSubscribe
+	}
+	return false
+}
 
 // Conflict says that the target is not in a state that allows the verb, that
-// it is not in Stasis, or that its ID is taken.
-func (e *Error) Conflict() bool { return e.Status == http.StatusConflict }
+// it is not in Stasis, or that its ID is taken. For a bridge's ID Asterisk says so
+// with 500.
+func (e *Error) Conflict() bool {
+	return e.Status == http.StatusConflict ||
+		e.Op == opBridge && e.Status == http.StatusInternalServerError && strings.Contains(e.Message, "duplicate")
+}
 
 // Unreachable says that the phone has no registered contact. Asterisk answers
 // the create with 500 "Allocation failed" then: no fault of the server, and
@@ -55,7 +72,7 @@ func (e *Error) Unreachable() bool {
 // answer in time, or an error of the server. The command may still be carried
 // out later.
 func (e *Error) Unavailable() bool {
-	if e.Unreachable() || errors.Is(e.Err, ErrReplaced) || errors.Is(e.Err, context.Canceled) {
+	if e.Unreachable() || e.Conflict() || errors.Is(e.Err, ErrReplaced) || errors.Is(e.Err, context.Canceled) {
 		return false
 	}
 	return e.Status == 0 || e.Status >= 500
@@ -202,18 +219,6 @@ func messageOf(res *http.Response, data []byte) string {
 		return said.Error
 	}
 	return http.StatusText(res.StatusCode)
-}
-
-// commas joins IDs the way Asterisk takes several values of one parameter.
-func commas(ids []string) string {
-	var b bytes.Buffer
-	for i, id := range ids {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(id)
-	}
-	return b.String()
 }
 
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

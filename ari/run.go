@@ -287,8 +287,8 @@ func (l *Link) reconcile(ctx context.Context, app application) error {
 			resubscribe = append(resubscribe, leg.id)
 		}
 	}
-	if len(resubscribe) > 0 {
-		if err := l.subscribe(ctx, resubscribe); err != nil && !notFound(err) {
+	for _, id := range resubscribe {
+		if err := l.subscribe(ctx, id); err != nil && !notFound(err) {
 			return err
 		}
 	}

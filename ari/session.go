@@ -27,6 +27,16 @@ const (
 	RecordingDone   EventKind = "recording-done"   // Recording ended
 )
 
+// How a dialed phone was not reached, in Event.DialStatus and
+// Evidence.DialStatus.
+const (
+	DialBusy        = "BUSY"        // the phone said busy (486)
+	DialRejected    = "REJECTED"    // the phone, or its owner, said no (603)
+	DialNoAnswer    = "NOANSWER"    // it rang
+	DialUnreachable = "UNREACHABLE" // it never rang
+	DialCancelled   = "CANCEL"      // we hung up first
+)
+
 // Event is one entry of a call's mailbox. Which fields are filled depends on
 // Kind.
 type Event struct {
@@ -37,10 +47,10 @@ type Event struct {
 	Playback   *Playback  // PlaybackDone
 	Recording  *Recording // RecordingDone
 	Soft       bool       // HangupRequested
-	Cause      int        // HangupRequested, Gone: Q.850, 0 when not given
+	Cause      int        // HangupRequested, DialFailed, Gone: Q.850, 0 when not given
 	CauseText  string     // Gone
-	TechCause  int        // HangupRequested, Gone: SIP status, 0 when not given
-	DialStatus string     // DialFailed, Gone: BUSY, NOANSWER, CHANUNAVAIL, CONGESTION, CANCEL …
+	TechCause  int        // HangupRequested, DialFailed, Gone: SIP status, 0 when not given
+	DialStatus string     // DialFailed, Gone: how the phone was not reached
 	Lost       bool       // Gone: found absent, its end was not seen
 }
 

@@ -97,15 +97,11 @@ type application struct {
 	} `json:"events_allowed"`
 }
 
-func (l *Link) subscribe(ctx context.Context, channels []string) error {
-	sources := make([]string, len(channels))
-	for i, id := range channels {
-		sources[i] = "channel:" + id
-	}
+func (l *Link) subscribe(ctx context.Context, channelID string) error {
 	return l.do(ctx, request{
-		op: opSubscribe, target: commas(channels), method: http.MethodPost,
+		op: opSubscribe, target: channelID, method: http.MethodPost,
 		path:  []string{"applications", l.o.App, "subscription"},
-		query: url.Values{"eventSource": {commas(sources)}},
+		query: url.Values{"eventSource": {"channel:" + channelID}},
 	}, nil)
 }
 
