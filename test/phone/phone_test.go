@@ -308,8 +308,8 @@ func TestManyPhones(t *testing.T) {
 	const pairs = 60
 	var wg sync.WaitGroup
 	for i := range pairs {
+		caller, agent := pair(t, Options{Voice: 300}, Options{Voice: 450, Incoming: AnswerAfter(time.Duration(i) * 10 * ms)})
 		wg.Go(func() {
-			caller, agent := pair(t, Options{Voice: 300}, Options{Voice: 450, Incoming: AnswerAfter(time.Duration(i) * 10 * ms)})
 			out, err := caller.Call(ctx, "1001")
 			if err != nil {
 				t.Error(err)

@@ -53,29 +53,38 @@ func commonShift(recorded, heard ear.Transcript) time.Duration {
 	return 0
 }
 
-// compare lists what of wanted is missing in got and what got has beside it.
+// compare says what of wanted is not in got, or not within half a second of
+// where it should be, and what got has beside it.
 func compare(got, wanted ear.Transcript) (string, time.Duration) {
 	rest := slices.Clone(got)
-	var wrong []string
+	var missing []string
 	var drift time.Duration
 	for _, w := range wanted {
 		i := slices.IndexFunc(rest, func(g ear.Heard) bool {
 			return g.ID == w.ID && (g.At-w.At).Abs() < 5*near && (g.End-w.End).Abs() < 5*near
 		})
 		if i < 0 {
-			wrong = append(wrong, fmt.Sprintf("−%s", w))
+			missing = append(missing, w.ID)
 			continue
 		}
 		drift = max(drift, (rest[i].At - w.At).Abs())
 		rest = slices.Delete(rest, i, i+1)
 	}
-	for _, g := range rest {
-		wrong = append(wrong, fmt.Sprintf("+%s", g))
+	if len(missing) == 0 && len(rest) == 0 {
+		return complete, drift
 	}
-	if len(wrong) == 0 {
-		return "complete", drift
+	return fmt.Sprintf("%d of %d lost or displaced (%s), %d too many", len(missing), len(wanted), brief(missing), len(rest)), drift
+}
+
+const complete = "complete"
+
+func brief(ids []string) string {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) > 3 {
+		ids = append(slices.Clone(ids[:3]), "…")
 	}
-	return strings.Join(wrong, " "), drift
+	return strings.Join(ids, " ")
 }
 
 func spans(t ear.Transcript) string {

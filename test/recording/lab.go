@@ -38,10 +38,6 @@ func (l *lab) ears(rate int) ear.DecoderOptions {
 }
 
 func (l *lab) open(ctx context.Context) (err error) {
-	// Playing into a bridge needs it; it does no harm where it is loaded already.
-	if _, err := l.asterisk.CLI("module load chan_bridge_media.so"); err != nil {
-		return err
-	}
 	agent := l.asterisk.Config.Agents[0]
 	l.agent, err = phone.New(phone.Options{
 		Name: "agent", IP: "127.0.0.1", Server: l.asterisk.SIP().String(), Number: agent.ID, Password: agent.Password.Reveal(),
