@@ -99,10 +99,27 @@ func (s *Service) serve(ctx context.Context, arrival ari.Arrival) {
 	for next := stage(c.ring); next != nil && err == nil; {
 		next, err = next(ctx)
 	}
-	if err != nil && !callerGone(err) && ctx.Err() == nil {
+	if err = c.explained(ctx, err); err != nil && !callerGone(err) && ctx.Err() == nil {
 		c.apologise(ctx, err)
 	}
 	c.end(ctx, err)
+}
+
+// explained waits for the event behind a refused command: a caller who hangs
+// up is gone from Asterisk a moment before we hear of it, and that is the end
+// of a visit and no failure of ours.
+func (c *call) explained(ctx context.Context, err error) error {
+	var refused *ari.Error
+	if !errors.As(err, &refused) || !refused.NotFound() && !refused.Conflict() {
+		return err
+	}
+	grace, cancel := context.WithTimeout(ctx, legEndGrace)
+	defer cancel()
+	<-grace.Done()
+	if gone := context.Cause(ctx); gone != nil {
+		return gone
+	}
+	return err
 }
 
 // apologise says sorry where we cannot go on, rather than just hang up.

@@ -127,7 +127,7 @@ func judge(r role, evidence ari.Evidence) Ending {
 	}
 	asked, commanded := !f.PhoneAsked.IsZero(), !f.Commanded.IsZero()
 	switch {
-	case f.Lost:
+	case f.Lost && !asked && !commanded:
 		return verdict(NobodyKnown, Vanished, Unknown, "its end was not seen")
 	case f.Cause == causeNoRTP:
 		return verdict(r.party, LineFailed, Proven, "no sound arrived any more")
