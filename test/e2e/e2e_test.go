@@ -4,9 +4,13 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -200,6 +204,112 @@ func (w *world) summary(masked string) call.Summary {
 		}
 	}
 }
+
+// heard compares all the prompts that a phone has heard with what it was to hear.
+func (w *world) heard(c *phone.Call, want ...string) {
+	w.t.Helper()
+	if got := c.Transcript().Prompts().IDs(); !slices.Equal(got, want) {
+		w.t.Errorf("%s heard %v,\nwant %v\nwith times: %s", c.Phone().Name(), got, want, c.Transcript())
+	}
+}
+
+// silences compares the stretches of 0.3 s and more in which a phone heard nothing at all between two moments with
+// those it was to hear, 0.4 s more or less; without any, there must be none (A3).
+func (w *world) silences(c *phone.Call, from, to time.Duration, want ...time.Duration) {
+	w.t.Helper()
+	got := c.Transcript().Silences(from, to, 300*time.Millisecond)
+	same := slices.EqualFunc(got, want, func(g ear.Heard, d time.Duration) bool {
+		return (g.Duration() - d).Abs() <= 400*time.Millisecond
+	})
+	if !same {
+		w.t.Errorf("%s heard these silences between %.2f and %.2f s: %v, want %v\nheard: %s\nLikely causes: a stage without a sound, a prompt that was not played, or a machine too busy to send on time.",
+			c.Phone().Name(), from.Seconds(), to.Seconds(), got, want, c.Transcript())
+	}
+}
+
+// arrived waits until the journal knows of a call from this number, and gives its ID.
+func (w *world) arrived(masked string) string {
+	w.t.Helper()
+	var id string
+	w.await("the journal knows of a call from "+masked, func() bool {
+		calls, err := w.Calls(w.ctx)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, c := range calls {
+			if c.Number == masked {
+				id = c.ID
+				return true
+			}
+		}
+		return false
+	})
+	return id
+}
+
+// await waits until something holds.
+func (w *world) await(what string, holds func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-w.ctx.Done():
+			w.t.Fatalf("never came true: %s: %v", what, context.Cause(w.ctx))
+		}
+	}
+}
+
+// metric is the sum of a figure of /metrics over its labels; a name with labels, as it is printed there, is that one.
+func (w *world) metric(name string) (sum float64) {
+	w.t.Helper()
+	_, text, err := w.Get(w.ctx, "/metrics")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	found := false
+	for line := range strings.Lines(text) {
+		key, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if bare, _, _ := strings.Cut(key, "{"); !ok || key != name && bare != name {
+			continue
+		}
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			w.t.Fatalf("/metrics has %q: %v", line, err)
+		}
+		sum, found = sum+n, true
+	}
+	if !found {
+		w.t.Fatalf("/metrics has no %s", name)
+	}
+	return sum
+}
+
+// entry is the first entry of a kind in a call.
+func entry[T any](w *world, id, kind string) (data T) {
+	w.t.Helper()
+	entries, err := w.Entries(w.ctx, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Kind == kind {
+			if err := json.Unmarshal(e.Data, &data); err != nil {
+				w.t.Fatalf("call %s: %s: %v", id, e.Kind, err)
+			}
+			return data
+		}
+	}
+	w.t.Fatalf("call %s has no %s", id, kind)
+	return data
+}
+
+// mask is how a mobile's number is shown.
+func mask(mobile string) string { return mobile[:3] + "****" + mobile[7:] }
+
+// answeredAt is when a phone's own call was answered.
+func answeredAt(c *phone.Call) time.Duration { return c.Since(c.Times().Answered) }
 
 // seconds is a duration given in seconds.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
