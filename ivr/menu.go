@@ -74,15 +74,16 @@ const maxSteps = 30
 // will not choose gets a person rather than a hang-up.
 func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
 	id, menu := m.Start, m.ByID[m.Start]
-	var path, lead []string
+	var way Choice
+	var lead []string
 	misses := 0
 	for range maxSteps {
 		key, err := p.Ask(ctx, menu.Wait, append(lead, menu.Prompts...)...)
 		if err != nil {
-			return Choice{Path: strings.Join(path, " ")}, err
+			return way, err
 		}
 		if key != Silence {
-			path = append(path, fmt.Sprintf("%s:%c", id, key))
+			way.Path = strings.TrimSpace(fmt.Sprintf("%s %s:%c", way.Path, id, key))
 		}
 		action, known := menu.Keys[key]
 		why := ByWrong
@@ -91,28 +92,29 @@ func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
 			id, menu, lead, misses = action.Target, m.ByID[action.Target], nil, 0
 			continue
 		case known && action.Do == DoInfo:
-			lead, misses = []string{action.Target}, 0
+			lead, misses, way.Informed = []string{action.Target}, 0, true
 			continue
 		case known:
-			return Choice{Action: action, Path: strings.Join(path, " "), Why: ByKey}, nil
+			way.Action, way.Why = action, ByKey
+			return way, nil
 		case key == Silence:
 			lead, why = []string{"menu.again"}, BySilence
 		default:
 			lead = []string{"menu.wrong"}
 		}
 		if misses++; misses >= menu.Tries {
-			return menu.otherwise(ctx, p, path, why)
+			return menu.otherwise(ctx, p, way, why)
 		}
 	}
-	return menu.otherwise(ctx, p, path, ByLimit)
+	return menu.otherwise(ctx, p, way, ByLimit)
 }
 
-func (m Menu) otherwise(ctx context.Context, p Phone, path []string, why Why) (Choice, error) {
-	choice := Choice{Action: m.Otherwise, Path: strings.Join(path, " "), Why: why}
-	if choice.Do != DoQueue {
-		return choice, context.Cause(ctx)
+func (m Menu) otherwise(ctx context.Context, p Phone, way Choice, why Why) (Choice, error) {
+	way.Action, way.Why = m.Otherwise, why
+	if way.Do != DoQueue {
+		return way, context.Cause(ctx)
 	}
-	return choice, p.Say(ctx, "menu.to_agent")
+	return way, p.Say(ctx, "menu.to_agent")
 }
 
 // Emergency returns the menus' emergency keys: they stay in force when the

@@ -1,0 +1,85 @@
+package ivr
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func taker() MessageTaker {
+	return MessageTaker{
+		Digits:    func(n string) []string { return []string{"digits:" + n} },
+		MaxLength: time.Minute, MaxSilence: 5 * time.Second, MinLength: 2 * time.Second, Wait: 5 * time.Second,
+	}
+}
+
+func TestMessage(t *testing.T) {
+	long, short := 10*time.Second, time.Second
+	for _, test := range []struct {
+		name, own, keys string
+		takes           []time.Duration
+		want            Message
+		err             error
+	}{
+		{"own number confirmed, kept by #", "13800138000", "1#", []time.Duration{long}, Message{"13800138000", true, "m-1", long}, nil},
+		{"silence twice keeps the own number", "13800138000", "...", []time.Duration{long}, Message{"13800138000", false, "m-1", long}, nil},
+		{"another number keyed", "13800138000", "2" + "01088886666#" + "1#", []time.Duration{long}, Message{"01088886666", true, "m-1", long}, nil},
+		{"a caller without a number keys one", "", "5551234#1#", []time.Duration{long}, Message{"5551234", true, "m-1", long}, nil},
+		{"a slip is taken back by *", "", "99*5551234#1#", []time.Duration{long}, Message{"5551234", true, "m-1", long}, nil},
+		{"without any number one can still speak", "", "......", []time.Duration{long}, Message{"", false, "m-1", long}, nil},
+		{"too short is asked again", "13800138000", "1#", []time.Duration{short, long}, Message{"13800138000", true, "m-2", long}, nil},
+		{"listened to, recorded again, kept", "13800138000", "112#", []time.Duration{long, 2 * long}, Message{"13800138000", true, "m-2", 2 * long}, nil},
+		{"nothing said: the number is left", "13800138000", "1", nil, Message{"13800138000", true, "", 0}, nil},
+		{"hung up in mid-message: kept", "13800138000", "1", []time.Duration{-long}, Message{"13800138000", true, "m-1", long}, errHungUp},
+		{"recorded again, hung up at once: the first is kept", "13800138000", "12", []time.Duration{long, -short}, Message{"13800138000", true, "m-1", long}, errHungUp},
+		{"hung up over the number", "13800138000", "x", nil, Message{"13800138000", false, "", 0}, errHungUp},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			caller := &script{keys: test.keys, takes: test.takes}
+			got, err := taker().Take(t.Context(), caller, test.own, "m")
+			if !errors.Is(err, test.err) || got != test.want {
+				t.Errorf("got %+v, %v\nwant %+v, %v\nheard %q", got, err, test.want, test.err, caller.heard)
+			}
+		})
+	}
+}
+
+func TestTheNumberIsReadBack(t *testing.T) {
+	caller := &script{keys: "1#", takes: []time.Duration{time.Minute}}
+	if _, err := taker().Take(t.Context(), caller, "13800138000", "m"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"message.number.readback digits:13800138000 message.number.confirm?",
+		"message.record", "beep", "recording", "message.review?",
+	}
+	if !slices.Equal(caller.heard, want) {
+		t.Errorf("heard %q, want %q", caller.heard, want)
+	}
+}
+
+// A wrong number is never called back: what is kept is what was confirmed, or
+// the caller's own.
+func TestWhateverIsKeyedTheNumberIsUsable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		own := rapid.SampledFrom([]string{"", "13800138000", "12"}).Draw(t, "own")
+		keys := rapid.StringOfN(rapid.RuneFrom([]rune("0123456789*#.")), 0, 80, -1).Draw(t, "keys")
+		got, err := taker().Take(t.Context(), &script{keys: keys, takes: []time.Duration{time.Minute}}, own, "m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Number != "" && !plausible(got.Number) {
+			t.Errorf("the number to call back is %q", got.Number)
+		}
+		if got.Number != "" && got.Number != own && !strings.Contains(strings.ReplaceAll(keys, ".", ""), got.Number) {
+			t.Errorf("nobody keyed %q", got.Number)
+		}
+		if got.Recording == "" {
+			t.Error("a message of a minute was lost")
+		}
+	})
+}
