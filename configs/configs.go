@@ -242,7 +242,7 @@ func DefaultYAML() []byte { return append([]byte(nil), defaultYAML...) }
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w; `hotline asterisk-config --help` tells where it is looked for", err)
+		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	return Parse(path, data, os.LookupEnv)
 }

@@ -73,15 +73,22 @@ type source struct {
 	environment map[string]string   // by path: the variable whose value was laid over the file's
 }
 
-// find gives the place of the value at path and whether the file says it; a value that the file leaves out is placed
-// at the nearest thing around it that the file does say.
-func (s source) find(path string) (at position, said bool) {
+// find gives the place of the value at path; a value that the file leaves out is placed at the nearest thing around it
+// that the file does say. shipped tells whether the value is the one shipped: what stands in a list or map of the file
+// never is.
+func (s source) find(path string) (at position, shipped bool) {
 	for p := path; p != ""; p = parent(p) {
 		if at, ok := s.positions[p]; ok {
-			return at, p == path
+			return at, p != path && !isElement(p)
 		}
 	}
-	return position{1, 1}, false
+	return position{1, 1}, true
+}
+
+// isElement tells whether a path is that of a list's or map's element: what it lacks is missing and not shipped.
+func isElement(path string) bool {
+	around := parent(path)
+	return strings.HasSuffix(path, "]") || around == "menus.menus" || around == "announcements" || strings.HasSuffix(around, ".keys")
 }
 
 // parent cuts the last step of a path: agents[0].id → agents[0] → agents → "".
@@ -158,7 +165,7 @@ func (d *decoder) file(text []byte, cfg *Config) {
 		return
 	}
 	if len(tree.Docs) > 1 {
-		d.report(place(tree.Docs[1].GetToken()), "", "a second document begins here; remove the line with ---")
+		d.report(place(tree.Docs[1].Start), "", "a second document begins here; remove the line with ---")
 		return
 	}
 	if len(tree.Docs) == 0 || isEmpty(tree.Docs[0].Body) {
@@ -206,6 +213,19 @@ func place(t *token.Token) position {
 	return position{max(1, t.Position.Line), max(1, t.Position.Column)}
 }
 
+// start is where a node begins to the eye: a group of settings at its first key or bracket, not at its first colon.
+func start(n ast.Node) position {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		if !m.IsFlowStyle && len(m.Values) > 0 {
+			return place(m.Values[0].Key.GetToken())
+		}
+	case *ast.MappingValueNode:
+		return place(m.Key.GetToken())
+	}
+	return place(n.GetToken())
+}
+
 func isEmpty(n ast.Node) bool {
 	if n == nil {
 		return true
@@ -221,10 +241,10 @@ func isEmpty(n ast.Node) bool {
 func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
 	if path != "" {
 		if _, known := d.src.positions[path]; !known {
-			d.src.positions[path] = place(n.GetToken())
+			d.src.positions[path] = start(n)
 		}
 	}
-	at := place(n.GetToken())
+	at := start(n)
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
 		d.report(at, path, "anchors, aliases and tags are not read here; write the value out")
@@ -325,7 +345,7 @@ func pairs(n ast.Node) ([]*ast.MappingValueNode, bool) {
 func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 	entries, ok := pairs(n)
 	if !ok {
-		d.report(place(n.GetToken()), path, "is %s; settings belong here, one `key: value` on each line", shape(n))
+		d.report(start(n), path, "is %s; settings belong here, one `key: value` on each line", shape(n))
 		return
 	}
 	fields := map[string]int{}
@@ -357,7 +377,7 @@ func (d *decoder) valuePlace(entry *ast.MappingValueNode) position {
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 	entries, ok := pairs(n)
 	if !ok {
-		d.report(place(n.GetToken()), path, "is %s; names with their settings belong here", shape(n))
+		d.report(start(n), path, "is %s; names with their settings belong here", shape(n))
 		return
 	}
 	fresh := reflect.MakeMap(v.Type())
@@ -375,7 +395,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 	sequence, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.report(place(n.GetToken()), path, "is %s; a list belongs here, for example [a, b]", shape(n))
+		d.report(start(n), path, "is %s; a list belongs here, for example [a, b]", shape(n))
 		return
 	}
 	fresh := reflect.MakeSlice(v.Type(), len(sequence.Values), len(sequence.Values))

@@ -63,12 +63,12 @@ type rules struct {
 // wrong reports the value at path, and says so when the file leaves that value to the one shipped or the environment
 // laid another over it: the operator would look in vain at the line named.
 func (r *rules) wrong(path, format string, args ...any) {
-	at, said := r.src.find(path)
+	at, shipped := r.src.find(path)
 	message := fmt.Sprintf(format, args...)
 	switch variable := r.src.environment[path]; {
 	case variable != "":
 		message += " (it comes from " + variable + ")"
-	case !said && !strings.HasPrefix(message, "is missing"):
+	case shipped:
 		message += " (this is the value shipped)"
 	}
 	r.problems = append(r.problems, Problem{r.src.file, at.line, at.column, path, message})
@@ -329,6 +329,7 @@ func (r *rules) queues(c *Config) {
 		path := fmt.Sprintf("queues[%d]", i)
 		if r.matches(path+".id", q.ID, name, wantName) {
 			r.unique(path+".id", q.ID, first, i, "queues[%d].id")
+			r.served(c, path+".id", q.ID)
 		}
 		r.between(path+".max_waiting", q.MaxWaiting, 1, 100000)
 		r.lasts(path+".wrap_up", q.WrapUp, 0, 30*time.Minute)
@@ -337,9 +338,12 @@ func (r *rules) queues(c *Config) {
 		r.lasts(path+".decline_pause", q.DeclinePause, 0, time.Hour)
 		r.between(path+".misses_before_out", q.MissesBeforeOut, 1, 10)
 		r.between(path+".position_every", q.PositionEvery, 0, 20)
-		if !slices.ContainsFunc(c.Agents, func(a Agent) bool { return slices.Contains(a.Queues, q.ID) }) {
-			r.wrong(path+".id", "nobody serves the queue %q; add it to an agent's queues", q.ID)
-		}
+	}
+}
+
+func (r *rules) served(c *Config, path, id string) {
+	if !slices.ContainsFunc(c.Agents, func(a Agent) bool { return slices.Contains(a.Queues, id) }) {
+		r.wrong(path, "nobody serves the queue %q; add it to an agent's queues", id)
 	}
 }
 
@@ -401,6 +405,10 @@ func (r *rules) developmentSecrets(c *Config) {
 	}
 	if isDevelopment(c.Asterisk.ARI.Password) {
 		refuse("asterisk.ari.password", "HOTLINE_ARI_PASSWORD")
+	}
+	if _, shipped := r.src.find("agents"); shipped && len(c.Agents) > 0 && isDevelopment(c.Agents[0].Password) {
+		r.wrong("agents", "have passwords for development, and %s is not loopback; name your own agents", open)
+		return
 	}
 	for i, a := range c.Agents {
 		if isDevelopment(a.Password) {
