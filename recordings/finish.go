@@ -72,42 +72,49 @@ func Finish(ctx context.Context, raw, dst string, meta Meta) (Result, error) {
 }
 
 func finish(ctx context.Context, raw, dst string, meta Meta) (Result, error) {
-	in, size, err := openRaw(raw)
+	in, err := openSource(raw)
 	if err != nil {
 		return Result{}, err
 	}
 	defer in.Close()
-	torn := size % callShape.frame()
-	switch data := size - torn; {
+	torn := in.size % callShape.frame()
+	data := in.size - torn
+	switch {
 	case torn != 0 && !meta.Salvage:
-		return Result{}, fmt.Errorf("%w: %s has %d bytes", ErrTorn, raw, size)
+		return Result{}, fmt.Errorf("%w: %s has %d bytes", ErrTorn, raw, in.size)
 	case data == 0:
 		return Result{}, fmt.Errorf("%w: %s", ErrEmpty, raw)
 	case data > maxData:
-		return Result{}, fmt.Errorf("%s has %d bytes, a WAV file holds %d", raw, size, int64(maxData))
+		return Result{}, fmt.Errorf("%s has %d bytes, a WAV file holds %d", raw, in.size, int64(maxData))
 	}
-	if err := keep(ctx, dst, callShape, in, size-torn); err != nil {
+	if err := keep(ctx, dst, callShape, in, data); err != nil {
 		return Result{}, err
 	}
-	return result(dst, callShape, size-torn, torn, meta), nil
+	return result(dst, callShape, data, torn, meta), nil
 }
 
-func openRaw(raw string) (*os.File, int64, error) {
-	in, err := os.Open(raw)
+// source is a file of samples that must not grow while it is copied.
+type source struct {
+	*os.File
+	size int64 // when it was opened
+}
+
+func openSource(path string) (source, error) {
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fmt.Errorf("%w: %w", ErrMissing, err)
+		return source{}, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
 	if err != nil {
-		return nil, 0, err
+		return source{}, err
 	}
-	info, err := in.Stat()
+	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a file", raw)
+		err = fmt.Errorf("%s is not a file", path)
 	}
 	if err != nil {
-		return nil, 0, errors.Join(err, in.Close())
+		return source{}, errors.Join(err, f.Close())
 	}
-	return in, info.Size(), nil
+	return source{f, info.Size()}, nil
 }
 
 func result(path string, s shape, data, torn int64, meta Meta) Result {
@@ -137,7 +144,7 @@ func completeness(expected, recorded time.Duration) (gap time.Duration, note str
 }
 
 // keep makes the WAV file dst of so many bytes of samples, from where in is read now: atomically and onto the disk.
-func keep(ctx context.Context, dst string, s shape, in *os.File, data int64) error {
+func keep(ctx context.Context, dst string, s shape, in source, data int64) error {
 	if err := makeDir(filepath.Dir(dst)); err != nil {
 		return named(err)
 	}
@@ -157,22 +164,18 @@ func keep(ctx context.Context, dst string, s shape, in *os.File, data int64) err
 }
 
 // write puts the header and the samples onto the disk, and makes sure that the samples did not grow meanwhile.
-func write(ctx context.Context, out *os.File, s shape, in *os.File, data int64) error {
-	before, err := in.Stat()
-	if err != nil {
-		return err
-	}
+func write(ctx context.Context, out *os.File, s shape, in source, data int64) error {
 	if _, err := out.Write(s.header(data)); err != nil {
 		return err
 	}
 	if _, err := io.CopyN(out, &untilDone{ctx, in}, data); err != nil {
 		return err
 	}
-	after, err := in.Stat()
+	now, err := in.Stat()
 	if err != nil {
 		return err
 	}
-	if after.Size() != before.Size() {
+	if now.Size() != in.size {
 		return fmt.Errorf("%w: %s", ErrStillWritten, in.Name())
 	}
 	return out.Sync()

@@ -16,7 +16,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		finished: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hotline_recordings_total",
-			Help: "Recordings by how they ended: complete, gap, long, unknown, failed.",
+			Help: "Recordings by how they ended: complete, gap, long, unknown; failed counts every attempt to start or keep one that failed.",
 		}, []string{"result"}),
 		recorded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hotline_recordings_seconds_total",

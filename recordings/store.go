@@ -140,7 +140,6 @@ func (s *Store) Finish(ctx context.Context, meta Meta) (Result, error) {
 		s.metrics.finished.WithLabelValues("failed").Inc()
 		return Result{}, fmt.Errorf("keep the recording of call %s: %w", meta.CallID, err)
 	}
-	s.metrics.count(r)
 	return r, nil
 }
 
@@ -171,6 +170,7 @@ func (s *Store) finish(ctx context.Context, meta Meta) (Result, error) {
 	case err != nil:
 		return Result{}, err
 	}
+	s.metrics.count(r)
 	return r, s.forget(meta.CallID)
 }
 
@@ -287,7 +287,6 @@ func (s *Store) Sweep(ctx context.Context) ([]Swept, error) {
 		if errors.Is(err, ErrMissing) {
 			err = errors.Join(err, s.forget(callID))
 		}
-		s.logSwept(callID, r, err)
 		swept = append(swept, Swept{CallID: callID, Result: r, Err: err})
 	}
 	return swept, nil
@@ -309,14 +308,6 @@ func (s *Store) leftBehind(e fs.DirEntry) (callID string, ok bool) {
 		return callID, checkID(callID) == nil && errors.Is(err, fs.ErrNotExist)
 	}
 	return "", false
-}
-
-func (s *Store) logSwept(callID string, r Result, err error) {
-	if err != nil {
-		s.logger.Error("a recording left behind cannot be kept", "call_id", callID, "err", err)
-		return
-	}
-	s.logger.Info("kept a recording that was left behind", "call_id", callID, "path", r.Path, "note", r.Note)
 }
 
 // KeepMessage moves the message a caller left, a WAV file of 16-bit PCM that Asterisk wrote at src, to MessagePath,
@@ -341,7 +332,7 @@ func (s *Store) keepMessage(ctx context.Context, src, callID string) (Result, er
 	if err := waitClosed(ctx, src); err != nil {
 		return Result{}, err
 	}
-	in, size, err := openRaw(src)
+	in, err := openSource(src)
 	if err != nil {
 		return Result{}, err
 	}
@@ -354,7 +345,7 @@ func (s *Store) keepMessage(ctx context.Context, src, callID string) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	data := size - begin
+	data := in.size - begin
 	if promised > 0 {
 		data = min(data, promised)
 	}
