@@ -33,7 +33,7 @@ func (l *line) Say(ctx context.Context, prompts ...string) error {
 	}
 	select {
 	case <-playing.Done():
-		return context.Cause(ctx)
+		return l.left(ctx)
 	case <-ctx.Done():
 		return l.stopped(ctx, playing)
 	}
@@ -84,7 +84,7 @@ func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, e
 	}
 	l.key() // a # that ended the message is not an answer to the next question
 	l.keys = nil
-	return ivr.Recorded{Name: o.Name, Duration: said(rec.Result())}, context.Cause(ctx)
+	return ivr.Recorded{Name: o.Name, Duration: said(rec.Result())}, l.left(ctx)
 }
 
 // await waits for a key or the end of what is playing.
@@ -97,11 +97,23 @@ func (l *line) await(ctx context.Context, playing *ari.Playback) (rune, error) {
 		case <-l.session.Wake():
 		case <-playing.Done():
 			key, _ := l.key()
-			return key, context.Cause(ctx)
+			return key, l.left(ctx)
 		case <-ctx.Done():
 			return ivr.Silence, l.stopped(ctx, playing)
 		}
 	}
+}
+
+// left is asked when something on the leg is over: why the conversation is
+// over with it, if it is. Who hangs up ends what is playing a moment before
+// the leg's own end is told; going on meanwhile would blame the next stage.
+func (l *line) left(ctx context.Context) error {
+	if l.leg.Context().Err() != nil || len(l.leg.Evidence().Requests) > 0 {
+		grace, cancel := context.WithTimeout(ctx, legEndGrace)
+		defer cancel()
+		<-grace.Done()
+	}
+	return context.Cause(ctx)
 }
 
 // stopped ends a playback and reports why the conversation ended, if it did.
