@@ -46,6 +46,10 @@ staticcheck:
 fuzz:
 	@scripts/fuzz $(FUZZTIME)
 
+# The image of the Dockerfile, as far as it can be proved without a registry.
+image:
+	@scripts/image
+
 asterisk: bootstrap
 	@scripts/asterisk root
 

@@ -15,13 +15,13 @@ import (
 func (c *call) ring(ctx context.Context) (stage, error) {
 	c.enter("ring")
 	c.write(KindArrived, Arrived{Number: c.number, Dialled: c.exten, Channel: c.caller.ID(), At: c.arrived.UTC()})
+	if err := c.caller.Subscribe(ctx); err != nil {
+		return nil, fmt.Errorf("call %s: watching the caller's channel: %w", c.id, err)
+	}
 	if c.caller.Answered() { // by the dialplan's net, while the service was away
 		c.answered = time.Now()
 		c.write(KindAnswered, Answered{ByNet: true, After: time.Since(c.started).Seconds()})
 		return c.greet, nil
-	}
-	if err := c.caller.Subscribe(ctx); err != nil {
-		return nil, fmt.Errorf("call %s: watching the caller's channel: %w", c.id, err)
 	}
 	if err := pause(ctx, time.Until(c.started.Add(ringsUntil(c.o.AfterRings)))); err != nil {
 		return nil, err
