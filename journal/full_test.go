@@ -37,7 +37,8 @@ func realDisk(t *testing.T) (smallDisk, error) {
 		return smallDisk{}, err
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
+		// Detached, so that a failed test which still has files open leaves no mount behind.
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 			t.Errorf("unmount %s: %v", dir, err)
 		}
 	})
