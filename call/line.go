@@ -31,12 +31,10 @@ func (l *line) Say(ctx context.Context, prompts ...string) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-playing.Done():
-		return l.left(ctx)
-	case <-ctx.Done():
+	if !l.until(ctx, playing.Done()) {
 		return l.stopped(ctx, playing)
 	}
+	return l.left(ctx)
 }
 
 // Ask plays the prompts followed by silence for as long as it waits, so that
@@ -72,9 +70,7 @@ func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, e
 	if err != nil {
 		return ivr.Recorded{}, fmt.Errorf("recording a message: %w", err)
 	}
-	select {
-	case <-rec.Done():
-	case <-ctx.Done(): // Asterisk keeps what a caller said who hung up
+	if !l.until(ctx, rec.Done()) { // Asterisk keeps what a caller said who hung up
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		select {
@@ -82,9 +78,23 @@ func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, e
 		case <-grace.Done():
 		}
 	}
-	l.key() // a # that ended the message is not an answer to the next question
-	l.keys = nil
+	l.forget() // a # that ended the message is not an answer to the next question
 	return ivr.Recorded{Name: o.Name, Duration: said(rec.Result())}, l.left(ctx)
+}
+
+// until waits for something to be done, false if the conversation ends before.
+// It goes on taking keys, so that a phone that floods us fills no mailbox.
+func (l *line) until(ctx context.Context, done <-chan struct{}) bool {
+	for {
+		select {
+		case <-l.session.Wake():
+			l.listen()
+		case <-done:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // await waits for a key or the end of what is playing.
@@ -149,19 +159,20 @@ func (l *line) files(prompts []string) []string {
 	return media
 }
 
-// key takes the oldest key pressed and not yet asked for.
-func (l *line) key() (rune, bool) {
-	for {
-		event, ok := l.session.Poll()
-		if !ok {
-			break
-		}
+// listen takes the keys pressed since it last did.
+func (l *line) listen() {
+	for event, ok := l.session.Poll(); ok; event, ok = l.session.Poll() {
 		// What else happens on the call is either waited for by itself (a
 		// playback's end, a leg's end) or of no interest to a conversation.
 		if event.Kind == ari.Key && event.Leg == l.leg && len(l.keys) < keyBuffer {
 			l.keys = append(l.keys, event.Digit)
 		}
 	}
+}
+
+// key takes the oldest key pressed and not yet asked for.
+func (l *line) key() (rune, bool) {
+	l.listen()
 	if len(l.keys) == 0 {
 		return ivr.Silence, false
 	}
@@ -172,7 +183,7 @@ func (l *line) key() (rune, bool) {
 
 // forget drops the keys pressed so far: they were meant for something else.
 func (l *line) forget() {
-	l.key()
+	l.listen()
 	l.keys = nil
 }
 
