@@ -27,3 +27,12 @@ func mask(number string) string {
 	head := min(3, len(number)-tail-1)
 	return number[:head] + strings.Repeat("*", len(number)-head-tail) + number[len(number)-tail:]
 }
+
+// shown is the number as an agent's phone displays it; one that is withheld
+// has the name that phones know it by.
+func shown(number string) string {
+	if number == "" {
+		return "anonymous"
+	}
+	return mask(number)
+}

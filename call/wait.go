@@ -153,7 +153,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 		Role:         "agent",
 		Endpoint:     c.endpoint(o.Agent.ID),
 		CallerName:   c.shownToAgent(),
-		CallerNumber: mask(c.number),
+		CallerNumber: shown(c.number),
 	})
 	if err == nil {
 		a.leg = leg
