@@ -17,8 +17,9 @@ import (
 const instances = "/srv/hotline"
 
 // Every stand has a block of ports of its own, below those the kernel gives to sockets that ask for any. A block is
-// taken by locking its file: the lock ends with the process, however that ends, so no block is ever lost; and whoever
-// takes the block next clears away what a killed test left running in it.
+// taken by locking its file, in the folder for temporary files since another checkout on this machine uses the same
+// ports: the lock ends with the process, however that ends, so no block is ever lost; and whoever takes the block next
+// clears away what a killed test left running in it.
 const (
 	firstPort = 20000
 	blockSize = 600 // SIP, ARI, web, metrics and some to spare, then two for each of 290 legs
@@ -39,8 +40,8 @@ func takeBlock(ctx context.Context, module, root string) (*block, error) {
 		return nil, fmt.Errorf("make the folder of the instances: %w", err)
 	}
 	for n := range blocks {
-		b := &block{number: n, root: root, dir: filepath.Join(base, fmt.Sprintf("stand-%02d", n))}
-		lock, free, err := tryLock(b.dir + ".lock")
+		b := &block{number: n, root: root, dir: filepath.Join(base, fmt.Sprintf("test-%02d", n))}
+		lock, free, err := tryLock(filepath.Join(os.TempDir(), fmt.Sprintf("hotline-stand-%02d.lock", n)))
 		if err != nil {
 			return nil, err
 		}
