@@ -4,10 +4,8 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 packages = scripts/packages
-# Packages below test/ that start Asterisk.
-ON_ASTERISK = demo|e2e|recording|stand
 
-.PHONY: demo run build test test-unit check asterisk bootstrap fmt vet staticcheck fuzz
+.PHONY: demo run build test test-unit check asterisk bootstrap fmt vet staticcheck fuzz image
 
 # One real call through its whole life, and a verdict on each standard.
 demo: asterisk
