@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,30 +82,25 @@ func On(i *Instance) (*Service, error) {
 	return s, os.WriteFile(s.config, text, 0o600)
 }
 
-var built struct {
-	sync.Once
-	path string
-	err  error
-}
-
-// program builds the hotline once for a test process, with the race detector
-// where the test itself has it.
+// program builds the hotline, with the race detector where the test itself
+// has it. One test process builds at a time; the next finds it up to date.
 func program(module string) (string, error) {
-	built.Do(func() {
-		dir, err := os.MkdirTemp("", "hotline-build-")
-		if err != nil {
-			built.err = err
-			return
-		}
-		built.path = filepath.Join(dir, "hotline")
-		args := append([]string{"build", "-o", built.path}, raceFlag...)
-		build := exec.Command("go", append(args, "./cmd/hotline")...)
-		build.Dir = module
-		if out, err := build.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("build the hotline: %w: %s", err, out)
-		}
-	})
-	return built.path, built.err
+	dir := filepath.Join(module, ".build", "test"+strings.Join(raceFlag, ""))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	held, _, err := lock(filepath.Join(dir, "lock"), syscall.LOCK_EX)
+	if err != nil {
+		return "", err
+	}
+	defer held.Close()
+	binary := filepath.Join(dir, "hotline")
+	build := exec.Command("go", append(append([]string{"build", "-o", binary}, raceFlag...), "./cmd/hotline")...)
+	build.Dir = module
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the hotline: %w: %s", err, out)
+	}
+	return binary, nil
 }
 
 // Serve starts the program with its wall clock at the moment given, and waits
