@@ -108,7 +108,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
 		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
-		RatingWait: ratingWait(cfg), Queues: queuesOfCalls(cfg),
+		RatingWait: ratingWait(cfg), MixTalk: true, Queues: queuesOfCalls(cfg),
 		Announcements: announcements(cfg), Announced: announced,
 		Now: clock.now, Logger: log, Registerer: reg,
 	})
