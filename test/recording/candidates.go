@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
+	"time"
 
 	"hotline/ari"
 	"hotline/configs/asterisk"
@@ -22,7 +23,8 @@ type candidate struct {
 	name     string
 	bridge   string
 	quiet    quiet
-	requests string // beyond those of the call itself
+	requests string        // beyond those of the call itself
+	rest     time.Duration // between the end of one playback and what comes next
 	start    func(ctx context.Context, l *lab, call string, leg *ari.Leg) error
 	decode   func(l *lab, call string) (ear.Recording, error)
 }
@@ -36,20 +38,25 @@ const (
 	generator quiet = "generator" // Asterisk's silence generator, started after every playback
 )
 
+// chosen is the way the service records. A file that is stopped has its last
+// packet out up to 20 ms before the next one is due; without a rest what comes
+// next follows too soon, and the recording grows by about 10 ms at each change.
+var chosen = candidate{"MixMonitor D, softmix, silence at the list's end, rest of 12 ms", softmix, list, "1", 12 * time.Millisecond, startD, decodeD}
+
 func candidates() []candidate {
-	var all []candidate
-	for _, bridge := range []struct{ name, kind string }{{"simple bridge", simple}, {"softmix", softmix}} {
-		all = append(all,
-			candidate{"MixMonitor D, " + bridge.name, bridge.kind, nothing, "1", startD, decodeD},
-			candidate{"MixMonitor D, " + bridge.name + ", silence at the list's end", bridge.kind, list, "1", startD, decodeD},
-			candidate{"MixMonitor r()t(), " + bridge.name + ", silence at the list's end", bridge.kind, list, "1", startRT, decodeRT},
-			candidate{"two snoops, " + bridge.name, bridge.kind, nothing, "4", startSnoops, decodeSnoops},
-		)
+	return []candidate{
+		chosen,
+		{"MixMonitor D, softmix, silence at the list's end", softmix, list, "1", 0, startD, decodeD},
+		{"MixMonitor D, softmix, silence generator", softmix, generator, "1 + 1 per playback", 0, startD, decodeD},
+		{"MixMonitor D, softmix", softmix, nothing, "1", 0, startD, decodeD},
+		{"MixMonitor D, simple bridge, silence at the list's end", simple, list, "1", 0, startD, decodeD},
+		{"MixMonitor D, simple bridge", simple, nothing, "1", 0, startD, decodeD},
+		{"MixMonitor r()t(), softmix, silence at the list's end", softmix, list, "1", 0, startRT, decodeRT},
+		{"MixMonitor r()t(), simple bridge, silence at the list's end", simple, list, "1", 0, startRT, decodeRT},
+		{"two snoops, softmix", softmix, nothing, "4", 0, startSnoops, decodeSnoops},
+		{"two snoops, softmix, silence at the list's end", softmix, list, "4", 0, startSnoops, decodeSnoops},
+		{"two snoops, simple bridge", simple, nothing, "4", 0, startSnoops, decodeSnoops},
 	}
-	return append(all,
-		candidate{"MixMonitor D, softmix, silence generator", softmix, generator, "1 + 1 per playback", startD, decodeD},
-		candidate{"two snoops, softmix, silence at the list's end", softmix, list, "4", startSnoops, decodeSnoops},
-	)
 }
 
 // startD lets the dialplan start MixMonitor with one raw file of two channels.
@@ -65,7 +72,7 @@ func decodeD(l *lab, call string) (ear.Recording, error) {
 // extension for it; the console starts the same application.
 func startRT(_ context.Context, l *lab, call string, leg *ari.Leg) error {
 	raw := l.asterisk.Config.Asterisk.Inside("raw")
-	out, err := l.asterisk.CLI(fmt.Sprintf("mixmonitor start %s r(%s)t(%s)", leg.Name(), path.Join(raw, call+"-r.wav"), path.Join(raw, call+"-t.wav")))
+	out, err := l.asterisk.CLI(fmt.Sprintf("mixmonitor start %s ,r(%s)t(%s)", leg.Name(), path.Join(raw, call+"-r.wav"), path.Join(raw, call+"-t.wav")))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hotline/test/ear"
+	"hotline/test/phone"
 )
 
 // verdict is how well a recording agrees with the phone.
@@ -14,7 +15,11 @@ type verdict struct {
 	left, right   string        // "complete", or what is missing and what is too much
 	drift         time.Duration // between the first and the last sound, or wherever it is largest
 	durationError time.Duration // of the file against the wall clock
+	stalls        []phone.Gap   // in what the caller was sent, where nothing should be missing
 }
+
+// stalled is how long a gap in the caller's RTP shows that the machine was held up.
+const stalled = 60 * time.Millisecond
 
 // near is how far a sound's ends may lie from where the phone had them, beside a
 // constant shift: more than the 40 ms to which both are decoded.
@@ -31,7 +36,14 @@ func (t *trial) judge(recorded ear.Recording, lasted time.Duration) verdict {
 		fmt.Printf("\n%s\n said      %v\n left      %v\n heard     %v\n right     %v\n file %.3f s, wall clock %.3f s, shift %v\n", t.candidate.name,
 			spans(said), spans(recorded.Left), spans(heard), spans(recorded.Right), recorded.Duration.Seconds(), lasted.Seconds(), shift)
 	}
-	return verdict{left: left, right: right, drift: max(d1, d2), durationError: recorded.Duration - lasted}
+	v := verdict{left: left, right: right, drift: max(d1, d2), durationError: recorded.Duration - lasted}
+	if t.candidate.quiet != nothing {
+		v.stalls = t.call.Gaps(stalled)
+	}
+	if t.verbose {
+		fmt.Printf(" stalls %v\n", v.stalls)
+	}
+	return v
 }
 
 func shifted(t ear.Transcript, by time.Duration) ear.Transcript {

@@ -13,14 +13,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"hotline/ari"
 	"hotline/test/stand"
 )
 
@@ -47,28 +45,12 @@ func run(ctx context.Context, only string, pairs int, verbose bool) error {
 			fmt.Fprintln(os.Stderr, "recording: stop Asterisk:", err)
 		}
 	}()
-	link, err := ari.New(ari.Options{
-		URL: asterisk.ARI(), App: asterisk.Config.Asterisk.ARI.App,
-		Username: asterisk.Config.Asterisk.ARI.User, Password: asterisk.Config.Asterisk.ARI.Password.Reveal(),
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	lab, err := open(ctx, asterisk)
 	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- link.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
-
-	code, err := asterisk.Code()
-	if err != nil {
-		return err
-	}
-	lab := &lab{asterisk: asterisk, link: link, code: code, verbose: verbose}
-	if err := lab.open(ctx); err != nil {
 		return err
 	}
 	defer lab.close()
+	lab.verbose = verbose
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "candidate\tcaller\tleft\tright\tdrift ms\tduration error s\trequests\tCPU %")
