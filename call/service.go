@@ -151,10 +151,8 @@ func (s *Service) watchHours(ctx context.Context) {
 	defer ticker.Stop()
 	wasOpen := true
 	for {
-		open, _ := s.calendar.Open(s.now())
-		if _, closed := s.announcements.current(); closed != nil {
-			open = false
-		}
+		reason, _ := s.closed()
+		open := reason == ""
 		if wasOpen && !open {
 			for id := range s.o.Queues {
 				if err := s.queue.Close(id, queue.LapseClosing); err != nil {

@@ -42,7 +42,7 @@ func (c *call) ring(ctx context.Context) (stage, error) {
 func (c *call) greet(ctx context.Context) (stage, error) {
 	c.enter("greet")
 	greeting := c.calendar.Greeting(c.now())
-	announced, closed := c.announcements.current()
+	announced, _ := c.announcements.current()
 
 	var prompts []string
 	if late(c.answered.Sub(c.started)) {
@@ -59,13 +59,33 @@ func (c *call) greet(ctx context.Context) (stage, error) {
 		return nil, err
 	}
 	c.startRecording(ctx)
-	if closed != nil {
-		return c.turnAway("closed by the operator", closed.Prompt), nil
-	}
-	if open, _ := c.calendar.Open(c.now()); !open {
-		return c.turnAway("closed", "closed.hours"), nil
+	if reason, prompt := c.closed(); reason != "" {
+		return c.turnAway(reason, prompt), nil
 	}
 	return c.menu, nil
+}
+
+const closedByOperator = "closed by the operator"
+
+// closed says why the hotline is closed now, with the prompt that tells a new
+// caller so: the operator's word comes before the calendar's. "" is open.
+func (s *Service) closed() (reason, prompt string) {
+	if _, forced := s.announcements.current(); forced != nil {
+		return closedByOperator, forced.Prompt
+	}
+	if open, _ := s.calendar.Open(s.now()); !open {
+		return "closed", "closed.hours"
+	}
+	return "", ""
+}
+
+// closing tells a caller, who was let in while the hotline was open, that it
+// has closed meanwhile.
+func (c *call) closing() stage {
+	if reason, prompt := c.closed(); reason == closedByOperator {
+		return c.turnAway(reason, prompt)
+	}
+	return c.turnAway("closing-time", "queue.closing")
 }
 
 // menu asks what the call is about.
@@ -113,6 +133,9 @@ func (c *call) turnAway(reason string, prompts ...string) stage {
 	return func(ctx context.Context) (stage, error) {
 		c.enter("turned-away")
 		c.outcome = Outcome{Result: TurnedAway, Reason: reason}
+		if err := c.stopTone(ctx); err != nil {
+			return nil, err
+		}
 		choice, err := c.choose(ctx, c.menus.TurnedAway(prompts...))
 		switch {
 		case err != nil:

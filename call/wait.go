@@ -15,6 +15,9 @@ import (
 // agent, or with a spoken reason why there is none.
 func (c *call) wait(ctx context.Context) (stage, error) {
 	c.enter("wait")
+	if reason, _ := c.closed(); reason != "" && !c.waiting.emergency && !c.waiting.head {
+		return c.closing(), nil // closing time came while the caller was in the menu
+	}
 	c.line.forget()
 	ticket, err := c.queue.Join(queue.Caller{
 		ID: c.id, Queue: c.waiting.queue, Priority: c.waiting.priority,
@@ -29,7 +32,7 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 		return nil, fmt.Errorf("call %s: joining queue %s: %w", c.id, c.waiting.queue, err)
 	}
 	since := time.Now()
-	if err := c.startTone(ctx, c.positions(ticket), c.welcomeToQueue()...); err != nil {
+	if err := c.keepTone(ctx, ticket); err != nil {
 		ticket.Leave("failed")
 		return nil, err
 	}
@@ -38,6 +41,16 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 		c.metrics.abandoned(c.waiting.queue, time.Since(since))
 	}
 	return next, err
+}
+
+// keepTone starts the hold tone, or lets the one go on that the caller hears
+// who only changed the place in line.
+func (c *call) keepTone(ctx context.Context, ticket *queue.Ticket) error {
+	if c.tone != nil {
+		c.tone.spoken = c.positions(ticket)
+		return nil
+	}
+	return c.startTone(ctx, c.positions(ticket), c.welcomeToQueue()...)
 }
 
 // welcomeToQueue is what the caller hears as the wait begins.
@@ -92,7 +105,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 
 		case <-ticket.Lapsed():
 			leave(ticket.LapseReason())
-			return c.lapsed(ctx, ticket.LapseReason())
+			return c.lapsed(ticket.LapseReason()), nil
 
 		case <-c.tone.tick():
 			said, err := c.tone.apologise(ctx)
@@ -130,18 +143,16 @@ func withdrawn(a *agentLeg) <-chan struct{} {
 }
 
 // lapsed gives the caller a spoken outcome where the queue ended the wait:
-// closing time, or the last agent signed out. An emergency is not sent away.
-func (c *call) lapsed(ctx context.Context, reason string) (stage, error) {
-	if err := c.stopTone(ctx); err != nil {
-		return nil, err
-	}
+// closing time, or the last agent signed out. An emergency is not sent away:
+// it takes its place again, and the apology's clock goes on (C3).
+func (c *call) lapsed(reason string) stage {
 	switch {
 	case reason == queue.LapseUnreported, reason == queue.LapseClosing && c.waiting.emergency:
-		return c.wait, nil
+		return c.wait
 	case reason == queue.LapseClosing:
-		return c.turnAway("closing-time", "queue.closing"), nil
+		return c.closing()
 	default:
-		return c.turnAway("agents-left", "queue.signed_out"), nil
+		return c.turnAway("agents-left", "queue.signed_out")
 	}
 }
 
