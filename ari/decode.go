@@ -89,7 +89,7 @@ var typeFirst = []byte(`{"type":"`)
 
 func typeOf(data []byte) (string, error) {
 	if rest, ok := bytes.CutPrefix(data, typeFirst); ok {
-		if name, _, ok := bytes.Cut(rest, []byte(`"`)); ok && !bytes.ContainsRune(name, '\\') {
+		if name, _, ok := bytes.Cut(rest, []byte(`"`)); ok && len(name) > 0 && !bytes.ContainsRune(name, '\\') {
 			return string(name), nil
 		}
 	}

@@ -17,6 +17,7 @@ type metrics struct {
 	unrouted   prometheus.Counter
 	repeated   prometheus.Counter
 	depth      prometheus.Gauge
+	attempts   prometheus.Counter
 	reconnects prometheus.Counter
 	connected  prometheus.Gauge
 	deep       atomic.Int64
@@ -57,6 +58,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "hotline_ari_mailbox_depth_max",
 			Help: "Deepest mailbox of any call since the start.",
 		}),
+		attempts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hotline_ari_connection_attempts_total",
+			Help: "Attempts to open the websocket.",
+		}),
 		reconnects: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hotline_ari_reconnects_total",
 			Help: "Times the websocket was opened again after it had been lost.",
@@ -68,7 +73,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.latency, m.errors, m.events, m.unknown, m.malformed,
-			m.unrouted, m.repeated, m.depth, m.reconnects, m.connected)
+			m.unrouted, m.repeated, m.depth, m.attempts, m.reconnects, m.connected)
 	}
 	return m
 }

@@ -68,6 +68,7 @@ func (l *Link) Run(ctx context.Context) error {
 func (l *Link) live(ctx context.Context) (lived bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	l.met.attempts.Inc()
 	conn, err := l.connect(ctx)
 	if err != nil {
 		return false, err

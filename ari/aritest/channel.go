@@ -1,0 +1,462 @@
+package aritest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Caller is an inbound call.
+type Caller struct {
+	ID           string // empty: Asterisk's numbering
+	Name, Number string
+	Exten        string        // 96196 by default
+	Args         []string      // of Stasis()
+	Answered     bool          // by the dialplan already
+	Age          time.Duration // how long ago the channel was created
+	Endpoint     string        // PJSIP/trunk by default
+}
+
+// Phone is how the phone at an endpoint behaves when it is dialed. The zero
+// value is not registered.
+type Phone struct {
+	Does  Behaviour
+	After time.Duration // until it answers or refuses; it rings at once
+}
+
+// Behaviour of a phone that is dialed.
+type Behaviour int
+
+// Behaviours.
+const (
+	Unreachable Behaviour = iota // no contact: create fails
+	Answers                      // rings, then answers
+	NoAnswer                     // rings for ever
+	Busy                         // 486
+	Declines                     // 603
+	Silent                       // never even rings
+)
+
+// Phone sets how an endpoint, "PJSIP/1001", behaves from now on.
+func (s *Server) Phone(endpoint string, p Phone) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.phones[endpoint] = p
+}
+
+// Channel is one channel of the fake Asterisk, and the phone at its end.
+type Channel struct {
+	s       *Server
+	id      string
+	name    string
+	state   string // Down, Ring, Ringing, Up
+	caller  party
+	shown   party // connected line: what the phone displays
+	context string
+	exten   string
+	args    []string
+	created time.Time
+	up      time.Time
+	vars    map[string]string
+
+	endpoint  string
+	inbound   bool
+	inStasis  bool
+	left      bool // once it left Stasis for good
+	gone      bool
+	wasJoined bool
+	bridge    *bridge
+	ringing   bool // 180 was sent to the caller
+	played    []string
+	commands  []command
+	current   *playback
+	recording *recording
+	timers    []func()
+	endCause  int
+}
+
+// command waits its turn behind whatever plays on the channel. It says whether the
+// channel is busy afterwards.
+type command func() (busy bool)
+
+// Arrive makes a call come in and enter Stasis.
+func (s *Server) Arrive(c Caller) *Channel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.ID == "" {
+		c.ID = s.newID()
+	}
+	if c.Exten == "" {
+		c.Exten = "96196"
+	}
+	if c.Endpoint == "" {
+		c.Endpoint = "PJSIP/trunk"
+	}
+	ch := s.newChannel(c.ID, c.Endpoint)
+	ch.inbound, ch.state = true, "Ring"
+	ch.caller = party{c.Name, c.Number}
+	ch.context, ch.exten = "in", c.Exten
+	ch.created = ch.created.Add(-c.Age)
+	if c.Answered {
+		ch.answered()
+	}
+	ch.enter(c.Args)
+	return ch
+}
+
+// Channel finds a channel by its ID; nil if there is none.
+func (s *Server) Channel(id string) *Channel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.channels[id]
+}
+
+// At finds the living channels to an endpoint, oldest first.
+func (s *Server) At(endpoint string) []*Channel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*Channel
+	for _, ch := range s.channels {
+		if ch.endpoint == endpoint {
+			out = append(out, ch)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Channel) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+func (s *Server) newChannel(id, endpoint string) *Channel {
+	s.serial++
+	ch := &Channel{
+		s: s, id: id, endpoint: endpoint,
+		name:    fmt.Sprintf("%s-%08x", endpoint, s.serial),
+		state:   "Down",
+		created: time.Now(),
+		vars:    make(map[string]string),
+	}
+	s.channels[id] = ch
+	return ch
+}
+
+// ID is the channel's ID.
+func (c *Channel) ID() string { return c.id }
+
+// State is Down, Ring, Ringing, Up or, when it is no more, "".
+func (c *Channel) State() string {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.gone {
+		return ""
+	}
+	return c.state
+}
+
+// HeardRinging says whether 180 was sent to the caller.
+func (c *Channel) HeardRinging() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.ringing
+}
+
+// Display is the name and number the phone shows.
+func (c *Channel) Display() (name, number string) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.shown.Name, c.shown.Number
+}
+
+// Played lists the media that began to play on the channel, or in its bridge
+// while it was there.
+func (c *Channel) Played() []string {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return slices.Clone(c.played)
+}
+
+// Var is a channel variable.
+func (c *Channel) Var(name string) string {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.vars[name]
+}
+
+// Joined lists the channels in the same bridge, this one included; nil: in no
+// bridge.
+func (c *Channel) Joined() []string {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.bridge == nil {
+		return nil
+	}
+	return c.bridge.ids()
+}
+
+// Cause is the Q.850 cause with which the channel ended.
+func (c *Channel) Cause() int {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.endCause
+}
+
+// Press presses keys.
+func (c *Channel) Press(digits string) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	for _, digit := range digits {
+		if c.gone {
+			return
+		}
+		c.tell(event{Type: "ChannelDtmfReceived", Digit: string(digit), DurationMS: 100})
+		if c.recording != nil && c.recording.ends(string(digit)) {
+			c.recording.finish()
+		}
+	}
+}
+
+// Hold has the phone put the call on hold; Unhold takes it back.
+func (c *Channel) Hold() { c.say(event{Type: "ChannelHold"}) }
+
+// Unhold takes the call back.
+func (c *Channel) Unhold() { c.say(event{Type: "ChannelUnhold"}) }
+
+func (c *Channel) say(e event) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if !c.gone {
+		c.tell(e)
+	}
+}
+
+// Bye has the phone hang up: BYE, or CANCEL before the call was answered.
+func (c *Channel) Bye() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	e := end{cause: 16}
+	switch {
+	case c.inbound && c.state != "Up":
+		e = end{request: 127, tech: 487, cause: 127}
+	case c.wasJoined:
+		e.request = 16
+	case c.inbound:
+		e.cause = 0
+	}
+	c.end(e)
+}
+
+// LoseLine lets the phone's line die: Asterisk's rtp_timeout ends the call.
+func (c *Channel) LoseLine() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.end(end{soft: true, request: 1, cause: 44})
+}
+
+// Vanish removes the channel without any event.
+func (c *Channel) Vanish() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.leave()
+	c.remove()
+}
+
+// json is the channel as Asterisk describes it.
+func (c *Channel) json() *channelJSON {
+	j := &channelJSON{
+		ID: c.id, Name: c.name, State: c.state, Caller: c.caller, Connected: c.shown,
+		Created: stamp(c.created), Language: "en", Vars: map[string]string{"RTPAUDIOQOS": c.vars["RTPAUDIOQOS"]},
+	}
+	j.Dialplan.Context, j.Dialplan.Exten, j.Dialplan.Priority = c.context, c.exten, 1
+	if c.inStasis {
+		j.Dialplan.AppName, j.Dialplan.AppData = "Stasis", strings.Join(append([]string{App}, c.args...), ",")
+	}
+	return j
+}
+
+// tell sends an event about the channel, if the application may know.
+func (c *Channel) tell(e event) {
+	if !c.inStasis && !c.s.subscribed[c.id] {
+		return
+	}
+	if e.Type == "Dial" {
+		e.Peer = c.json()
+	} else {
+		e.Channel = c.json()
+	}
+	c.s.emit(e)
+}
+
+func (c *Channel) dialed(status, dialstring string) {
+	c.tell(event{Type: "Dial", Dialstatus: &status, Dialstring: dialstring})
+}
+
+// Enter has the dialplan try Stasis() again, for a channel that arrived while
+// nobody was listening.
+func (c *Channel) Enter(args ...string) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if !c.gone && !c.inStasis {
+		c.enter(args)
+	}
+}
+
+// enter puts the channel into Stasis. With nobody listening Stasis() fails and
+// the dialplan goes on, which here means that nothing happens.
+func (c *Channel) enter(args []string) {
+	if c.s.client == nil {
+		return
+	}
+	c.inStasis, c.args = true, args
+	c.tell(event{Type: "StasisStart", Args: slices.Concat([]string{}, args)})
+}
+
+func (c *Channel) answered() {
+	if c.state != "Up" {
+		c.state, c.up = "Up", time.Now()
+	}
+}
+
+// dial rings the phone.
+func (c *Channel) dial(timeout time.Duration) {
+	phone := c.s.phones[c.endpoint]
+	_, number, _ := strings.Cut(c.endpoint, "/")
+	c.dialed("", number)
+	ring := func() {
+		c.state = "Ringing"
+		c.dialed("RINGING", "")
+	}
+	switch phone.Does {
+	case Answers:
+		ring()
+		c.later(phone.After, func() {
+			c.answered()
+			c.dialed("ANSWER", "")
+		})
+	case NoAnswer:
+		ring()
+	case Busy:
+		c.later(phone.After, func() { c.end(end{request: 17, tech: 486, cause: 17}) })
+	case Declines:
+		c.later(phone.After, func() { c.end(end{request: 21, tech: 603, cause: 21}) })
+	}
+	if timeout > 0 {
+		c.later(timeout, func() {
+			if c.state != "Up" {
+				c.end(end{soft: true, request: 32, cause: 19, tech: 480})
+			}
+		})
+	}
+}
+
+// later runs f under s.mu unless the channel is gone.
+func (c *Channel) later(d time.Duration, f func()) {
+	if d <= 0 {
+		f()
+		return
+	}
+	c.timers = append(c.timers, c.s.after(d, f))
+}
+
+// end is how a channel ends.
+type end struct {
+	soft    bool
+	request int // cause in the hang-up request; for soft ones a flag
+	cause   int // of the end
+	tech    int // SIP status
+}
+
+// end runs the sequence that Asterisk was seen to send.
+func (c *Channel) end(e end) {
+	if c.gone {
+		return
+	}
+	c.vars["RTPAUDIOQOS"] = c.statistics()
+	request := event{Type: "ChannelHangupRequest", Soft: e.soft}
+	if e.request != 0 {
+		request.Cause = &e.request
+	}
+	if !e.soft {
+		request.TechCause = e.tech
+	}
+	c.tell(request)
+	c.leave()
+	if c.inStasis {
+		c.tell(event{Type: "StasisEnd"})
+		c.inStasis = false
+	}
+	if c.inbound { // the dialplan ends too
+		normal := 16
+		c.tell(event{Type: "ChannelHangupRequest", Soft: true, Cause: &normal, TechCause: e.tech})
+	}
+	c.endCause = e.cause
+	c.tell(event{Type: "ChannelDestroyed", Cause: &e.cause, CauseText: causeText(e.cause), TechCause: e.tech})
+	c.remove()
+}
+
+// leave ends what the channel does: media, recording, bridge.
+func (c *Channel) leave() {
+	for _, cancel := range c.timers {
+		cancel()
+	}
+	c.timers = nil
+	waiting := c.commands
+	c.commands = nil
+	if c.current != nil {
+		c.current.finish("failed")
+	}
+	if c.recording != nil {
+		c.recording.finish()
+	}
+	if c.bridge != nil {
+		c.bridge.remove(c)
+	}
+	c.gone = true
+	for _, run := range waiting {
+		run()
+	}
+}
+
+func (c *Channel) remove() {
+	delete(c.s.channels, c.id)
+	delete(c.s.subscribed, c.id)
+	maps.DeleteFunc(c.s.playbacks, func(_ string, p *playback) bool { return p.channel == c })
+}
+
+// statistics is RTPAUDIOQOS, with 50 packets a second each way.
+func (c *Channel) statistics() string {
+	packets := 0
+	if !c.up.IsZero() {
+		packets = int(time.Since(c.up) / (20 * time.Millisecond))
+	}
+	return fmt.Sprintf("ssrc=1;themssrc=2;lp=0;rxjitter=0.000000;rxcount=%d;txjitter=0.000000;txcount=%d;rlp=0;rtt=0.000000", packets, packets)
+}
+
+// do runs a command in its turn.
+func (c *Channel) do(run command) {
+	c.commands = append(c.commands, run)
+	c.next()
+}
+
+func (c *Channel) next() {
+	for c.current == nil && c.recording == nil && len(c.commands) > 0 {
+		run := c.commands[0]
+		c.commands = c.commands[1:]
+		if run() {
+			return
+		}
+	}
+}
+
+// continueTo leaves Stasis for the dialplan, which returns at once.
+func (c *Channel) continueTo(context, exten string) {
+	c.tell(event{Type: "StasisEnd"})
+	c.inStasis = false
+	if run := c.s.dialplan[context+"/"+exten]; run != nil {
+		c.s.mu.Unlock()
+		run(c)
+		c.s.mu.Lock()
+	}
+	if !c.gone {
+		c.enter([]string{"back"})
+	}
+}
