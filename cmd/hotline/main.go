@@ -52,7 +52,12 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
-	if err := command.Run(&c); err != nil {
+	command.Bind(c.logger())
+	err = command.BindToProvider(c.load)
+	if err == nil {
+		err = command.Run()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "hotline:", err)
 		return 1
 	}

@@ -31,12 +31,7 @@ type serveCmd struct {
 // Run sets the service up in one straight line, each step with its teardown
 // beside it, and runs it until ctx ends. It is long because a set-up that
 // reads from top to bottom is easier to follow than one that is spread out.
-func (s *serveCmd) Run(ctx context.Context, c *cli) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	log := c.logger()
+func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logger) error {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
