@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -148,6 +150,9 @@ func (m messagesCmd) Run(ctx context.Context, cfg *configs.Config) error {
 
 func withJournal(ctx context.Context, cfg *configs.Config, do func(*journal.Reader) error) error {
 	r, err := journal.OpenReader(ctx, cfg.Journal())
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no service has run here yet (service.state_dir): %w", err)
+	}
 	if err != nil {
 		return err
 	}
