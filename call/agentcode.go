@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,17 +26,33 @@ const (
 	codeRejoin  = "*69"
 )
 
-// agentCode is what a star code does and what the agent hears when it is done.
+// agentCode is what a star code does and what the agent hears of it.
 type agentCode struct {
-	do   func(*queue.Engine, string) error
-	said string
+	do      func(*queue.Engine, string) error
+	said    string
+	already []queue.State // in which there is nothing left to do: asking twice is no mistake
+	never   queue.State   // in which it cannot be asked for
+	frees   bool          // the agent may be called at once
 }
 
 var agentCodes = map[string]agentCode{
-	codeSignIn:  {(*queue.Engine).SignIn, "agent.signed_in"},
-	codeSignOut: {(*queue.Engine).SignOut, "agent.signed_out"},
-	codePause:   {func(q *queue.Engine, id string) error { return q.Pause(id, "star code") }, "agent.paused"},
-	codeReady:   {(*queue.Engine).Ready, "agent.ready"},
+	codeSignIn: {
+		do: (*queue.Engine).SignIn, said: "agent.signed_in", frees: true,
+		already: []queue.State{queue.StateReady, queue.StateReserved, queue.StateRinging, queue.StateWrapUp},
+	},
+	codeSignOut: {
+		do: (*queue.Engine).SignOut, said: "agent.signed_out",
+		already: []queue.State{queue.StateOffline},
+	},
+	codePause: {
+		do: func(q *queue.Engine, id string) error { return q.Pause(id, "star code") }, said: "agent.paused",
+		never: queue.StateOffline,
+	},
+	codeReady: {
+		do: (*queue.Engine).Ready, said: "agent.ready", frees: true,
+		already: []queue.State{queue.StateReady, queue.StateReserved, queue.StateRinging},
+		never:   queue.StateOffline,
+	},
 }
 
 // KindAgentCode is a star code keyed by an agent, in the agent's stream.
@@ -45,7 +61,7 @@ const KindAgentCode = "agent.code"
 // AgentCode is its entry; it never holds the PIN.
 type AgentCode struct {
 	Code   string `json:"code"`
-	Result string `json:"result"` // "done", "refused", "wrong-pin", "locked", "unknown", "nobody-to-rejoin"
+	Result string `json:"result"` // "done", "refused", "no-pin", "locked", "unknown", "nobody-to-rejoin"
 }
 
 // serveAgent answers an agent's call to the service.
@@ -75,23 +91,12 @@ func (s *Service) serveAgent(ctx context.Context, arrival ari.Arrival) {
 	if err != nil && !callerGone(err) && !errors.Is(err, errShutdown) {
 		log.Error("a star code was not served", "err", err)
 	}
-	if leg.Context().Err() == nil {
-		s.hangUp(ctx, leg, log)
-	}
-}
-
-// hangUp ends an agent's call to the service after the last word.
-func (s *Service) hangUp(ctx context.Context, leg *ari.Leg, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
-	defer cancel()
-	if err := leg.Hangup(ctx, hangupNormal, "the star code is served"); err != nil {
-		log.Warn("an agent's call to the service is left in Asterisk", "err", err)
-	}
+	s.letGoOf(ctx, leg, id)
 }
 
 // obey does what the code says and tells the agent how it went.
 func (s *Service) obey(ctx context.Context, l *line, id, code, pin string) (result string, err error) {
-	if err := l.leg.Answer(ctx); err != nil {
+	if err := errors.Join(l.leg.Subscribe(ctx), l.leg.Answer(ctx)); err != nil {
 		return "refused", fmt.Errorf("answering agent %s: %w", id, err)
 	}
 	action, known := agentCodes[code]
@@ -100,29 +105,77 @@ func (s *Service) obey(ctx context.Context, l *line, id, code, pin string) (resu
 		return "nobody-to-rejoin", l.Say(ctx, "agent.rejoin.none")
 	case !known:
 		return "unknown", l.Say(ctx, "agent.unknown_code")
-	case s.pins.locked(id, s.now()):
-		return "locked", l.Say(ctx, "agent.pin.locked")
 	}
-	if pin == "" {
-		if pin, err = askPIN(ctx, l); err != nil {
-			return "refused", err
+	if result, err := s.identify(ctx, l, id, pin); result != "" || err != nil {
+		return result, err
+	}
+	return s.carryOut(ctx, l, id, action)
+}
+
+// identify asks for the PIN until it is right, which is "", until the codes
+// are locked, or until nothing is keyed.
+func (s *Service) identify(ctx context.Context, l *line, id, pin string) (refused string, err error) {
+	question := "agent.pin.ask"
+	for {
+		if s.pins.locked(id, s.now()) {
+			return "locked", l.Say(ctx, "agent.pin.locked")
 		}
+		if pin == "" {
+			if pin, err = askPIN(ctx, l, question); err != nil || pin == "" {
+				return "no-pin", err
+			}
+		}
+		if s.pins.right(id, pin, s.now()) {
+			return "", nil
+		}
+		question, pin = "agent.pin.wrong", ""
 	}
+}
+
+// carryOut does what was asked for and says so. Whoever is freed by it is let
+// go first: a phone that is still on the line with us would be busy for the
+// caller who waits.
+func (s *Service) carryOut(ctx context.Context, l *line, id string, action agentCode) (result string, err error) {
+	agent, _ := s.queue.Agent(id)
 	switch {
-	case !s.pins.right(id, pin, s.now()):
-		return "wrong-pin", l.Say(ctx, "agent.pin.wrong")
-	default:
-		if err := action.do(s.queue, id); err != nil {
-			s.log.Warn("a star code was refused", "agent_id", id, "err", err)
-			return "refused", l.Say(ctx, "error.sorry")
-		}
+	case agent.State == action.never:
+		return "refused", l.Say(ctx, "error.sorry")
+	case slices.Contains(action.already, agent.State):
 		return "done", l.Say(ctx, action.said)
+	case action.frees && agent.State != queue.StateTalking && agent.State != queue.StateHold:
+		err = l.Say(ctx, action.said)
+		s.letGoOf(ctx, l.leg, id)
+		if failed := action.do(s.queue, id); failed != nil {
+			return "refused", errors.Join(err, failed)
+		}
+		return "done", err
+	}
+	if err := action.do(s.queue, id); err != nil {
+		s.log.Warn("a star code was refused", "agent_id", id, "err", err)
+		return "refused", l.Say(ctx, "error.sorry")
+	}
+	return "done", l.Say(ctx, action.said)
+}
+
+// letGoOf hangs an agent's call to the service up and waits for its end.
+func (s *Service) letGoOf(ctx context.Context, leg *ari.Leg, id string) {
+	if leg.Context().Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), legEndGrace)
+	defer cancel()
+	if err := leg.Hangup(ctx, hangupNormal, "the star code is served"); err != nil {
+		s.log.Warn("an agent's call to the service is left in Asterisk", "agent_id", id, "err", err)
+	}
+	select {
+	case <-leg.Context().Done():
+	case <-ctx.Done():
 	}
 }
 
 // askPIN reads digits up to # or a pause.
-func askPIN(ctx context.Context, l *line) (string, error) {
-	prompts := []string{"agent.pin.ask"}
+func askPIN(ctx context.Context, l *line, question string) (string, error) {
+	prompts := []string{question}
 	var pin strings.Builder
 	for pin.Len() < 12 {
 		key, err := l.Ask(ctx, 5*time.Second, prompts...)
