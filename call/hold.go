@@ -22,12 +22,15 @@ type holdTone struct {
 	nth     int                    // the apology to come, from 1
 	timer   *time.Timer
 	late    func(time.Duration) // told how late each apology began
-	startup time.Duration       // from the moment the tone was due to its acceptance
 }
 
 // apologyLead is how long before an apology is due its list is replaced: the
 // time of the two requests it takes.
 const apologyLead = 15 * time.Millisecond
+
+// apologyMissed is how late we may be for replacing the list: after that the
+// list's own apology has begun, and the caller would hear it twice.
+const apologyMissed = 100 * time.Millisecond
 
 // holdSegments is how many apologies are handed over at once: 20 minutes of
 // them should this service not come back.
@@ -51,7 +54,7 @@ func (c *call) startTone(ctx context.Context, spoken func(nth int) []string, fir
 	if err != nil {
 		return fmt.Errorf("call %s: starting the hold tone: %w", c.id, err)
 	}
-	h.playing, h.startup = playing, time.Since(h.started)
+	h.playing = playing
 	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
 	c.tone = h
 	return nil
@@ -80,21 +83,22 @@ func (h *holdTone) tick() <-chan time.Time {
 	return h.timer.C
 }
 
-// apologise is called at tick. Where something is to be said with this
-// apology, the list's tail is replaced: the new list is queued behind the old
-// one before the old one is stopped, so that there is no gap and, should we
-// die in between, the old list goes on with its plain apology.
+// apologise is called at tick. It replaces the list's tail: where something is
+// to be said with this apology, and otherwise because Asterisk falls behind a
+// little whenever its machine is busy, and over a long wait that adds up. The
+// new list is queued behind the old one before the old one is stopped, so that
+// there is no gap and, should we die in between, the old list goes on with its
+// plain apology.
 func (h *holdTone) apologise(ctx context.Context) (said []string, err error) {
 	nth := h.nth
 	due := h.due()
 	h.nth++
 	h.timer.Reset(time.Until(h.due()) - apologyLead)
+	if time.Since(due) > apologyMissed {
+		return nil, nil
+	}
 	if h.spoken != nil {
 		said = h.spoken(nth)
-	}
-	if len(said) == 0 && !h.over() {
-		h.late(h.startup)
-		return nil, nil
 	}
 	playing, err := h.leg.Play(ctx, h.list(due.Sub(h.started), said), ari.PlayOptions{})
 	if err != nil {
@@ -108,19 +112,8 @@ func (h *holdTone) apologise(ctx context.Context) (said []string, err error) {
 	if err := old.Stop(ctx); err != nil {
 		return nil, fmt.Errorf("ending the tone before apology %d: %w", nth, err)
 	}
-	h.startup = max(time.Since(due), 0)
-	h.late(h.startup)
+	h.late(max(time.Since(due), 0))
 	return said, nil
-}
-
-// over says whether the list has run out, which only a very long wait sees.
-func (h *holdTone) over() bool {
-	select {
-	case <-h.playing.Done():
-		return true
-	default:
-		return false
-	}
 }
 
 // stopTone ends the tone and journals how long it was heard.
