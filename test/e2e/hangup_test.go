@@ -556,7 +556,7 @@ func (l *lane) asteriskHangsUp(name string) {
 // steady says that the caller heard something all the time.
 func (v *visit) steady(from, to time.Duration) {
 	v.t.Helper()
-	if silent := v.call.Transcript().Silences(from, to, 500*time.Millisecond); len(silent) > 0 {
+	if silent := v.call.Transcript().Silences(from, to, time.Second); len(silent) > 0 {
 		for _, s := range silent {
 			v.t.Errorf("the caller heard nothing from %.2f to %.2f s", s.At.Seconds(), s.End.Seconds())
 		}
