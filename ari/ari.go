@@ -12,8 +12,8 @@
 // library's client and connection are not used: they panic on event kinds they
 // do not know, drop events when a subscriber is slow, and have no timeouts.
 //
-// What a full call costs (answered, queued, connected, recorded, ended) is
-// listed at [Options] and asserted by a test.
+// A full call (answered, queued, connected, recorded, ended) costs 16 requests
+// and 21 events, the connection itself two requests: TestCostOfAFullCall lists them.
 package ari
 
 import (

@@ -21,7 +21,7 @@ type Arrival struct {
 	Answered     bool              // the channel was up already
 	Vars         map[string]string // channelvars of ari.conf
 	At           time.Time         // of the StasisStart, on Asterisk's clock
-	Found        bool              // not announced, but found in Stasis after a connect
+	Found        bool              // not announced, but found after a connect: in Stasis, in no bridge, in no session
 
 	leg *Leg
 }

@@ -70,10 +70,19 @@ func TestWaitingForAsterisk(t *testing.T) {
 	absent, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	absent.Close()
+	rude, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { rude.Close() })
+	go func() {
+		for conn, err := rude.Accept(); err == nil; conn, err = rude.Accept() {
+			conn.Close()
+		}
+	}()
 	tests := map[string]struct {
 		spoil func(*ari.Options)
 		says  string
 	}{
+		"hangs up at once":  {func(o *ari.Options) { o.URL = fmt.Sprintf("http://%s/ari", rude.Addr()) }, "does not answer"},
 		"wrong password":    {func(o *ari.Options) { o.Password = "guess" }, "password"},
 		"Asterisk is away":  {func(o *ari.Options) { o.URL = fmt.Sprintf("http://%s/ari", absent.Addr()) }, "does not answer"},
 		"something else":    {func(o *ari.Options) { o.URL += "/nothing" }, "websocket"},
@@ -212,6 +221,90 @@ func TestUnheardArrivalIsFound(t *testing.T) {
 	}
 	if s := link.Status(); s.Replaced {
 		t.Error("the link takes its own new connection for another's")
+	}
+}
+
+// After a restart of the service, callers who talk to somebody are left in
+// peace, legs of ours are no callers, and who is alone is found.
+func TestFoundAfterARestart(t *testing.T) {
+	server := aritest.Start(t)
+	server.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Answers})
+	before, err := ari.New(options(server))
+	must(t, err)
+	ctx, kill := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); before.Run(ctx) }()
+	until(t, "the link is connected", func() bool { return before.Status().Connected })
+	_, session, leg := answeredCall(t, server, before)
+	agent, err := session.Create(t.Context(), ari.Dial{Role: "agent", Endpoint: "PJSIP/1001"})
+	must(t, err)
+	must(t, agent.Dial(t.Context(), time.Minute))
+	bridge, err := session.Bridge(t.Context(), "mixing")
+	must(t, err)
+	must(t, bridge.Add(t.Context(), leg, agent))
+	server.Arrive(aritest.Caller{ID: "alone"})
+	kill()
+	<-ended
+
+	link := run(t, options(server))
+	server.Arrive(aritest.Caller{ID: "new"})
+	for _, want := range []string{"alone", "new"} {
+		if a := arrived(t, link); a.ChannelID != want || a.Found != (want == "alone") {
+			t.Errorf("arrival %s, found %v: want %s", a.ChannelID, a.Found, want)
+		}
+	}
+}
+
+func TestRecordingThatEndsWhileAway(t *testing.T) {
+	server, link := connect(t)
+	caller, session, leg := answeredCall(t, server, link)
+	ends, err := leg.Record(t.Context(), ari.RecordOptions{Format: "wav", TerminateOn: "#"})
+	must(t, err)
+	server.Refuse(true)
+	server.Drop()
+	caller.Press("#")
+	server.Refuse(false)
+	over(t, "the recording", ends.Done())
+	if !ends.Result().Lost {
+		t.Errorf("the result is %+v: want Lost, for the file to be looked at", ends.Result())
+	}
+	next(t, session, ari.RecordingDone)
+	goesOn, err := leg.Record(t.Context(), ari.RecordOptions{Format: "wav"})
+	must(t, err)
+	server.Drop()
+	until(t, "the link is back", func() bool { return server.Connected() && link.Status().Connected })
+	must(t, goesOn.Stop(t.Context()))
+	over(t, "the second recording", goesOn.Done())
+	if goesOn.Result().Lost {
+		t.Error("a recording that went on was given up")
+	}
+}
+
+// The fake sends what Asterisk 22.10.1 sent, in that order.
+func TestFakeEndsCallsAsAsteriskDoes(t *testing.T) {
+	ends := []string{"StasisEnd", "ChannelHangupRequest", "ChannelDestroyed"}
+	tests := map[string]struct {
+		how  func(*testing.T, *aritest.Channel, *ari.Leg)
+		want []string
+	}{
+		"BYE":         {func(_ *testing.T, c *aritest.Channel, _ *ari.Leg) { c.Bye() }, append([]string{"ChannelHangupRequest", "PlaybackFinished"}, ends...)},
+		"DELETE":      {func(t *testing.T, _ *aritest.Channel, l *ari.Leg) { must(t, l.Hangup(t.Context(), 16, "")) }, append([]string{"ChannelHangupRequest", "PlaybackFinished"}, ends...)},
+		"rtp_timeout": {func(_ *testing.T, c *aritest.Channel, _ *ari.Leg) { c.LoseLine() }, append([]string{"ChannelHangupRequest", "PlaybackFinished"}, ends...)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server, link := connect(t)
+			server.MediaLasts(lasting)
+			caller, session, leg := answeredCall(t, server, link)
+			_, err := leg.Play(t.Context(), []string{"sound:/ever"}, ari.PlayOptions{})
+			must(t, err)
+			server.ClearLog()
+			test.how(t, caller, leg)
+			next(t, session, ari.Gone)
+			if diff := cmp.Diff(test.want, server.Sent()); diff != "" {
+				t.Errorf("events (-Asterisk +fake):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -173,6 +173,19 @@ func (p *Playback) isAccepted() bool {
 	return p.accepted
 }
 
+// settleIfOver asks whether the playback ended while no events came.
+func (p *Playback) settleIfOver(ctx context.Context) error {
+	if !p.isAccepted() {
+		return nil
+	}
+	err := p.session.link.do(ctx, request{op: opPlayback, target: p.id, method: http.MethodGet, path: []string{"playbacks", p.id}}, nil)
+	if notFound(err) {
+		p.finish(Event{At: time.Now()}, p.verdict("done"), true)
+		return nil
+	}
+	return err
+}
+
 func (p *Playback) release() { p.settle(Cancelled) }
 
 func (l *Leg) track(p *Playback) {

@@ -156,4 +156,17 @@ func (r *Recording) isAccepted() bool {
 	return r.accepted
 }
 
+// settleIfOver asks whether the recording ended while no events came.
+func (r *Recording) settleIfOver(ctx context.Context) error {
+	if !r.isAccepted() {
+		return nil
+	}
+	err := r.session.link.do(ctx, request{op: opRecording, target: r.name, method: http.MethodGet, path: []string{"recordings", "live", r.name}}, nil)
+	if notFound(err) {
+		r.finish(Event{At: time.Now()}, RecordingResult{Lost: true}, true)
+		return nil
+	}
+	return err
+}
+
 func (r *Recording) release() { r.settle(RecordingResult{Lost: true}) }

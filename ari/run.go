@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/sync/errgroup"
 )
 
 // maxMessage bounds one event: Asterisk repeats names and variables of callers.
@@ -44,7 +45,7 @@ func (l *Link) Run(ctx context.Context) error {
 		lived, err := l.live(running)
 		switch {
 		case ctx.Err() != nil:
-			l.down(context.Cause(ctx), false)
+			l.disconnected(context.Cause(ctx), false)
 			return context.Cause(ctx)
 		case errors.Is(err, ErrReplaced):
 			l.down(err, true)
@@ -293,8 +294,8 @@ func (l *Link) reconcile(ctx context.Context, app application) error {
 			return err
 		}
 	}
-	for i := range present {
-		l.find(&present[i])
+	if err := l.find(ctx, present); err != nil {
+		return err
 	}
 	return l.settleOpen(ctx, before)
 }
@@ -305,11 +306,13 @@ func (l *Leg) caughtUp(c *channel) (subscribed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.name = c.Name
-	switch c.State {
-	case "Ringing":
+	switch {
+	case l.dialing && c.State == "Ringing":
 		l.dialed(time.Now(), "RINGING")
-	case "Up":
+	case l.dialing && c.State == "Up":
 		l.dialed(time.Now(), "ANSWER")
+	case c.State == "Up":
+		l.answered = true
 	}
 	if app, _ := c.stasis(); app != "" && l.entries == 0 {
 		l.inStasis = true
@@ -320,18 +323,51 @@ func (l *Leg) caughtUp(c *channel) (subscribed bool) {
 	return l.subscribed
 }
 
-// find announces a channel that sits in our application with nobody knowing.
-func (l *Link) find(c *channel) {
+// find announces the channels that sit in our application alone, with nobody
+// knowing. Those in a bridge talk to somebody and are left in peace.
+func (l *Link) find(ctx context.Context, present []channel) error {
+	var strangers []*channel
+	for i := range present {
+		if c := &present[i]; l.stranger(c) {
+			strangers = append(strangers, c)
+		}
+	}
+	if len(strangers) == 0 {
+		return nil
+	}
+	bridges, err := l.Bridges(ctx)
+	if err != nil {
+		return err
+	}
+	joined := make(map[string]bool)
+	for _, b := range bridges {
+		for _, id := range b.Channels {
+			joined[id] = true
+		}
+	}
+	for _, c := range strangers {
+		if !joined[c.ID] {
+			l.announceFound(c)
+		}
+	}
+	return nil
+}
+
+// stranger says whether a channel is in our application, no leg of ours, and
+// claimed by no session.
+func (l *Link) stranger(c *channel) bool {
 	app, args := c.stasis()
 	if app != l.o.App || len(args) > 0 && args[0] == legMark {
-		return
+		return false
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	_, known := l.routes[c.ID]
-	l.mu.Unlock()
-	if known {
-		return
-	}
+	return !known
+}
+
+func (l *Link) announceFound(c *channel) {
+	_, args := c.stasis()
 	l.announce(Arrival{
 		ChannelID: c.ID, Name: c.Name, Endpoint: endpointOf(c.Name),
 		CallerNumber: c.Caller.Number, CallerName: c.Caller.Name,
@@ -343,31 +379,14 @@ func (l *Link) find(c *channel) {
 
 // settleOpen asks after each playback and recording that was under way.
 func (l *Link) settleOpen(ctx context.Context, open []route) error {
+	asking, ctx := errgroup.WithContext(ctx)
+	asking.SetLimit(8)
 	for _, r := range open {
-		var err error
-		switch r := r.(type) {
-		case *Playback:
-			if !r.isAccepted() {
-				continue
-			}
-			err = l.do(ctx, request{op: opPlayback, target: r.id, method: http.MethodGet, path: []string{"playbacks", r.id}}, nil)
-			if notFound(err) {
-				r.finish(Event{At: time.Now()}, r.verdict("done"), true)
-			}
-		case *Recording:
-			if !r.isAccepted() {
-				continue
-			}
-			err = l.do(ctx, request{op: opRecording, target: r.name, method: http.MethodGet, path: []string{"recordings", "live", r.name}}, nil)
-			if notFound(err) {
-				r.finish(Event{At: time.Now()}, RecordingResult{Lost: true}, true)
-			}
-		}
-		if err != nil && !notFound(err) {
-			return err
+		if medium, ok := r.(interface{ settleIfOver(context.Context) error }); ok {
+			asking.Go(func() error { return medium.settleIfOver(ctx) })
 		}
 	}
-	return nil
+	return asking.Wait()
 }
 
 // background runs a check that Run waits for; false when Run is not running.
@@ -399,17 +418,33 @@ func (l *Link) up() {
 
 // down records why the link is not connected, and logs it when that is news.
 func (l *Link) down(err error, replaced bool) {
+	was := l.disconnected(err, replaced)
+	if was.Connected || !sameTrouble(was.Err, err) {
+		l.log.Warn("not connected to Asterisk", "url", l.base.Host, "err", err)
+	}
+}
+
+// sameTrouble compares without what differs from one attempt to the next, such
+// as port numbers.
+func sameTrouble(a, b error) bool {
+	var one, other *Error
+	if errors.As(a, &one) && errors.As(b, &other) {
+		return one.Op == other.Op && one.Status == other.Status && one.Message == other.Message
+	}
+	return errors.Is(a, b)
+}
+
+// disconnected changes the status and returns what it was.
+func (l *Link) disconnected(err error, replaced bool) (was Status) {
 	l.mu.Lock()
-	was := l.status
+	defer l.mu.Unlock()
+	was = l.status
 	l.status = Status{Since: was.Since, Err: err, Replaced: replaced}
 	if was.Connected {
 		l.status.Since = time.Now()
 	}
-	l.mu.Unlock()
 	l.met.connected.Set(0)
-	if was.Connected || was.Err == nil || was.Err.Error() != err.Error() {
-		l.log.Warn("not connected to Asterisk", "url", l.base.Host, "err", err)
-	}
+	return was
 }
 
 func (l *Link) route(id string, r route) {
