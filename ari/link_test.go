@@ -562,3 +562,19 @@ func TestNextDoesNotMissAnEvent(t *testing.T) {
 		next(t, session, ari.Key)
 	}
 }
+
+func TestEndpointOnline(t *testing.T) {
+	server, link := connect(t)
+	server.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Answers})
+	server.Phone("PJSIP/1002", aritest.Phone{Does: aritest.Unreachable})
+	for resource, want := range map[string]bool{"1001": true, "1002": false} {
+		if online, err := link.EndpointOnline(t.Context(), "PJSIP", resource); err != nil || online != want {
+			t.Errorf("%s is online: %v (%v), want %v", resource, online, err, want)
+		}
+	}
+	_, err := link.EndpointOnline(t.Context(), "PJSIP", "1003")
+	var e *ari.Error
+	if !errors.As(err, &e) || !e.NotFound() {
+		t.Errorf("an endpoint that is not configured: %v, want NotFound", err)
+	}
+}

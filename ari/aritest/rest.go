@@ -144,6 +144,8 @@ func (s *Server) serve(method, path string, p params) answer {
 		return s.serveChannels(method, id, verb, p)
 	case "bridges":
 		return s.serveBridges(method, id, verb, p)
+	case "endpoints":
+		return s.serveEndpoint(id + "/" + verb)
 	case "playbacks":
 		return s.servePlayback(method, id)
 	case "recordings":
@@ -424,6 +426,19 @@ func (b *bridge) json() map[string]any {
 		"id": b.id, "name": b.name, "technology": "softmix", "bridge_type": "mixing", "bridge_class": "stasis",
 		"creator": "Stasis", "channels": b.ids(),
 	}
+}
+
+func (s *Server) serveEndpoint(endpoint string) answer {
+	phone, known := s.phones[endpoint]
+	if !known {
+		return fail(http.StatusNotFound, "Endpoint not found")
+	}
+	tech, resource, _ := strings.Cut(endpoint, "/")
+	state := "online"
+	if phone.Does == Unreachable {
+		state = "offline"
+	}
+	return ok(map[string]any{"technology": tech, "resource": resource, "state": state, "channel_ids": []string{}})
 }
 
 func (s *Server) servePlayback(method, id string) answer {
