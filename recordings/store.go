@@ -32,19 +32,20 @@ const (
 
 // Options say where the files are and with whom the store speaks.
 type Options struct {
-	Dir        string                // recordings: Dir/YYYY/MM/DD/<callID>.wav, messages: Dir/messages/<callID>.wav
-	RawDir     string                // where Asterisk writes <callID>.raw; on the same machine, possibly another disk
-	Location   *time.Location        // the zone whose days name the folders; nil means time.Local
-	Logger     *slog.Logger          // nil means slog.Default
-	Registerer prometheus.Registerer // nil means no metrics
+	Dir         string                // recordings: Dir/YYYY/MM/DD/<callID>.wav
+	MessagesDir string                // messages: MessagesDir/<callID>.wav; empty means Dir/messages
+	RawDir      string                // where Asterisk writes <callID>.raw; on the same machine, possibly another disk
+	Location    *time.Location        // the zone whose days name the folders; nil means time.Local
+	Logger      *slog.Logger          // nil means slog.Default
+	Registerer  prometheus.Registerer // nil means no metrics
 }
 
 // Store keeps the files. All its methods may be called from any goroutine.
 type Store struct {
-	dir, rawDir string
-	location    *time.Location
-	logger      *slog.Logger
-	metrics     *metrics
+	dir, messagesDir, rawDir string
+	location                 *time.Location
+	logger                   *slog.Logger
+	metrics                  *metrics
 
 	mu   sync.Mutex
 	busy map[string]chan struct{} // calls whose files are being worked on; closed when that is over
@@ -52,7 +53,10 @@ type Store struct {
 
 // Open makes the folders, if they are not there, and returns the store.
 func Open(o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, rawDir: o.RawDir, location: o.Location, logger: o.Logger, busy: map[string]chan struct{}{}}
+	s := &Store{dir: o.Dir, messagesDir: o.MessagesDir, rawDir: o.RawDir, location: o.Location, logger: o.Logger, busy: map[string]chan struct{}{}}
+	if s.messagesDir == "" {
+		s.messagesDir = filepath.Join(s.dir, "messages")
+	}
 	if s.location == nil {
 		s.location = time.Local
 	}
@@ -79,7 +83,7 @@ func (s *Store) RawPath(callID string) string { return filepath.Join(s.rawDir, c
 
 // MessagePath is where the message left in a call is kept.
 func (s *Store) MessagePath(callID string) string {
-	return filepath.Join(s.dir, "messages", callID+".wav")
+	return filepath.Join(s.messagesDir, callID+".wav")
 }
 
 // notes is what a later process must know to finish a recording that this one could not.

@@ -74,7 +74,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	}
 
 	store, err := recordings.Open(recordings.Options{
-		Dir: cfg.RecordingsDir(), RawDir: cfg.Asterisk.Outside("raw"),
+		Dir: cfg.RecordingsDir(), MessagesDir: cfg.MessagesDir(), RawDir: cfg.Asterisk.Outside("raw"),
 		Location: cfg.Service.Timezone.Location, Logger: log, Registerer: reg,
 	})
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
 		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
-		RatingWait: ratingWait(cfg), MixTalk: true, Queues: queuesOfCalls(cfg),
+		RatingWait: ratingWait(cfg), RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, MixTalk: true, Queues: queuesOfCalls(cfg),
 		Announcements: announcements(cfg), Announced: announced,
 		Now: clock.now, Logger: log, Registerer: reg,
 	})

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,9 @@ func (m *messenger) kept(reason string, spoken bool) (stand.Message, ear.Recordi
 		}
 		if !spoken {
 			return message, ear.Recording{}
+		}
+		if dir := m.Config.MessagesDir(); filepath.Dir(message.File) != dir {
+			m.t.Errorf("the message is kept as %s, want it in %s", message.File, dir)
 		}
 		heard, err := ear.DecodeFile(message.File, ear.DecoderOptions{Code: m.code, Voices: voices})
 		if err != nil {
