@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"hotline/ari"
@@ -181,10 +182,11 @@ func (l *line) key() (rune, bool) {
 	return key, true
 }
 
-// forget drops the keys pressed so far: they were meant for something else.
-func (l *line) forget() {
+// forget drops the keys pressed so far, which were meant for something else,
+// except those that mean the same everywhere.
+func (l *line) forget(except ...rune) {
 	l.listen()
-	l.keys = nil
+	l.keys = slices.DeleteFunc(l.keys, func(key rune) bool { return !slices.Contains(except, key) })
 }
 
 // said is how long somebody spoke: the silence that ended the recording does

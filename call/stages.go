@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"hotline/ari"
@@ -17,6 +19,11 @@ func (c *call) ring(ctx context.Context) (stage, error) {
 	c.write(KindArrived, Arrived{Number: c.number, Dialled: c.exten, Channel: c.caller.ID(), At: c.arrived.UTC()})
 	if err := c.caller.Subscribe(ctx); err != nil {
 		return nil, fmt.Errorf("call %s: watching the caller's channel: %w", c.id, err)
+	}
+	if c.found {
+		if err := c.endLeftTone(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if c.caller.Answered() { // by the dialplan's net, while the service was away
 		c.answered = time.Now()
@@ -136,6 +143,7 @@ func (c *call) turnAway(reason string, prompts ...string) stage {
 		if err := c.stopTone(ctx); err != nil {
 			return nil, err
 		}
+		c.line.forget(slices.Collect(maps.Keys(c.menus.Emergency()))...) // the others were meant for the menu
 		choice, err := c.choose(ctx, c.menus.TurnedAway(prompts...))
 		switch {
 		case err != nil:
