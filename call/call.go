@@ -42,6 +42,7 @@ type call struct {
 
 	number  string    // the caller's, "" when anonymous
 	exten   string    // what was dialled
+	found   bool      // left in Asterisk by a service that died
 	arrived time.Time // on the service's clock
 	started time.Time // the same moment on the real clock, for durations
 
@@ -50,6 +51,7 @@ type call struct {
 	topic    string    // what the call is about, from the menu
 	waiting  waiting   // how and since when the caller waits
 	tone     *holdTone // what the caller hears while nobody talks; nil otherwise
+	tones    int       // lists of hold tone so far
 	bridge   *ari.Bridge
 	bridged  map[*ari.Leg]bool
 	agent    *agentLeg // who talks or talked last; nil before the first
@@ -77,9 +79,8 @@ type agentLeg struct {
 	queue.Profile
 	leg    *ari.Leg
 	offer  *queue.Offer // nil for one who came back by a star code
-	rang   bool
-	joined bool // talked with the caller
-	parted bool // … and the queue knows that it is over
+	joined bool         // talked with the caller
+	parted bool         // … and the queue knows that it is over
 }
 
 // stage is one part of a call's script: it returns the next part, or nil when
@@ -145,6 +146,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		id:      newID(s.now()),
 		number:  callerNumber(arrival.CallerNumber),
 		exten:   arrival.Exten,
+		found:   arrival.Found,
 		arrived: s.now().Add(-age),
 		started: time.Now().Add(-age),
 		bridged: map[*ari.Leg]bool{},

@@ -58,11 +58,21 @@ type Facts struct {
 	Cause      int       `json:"cause,omitempty"`      // Q.850
 	CauseText  string    `json:"cause_text,omitempty"` //
 	TechCause  int       `json:"tech_cause,omitempty"` // SIP status
+	Packets    int       `json:"packets,omitempty"`    // of sound that had arrived from the phone, where Asterisk told
+	LastHeard  time.Time `json:"last_heard,omitzero"`  // the last of them, where the line went dead
 	Lost       bool      `json:"lost,omitempty"`       // the end was not seen
 }
 
-func facts(e ari.Evidence) Facts {
-	f := Facts{Gone: e.GoneAt, Cause: e.Cause, CauseText: e.CauseText, TechCause: e.TechCause, Lost: e.Lost}
+// facts gathers what is known. rtpTimeout is how long a line is silent before
+// Asterisk takes it for dead.
+func facts(e ari.Evidence, rtpTimeout time.Duration) Facts {
+	f := Facts{
+		Gone: e.GoneAt, Cause: e.Cause, CauseText: e.CauseText, TechCause: e.TechCause,
+		Packets: e.RTP.Received, Lost: e.Lost,
+	}
+	if e.Cause == causeNoRTP {
+		f.LastHeard = e.GoneAt.Add(-rtpTimeout)
+	}
 	for _, r := range e.Requests {
 		at := &f.PhoneAsked
 		if r.Soft {
@@ -120,8 +130,7 @@ func (a *agentLeg) role() role { return role{leg: "agent " + a.ID, party: AgentP
 // judge decides who ended a leg. The first rule that fits decides: what was
 // signalled comes before what was commanded later, and both before what a
 // cause merely suggests.
-func judge(r role, evidence ari.Evidence) Ending {
-	f := facts(evidence)
+func judge(r role, f Facts) Ending {
 	verdict := func(who Party, how string, grade Grade, why string) Ending {
 		return Ending{Leg: r.leg, Who: who, How: how, Grade: grade, Why: why, Facts: f}
 	}
@@ -144,12 +153,15 @@ func judge(r role, evidence ari.Evidence) Ending {
 	}
 }
 
+// facts are what is known of a leg's end.
+func (c *call) facts(leg *ari.Leg) Facts { return facts(leg.Evidence(), c.o.RTPTimeout) }
+
 // endings judges every leg that was part of a conversation with the caller.
 func (c *call) endings() []Ending {
-	all := []Ending{judge(role{"caller", CallerParty}, c.caller.Evidence())}
+	all := []Ending{judge(role{"caller", CallerParty}, c.facts(c.caller))}
 	for _, a := range c.agents {
 		if a.joined {
-			all = append(all, judge(a.role(), a.leg.Evidence()))
+			all = append(all, judge(a.role(), c.facts(a.leg)))
 		}
 	}
 	return all

@@ -22,6 +22,7 @@ type holdTone struct {
 	nth     int                    // the apology to come, from 1
 	timer   *time.Timer
 	late    func(time.Duration) // told how late each apology began
+	name    func() string       // of the next list
 }
 
 // apologyLead is how long before an apology is due its list is replaced: the
@@ -46,17 +47,42 @@ func (c *call) startTone(ctx context.Context, spoken func(nth int) []string, fir
 		spoken:  spoken,
 		nth:     1,
 		late:    func(d time.Duration) { c.metrics.apologyLate.Observe(d.Seconds()) },
+		name:    c.nextTone,
 	}
 	if len(first) > 0 {
 		c.said(first)
 	}
-	playing, err := h.leg.Play(ctx, h.list(0, first), ari.PlayOptions{})
+	playing, err := h.leg.Play(ctx, h.list(0, first), ari.PlayOptions{ID: h.name()})
 	if err != nil {
 		return fmt.Errorf("call %s: starting the hold tone: %w", c.id, err)
 	}
 	h.playing = playing
 	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
 	c.tone = h
+	return nil
+}
+
+// toneNames is how many names the lists of a caller's hold tone have, used in
+// turn: few, so that a service that finds the tone of one that died can end
+// it, and more than there ever are at a time.
+const toneNames = 8
+
+func toneName(leg *ari.Leg, n int) string { return fmt.Sprintf("%s-tone-%d", leg.ID(), n%toneNames) }
+
+func (c *call) nextTone() string {
+	c.tones++
+	return toneName(c.caller, c.tones)
+}
+
+// endLeftTone ends the hold tone of a caller who was left in Asterisk by a
+// service that died: nothing else could be heard before its 20 minutes are
+// over.
+func (c *call) endLeftTone(ctx context.Context) error {
+	for n := range toneNames {
+		if err := c.caller.StopPlayback(ctx, toneName(c.caller, n)); err != nil {
+			return fmt.Errorf("call %s: ending the tone it was left with: %w", c.id, err)
+		}
+	}
 	return nil
 }
 
@@ -100,7 +126,7 @@ func (h *holdTone) apologise(ctx context.Context) (said []string, err error) {
 	if h.spoken != nil {
 		said = h.spoken(nth)
 	}
-	playing, err := h.leg.Play(ctx, h.list(due.Sub(h.started), said), ari.PlayOptions{})
+	playing, err := h.leg.Play(ctx, h.list(due.Sub(h.started), said), ari.PlayOptions{ID: h.name()})
 	if err != nil {
 		return nil, fmt.Errorf("speaking at apology %d: %w", nth, err)
 	}

@@ -192,36 +192,26 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 func (c *call) ringingEvent(a *agentLeg, e ari.Event) (answered, over bool) {
 	switch e.Kind {
 	case ari.Ringing:
-		a.rang = true
 		if err := a.offer.Ringing(); err != nil {
 			return false, false // its context says so too
 		}
 	case ari.Answered:
 		return true, false
-	case ari.DialFailed, ari.Gone:
-		a.offer.Failed(refusal(a.rang, e))
+	case ari.DialFailed:
+		a.offer.Failed(refusals[e.DialStatus])
 		return false, true
 	}
 	return false, false
 }
 
-// Causes of Q.850 with which a phone says no.
-const (
-	causeUserBusy = 17
-	causeRejected = 21
-)
-
-// refusal tells the three ways an offer fails apart. Unanswered and
-// unreachable share a cause; only the ringing in between tells them apart.
-func refusal(rang bool, e ari.Event) queue.Refusal {
-	switch {
-	case e.Cause == causeUserBusy || e.Cause == causeRejected || e.DialStatus == "BUSY":
-		return queue.Declined
-	case rang:
-		return queue.NoAnswer
-	default:
-		return queue.Unreachable
-	}
+// refusals are the ways a dial fails, as the queue counts them: a phone that
+// is busy or says no has somebody beside it.
+var refusals = map[string]queue.Refusal{
+	ari.DialBusy:        queue.Declined,
+	ari.DialRejected:    queue.Declined,
+	ari.DialNoAnswer:    queue.NoAnswer,
+	ari.DialUnreachable: queue.Unreachable,
+	ari.DialCancelled:   queue.Cancelled,
 }
 
 // cancelOffer stops the ringing at once: the caller left, or the queue took
