@@ -188,8 +188,10 @@ func sweep(ctx context.Context, store *recordings.Store, log *slog.Logger) {
 type changes struct {
 	journal *journal.Journal
 	log     *slog.Logger
+	missing int // changes the journal did not take since it last took one
 }
 
+// record is called from one goroutine.
 func (w *changes) record(list []queue.Change) {
 	entries := make([]journal.Entry, 0, len(list))
 	for _, change := range list {
@@ -209,8 +211,22 @@ func (w *changes) record(list []queue.Change) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if _, err := w.journal.Append(ctx, entries...); err != nil {
+	_, err := w.journal.Append(ctx, entries...)
+	w.note(err, len(entries))
+}
+
+// note logs that the journal begins to miss changes, and how many it missed
+// once it takes them again: a full disk must not flood the log as well.
+func (w *changes) note(err error, count int) {
+	switch {
+	case err == nil && w.missing > 0:
+		w.log.Warn("the journal is written again; what the queue did meanwhile is missing", "changes", w.missing)
+		w.missing = 0
+	case err != nil && w.missing == 0:
 		w.log.Error("the journal misses what the queue did; calls go on", "err", err)
+		w.missing = count
+	case err != nil:
+		w.missing += count
 	}
 }
 
