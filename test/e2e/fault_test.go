@@ -515,6 +515,9 @@ func TestAFullDiskStopsNoCall(t *testing.T) {
 	if n := w.logged("level=ERROR", "the journal cannot be written; the call goes on without it"); n != 1 {
 		t.Errorf("%d log lines say that the call is not written down, want one", n)
 	}
+	if n := w.logged("level=ERROR", "the journal misses what the queue did"); n != 1 {
+		t.Errorf("%d log lines say that the queue is not written down, want one", n)
+	}
 	if w.metric("hotline_unjournaled_entries_total") == 0 {
 		t.Error("no entry is counted as unwritten")
 	}
@@ -529,6 +532,19 @@ func TestAFullDiskStopsNoCall(t *testing.T) {
 	if calls, err := w.Calls(w.ctx); err != nil || len(calls) == 0 {
 		t.Errorf("`hotline calls` on a full disk lists %d calls: %v", len(calls), err)
 	}
+
+	// The service starts on a full disk too.
+	if err := w.Terminate(); err != nil {
+		t.Errorf("the service does not stop on a full disk: %v", err)
+	}
+	d.fill() // closing the journal has made some room
+	if err := w.Serve(w.ctx, stand.StartClock); err != nil {
+		t.Fatal(err)
+	}
+	w.must("agent", "sign-in", "1001")
+	w.unready(`"asterisk":"connected"`, "full")
+	w.wholeVisit("13800000035", desk)
+	w.await("the agent is ready", func() bool { return w.stateOf("1001") == queue.StateReady })
 
 	// Room is made in the middle of a call: its end is written, with a mark that entries are missing.
 	c := w.dial(w.caller(phone.Options{Number: "13800000033", Voice: voices["caller"]}))
