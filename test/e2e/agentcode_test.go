@@ -30,7 +30,7 @@ func TestStarCodes(t *testing.T) {
 		desk.ID = "desk"
 		cfg.Queues = append(cfg.Queues, desk)
 		cfg.Menus.Menus["main"].Keys["3"] = configs.Action{Queue: "desk"}
-	})
+	}).calm()
 	part := func(name string, play func(w *world)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

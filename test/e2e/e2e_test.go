@@ -59,6 +59,18 @@ func newWorld(t testing.TB, limit time.Duration, configure func(*configs.Config)
 	return &world{Service: s, t: t, ctx: ctx, code: code}
 }
 
+// calm fails the test when the service has logged an error by its end.
+func (w *world) calm() *world {
+	w.t.Cleanup(func() {
+		for line := range strings.Lines(w.ServiceLog()) {
+			if strings.Contains(line, "level=ERROR") {
+				w.t.Errorf("the service has logged an error in an ordinary day's work: %s", line)
+			}
+		}
+	})
+	return w
+}
+
 // in is the same hotline for a part of a test: what fails and what is cleared
 // away belongs to that part.
 func (w *world) in(t testing.TB) *world {

@@ -16,7 +16,7 @@ import (
 // 晚安 is a farewell and never a greeting (B2, C1, C7).
 func TestGreetingAndFarewellByTheHour(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 3*time.Minute, nil)
+	w := newWorld(t, 3*time.Minute, nil).calm()
 	for _, day := range []struct{ clock, greeting, closing string }{
 		{"2026-03-10 05:00", "greeting.early", "closing.day"},
 		{"2026-03-10 09:00", "greeting.morning", "closing.day"},
@@ -41,9 +41,11 @@ func TestGreetingAndFarewellByTheHour(t *testing.T) {
 		if last := heard[len(heard)-1]; !last.Finished || end.By != phone.Them {
 			t.Errorf("%s: the farewell is cut short, or not we hung up: %v %v", day.clock, last, end)
 		}
-		if wait := heard[0].At - answeredAt(caller); wait > 300*time.Millisecond {
+		wait := heard[0].At - answeredAt(caller)
+		if wait > 300*time.Millisecond {
 			t.Errorf("%s: the greeting begins %v after the answer", day.clock, wait)
 		}
+		t.Logf("%s: %s %v after the answer, %s, %v after the ring", day.clock, day.greeting, wait, day.closing, answeredAt(caller))
 		w.silences(caller, answeredAt(caller), end.At)
 	}
 	if t.Failed() {
@@ -63,7 +65,7 @@ func TestFestivalsAndKindsOfDay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3*time.Minute, func(cfg *configs.Config) {
 		cfg.Hours.Workday, cfg.Hours.Weekend, cfg.Hours.Holiday = spans("08:30-18:00"), spans("09:00-12:00"), nil
-	})
+	}).calm()
 	const open, closed = "menu.main", "closed.hours"
 	for n, day := range []struct{ clock, greeting, then, festival string }{
 		{"2027-02-05 09:00", "greeting.festival.eve", closed, "eve"},
@@ -101,7 +103,7 @@ func TestFestivalsAndKindsOfDay(t *testing.T) {
 // (B1). A service that is held up for 16 s stands for whatever may hold it up.
 func TestLateAnswerOpensWithTheApology(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) { cfg.Answer.AfterRings = 3 })
+	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) { cfg.Answer.AfterRings = 3 }).calm()
 	dial := func(number string) *phone.Call {
 		c, err := w.caller(phone.Options{Number: number}).Dial(w.ctx, "96196")
 		if err != nil {
@@ -129,9 +131,11 @@ func TestLateAnswerOpensWithTheApology(t *testing.T) {
 		if err := c.WaitAnswered(w.ctx); err != nil {
 			t.Fatal(err)
 		}
-		if took := c.Times().Answered.Sub(resumed); took > 500*time.Millisecond {
+		took := c.Times().Answered.Sub(resumed)
+		if took > 500*time.Millisecond {
 			t.Errorf("%s is answered %v after the service was back, want at once", c.Phone().Name(), took)
 		}
+		t.Logf("answered %v after the service was back, %v after the ring", took, answeredAt(c))
 		w.hears(c, "menu.main", 0)
 		w.heard(c, "apology.late", "greeting.morning", "greeting.company", "notice.recording", "menu.main")
 		w.silences(c, answeredAt(c), c.Since(time.Now()))

@@ -17,7 +17,7 @@ import (
 // Callers leave messages (A4): nobody is signed in. Each is a caller of its own in one hotline.
 func TestCallersLeaveMessages(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 4*time.Minute, func(cfg *configs.Config) { cfg.Messages.Max.Duration = 10 * time.Second })
+	w := newWorld(t, 4*time.Minute, func(cfg *configs.Config) { cfg.Messages.Max.Duration = 10 * time.Second }).calm()
 	part := func(name string, play func(w *world)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -398,7 +398,7 @@ func TestTurnedAwayWithAReason(t *testing.T) {
 		cfg.Hours.Workday, cfg.Hours.Weekend, cfg.Hours.Holiday = spans("08:30-18:00"), nil, nil
 		cfg.Queues[0].MaxWaiting = 2
 		cfg.Queues[0].WrapUp.Duration = 0
-	})
+	}).calm()
 	desk := w.agent("1001", phone.AnswerAfter(time.Second))
 	clock := func(moment string) {
 		t.Helper()
@@ -422,18 +422,23 @@ func TestTurnedAwayWithAReason(t *testing.T) {
 		}
 	}
 
-	// Closed: one caller says nothing to the offer, another has an emergency.
+	// Closed: one caller says nothing to the offer, another has an emergency, a third knows the menu by heart and keys
+	// the bill's 1 into the greeting, where it is no answer to the offer of a message.
 	clock("2026-03-10 19:00")
-	silent, emergency := ring("13300000001"), ring("13300000002")
+	silent, emergency, hasty := ring("13300000001"), ring("13300000002"), ring("13300000008")
+	w.keys(hasty, "1")
 	w.hears(emergency, "closed.hours", 0)
 	w.keys(emergency, "9")
 	w.hears(emergency, "emergency.connecting", 0)
 	w.incoming(desk)
 	w.hears(emergency, "voice.agent", 0)
-	w.heard(emergency, "greeting.evening", "greeting.company", "notice.recording", "closed.hours", "emergency.connecting", "agent.before")
+	w.heardUntil(emergency, "greeting.evening", "greeting.company", "notice.recording", "closed.hours", "emergency.connecting")
 	w.silences(emergency, answeredAt(emergency), emergency.Since(time.Now()))
 	hangUp(w, emergency)
 	ended("13300000002", call.Served, "talked")
+	w.hears(hasty, "message.offer", 0)
+	w.heard(hasty, "greeting.evening", "greeting.company", "notice.recording", "closed.hours", "message.offer")
+	hangUp(w, hasty)
 	w.ended(silent)
 	w.heard(silent, "greeting.evening", "greeting.company", "notice.recording", "closed.hours", "message.offer",
 		"menu.again", "closed.hours", "message.offer", "closing.day")
@@ -473,9 +478,11 @@ func TestTurnedAwayWithAReason(t *testing.T) {
 	signedOut := time.Now()
 	for _, c := range []*phone.Call{first, second} {
 		told := w.hears(c, "queue.signed_out", 0)
-		if took := told.At - c.Since(signedOut); took > seconds(1) {
+		took := told.At - c.Since(signedOut)
+		if took > seconds(1) {
 			t.Errorf("told of the last agent's leaving %v after it", took)
 		}
+		t.Logf("told of the last agent's leaving %v after the command had returned", took)
 		w.hears(c, "message.offer", told.At)
 		w.silences(c, answeredAt(c), told.At)
 		hangUp(w, c)
@@ -484,6 +491,14 @@ func TestTurnedAwayWithAReason(t *testing.T) {
 	ended("13300000004", call.TurnedAway, "agents-left")
 	hangUp(w, third)
 	ended("13300000005", call.Served, "talked")
+	again := ring("13300000009") // who keys the emergency where it cannot be served hears that, and can still leave a message
+	choose(again, "9")
+	offer := w.hears(again, "message.offer", 0)
+	w.keys(again, "9")
+	w.hears(again, "message.offer", offer.End)
+	w.heard(again, after(welcome, "menu.main", "queue.nobody", "message.offer", "queue.nobody", "message.offer")...)
+	hangUp(w, again)
+	ended("13300000009", call.TurnedAway, "nobody-signed-in")
 	last := ring("13300000007")
 	choose(last, "0")
 	w.hears(last, "queue.nobody", 0)
@@ -498,7 +513,7 @@ func TestClosingTimeComesWhileCallersWait(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3*time.Minute, func(cfg *configs.Config) {
 		cfg.Hours.Workday, cfg.Hours.Weekend, cfg.Hours.Holiday = spans("08:30-18:00"), nil, nil
-	})
+	}).calm()
 	w.agent("1001", phone.RingForEver())
 	w.must("agent", "pause", "1001")
 	set := time.Now() // or up to however long the command takes after it
@@ -524,6 +539,7 @@ func TestClosingTimeComesWhileCallersWait(t *testing.T) {
 	if told.At < waiting.Since(closes) || told.At > waiting.Since(atTheLatest)+seconds(2) {
 		t.Errorf("told of closing time at %v, want within 2 s from %v", told, waiting.Since(closes))
 	}
+	t.Logf("told of closing time %v to %v after it", told.At-waiting.Since(atTheLatest), told.At-waiting.Since(closes))
 	w.silences(waiting, joined.At, told.At)
 	w.hears(waiting, "message.offer", told.At)
 	w.keys(waiting, "1")
