@@ -186,35 +186,37 @@ func (c *Call) proveInvite(challenge *sip.Response) (sip.ClientTransaction, erro
 	return tx, err
 }
 
-func (c *Call) onProvisional(res *sip.Response) {
-	now := time.Now()
+// stamp notes when the INVITE was first answered so.
+func (c *Call) stamp(status int) {
 	c.mu.Lock()
-	stamp := func(t *time.Time) {
-		if t.IsZero() {
-			*t = now
-		}
+	moment := &c.times.Progress
+	switch {
+	case status == 100:
+		moment = &c.times.Trying
+	case status == 180:
+		moment = &c.times.Ringing
+	case status >= 200 && status < 300:
+		moment = &c.times.Answered
+	case status >= 300:
+		moment = nil
 	}
-	switch res.StatusCode {
-	case 100:
-		stamp(&c.times.Trying)
-	case 180:
-		stamp(&c.times.Ringing)
-	default:
-		stamp(&c.times.Progress)
+	if moment != nil && moment.IsZero() {
+		*moment = time.Now()
 	}
 	c.mu.Unlock()
-	if len(res.Body()) > 0 { // early media
-		c.stream(res.Body())
-	}
-	if res.StatusCode == 180 {
+	if status == 180 {
 		c.ringing.happen()
 	}
 }
 
+func (c *Call) onProvisional(res *sip.Response) {
+	if len(res.Body()) > 0 { // early media
+		c.stream(res.Body())
+	}
+}
+
 func (c *Call) onAnswer(tx sip.ClientTransaction, res *sip.Response) {
-	now := time.Now()
 	c.mu.Lock()
-	c.times.Answered = now
 	if to := res.To(); to != nil {
 		c.remote = *to
 	}

@@ -108,7 +108,7 @@ func New(o Options) (*Phone, error) {
 }
 
 func (p *Phone) open() (err error) {
-	if p.wire, err = listen(p.o.IP); err != nil {
+	if p.wire, err = listen(p.o.IP, p.onInviteResponse); err != nil {
 		return err
 	}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -181,6 +181,10 @@ func (p *Phone) Die() {
 		c.end(End{By: Died, Reason: "the line died"})
 	}
 }
+
+// StopSIP cuts the signalling and leaves the media: whatever is asked of the
+// phone stays without an answer. There is no way back.
+func (p *Phone) StopSIP() { p.wire.dead.Store(true) }
 
 func (p *Phone) live() []*Call {
 	p.mu.Lock()
@@ -385,9 +389,19 @@ func (p *Phone) find(req *sip.Request) *Call {
 	if id == nil {
 		return nil
 	}
+	return p.call(id.Value())
+}
+
+func (p *Phone) call(id string) *Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.calls[id.Value()]
+	return p.calls[id]
+}
+
+func (p *Phone) onInviteResponse(callID string, status int) {
+	if c := p.call(callID); c != nil && c.outgoing {
+		c.stamp(status)
+	}
 }
 
 // inCall hands a request to the call it belongs to.

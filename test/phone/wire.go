@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +19,11 @@ type wire struct {
 	reading sync.Once
 	ready   chan struct{} // closed at the first read
 
+	// answered is told of every response to an INVITE, in the order they come: the
+	// SIP stack handles each message in a goroutine of its own, where a 200 can
+	// overtake the 180 before it.
+	answered func(callID string, status int)
+
 	mu    sync.Mutex
 	began time.Time
 	lines []string
@@ -24,12 +31,12 @@ type wire struct {
 
 const traceLines = 60
 
-func listen(ip string) (*wire, error) {
+func listen(ip string, answered func(callID string, status int)) (*wire, error) {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(ip)})
 	if err != nil {
 		return nil, fmt.Errorf("phone: SIP socket on %s: %w", ip, err)
 	}
-	return &wire{UDPConn: conn, ready: make(chan struct{}), began: time.Now()}, nil
+	return &wire{UDPConn: conn, ready: make(chan struct{}), began: time.Now(), answered: answered}, nil
 }
 
 func (w *wire) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -41,6 +48,9 @@ func (w *wire) ReadFrom(b []byte) (int, net.Addr, error) {
 		}
 		if err == nil {
 			w.note("<-", b[:n])
+			if id, status, ok := inviteResponse(b[:n]); ok {
+				w.answered(id, status)
+			}
 		}
 		return n, from, err
 	}
@@ -56,15 +66,10 @@ func (w *wire) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // note keeps a message's first line and its CSeq.
 func (w *wire) note(direction string, message []byte) {
-	first, rest, _ := bytes.Cut(message, []byte("\r\n"))
-	cseq := ""
-	if _, after, ok := bytes.Cut(rest, []byte("\r\nCSeq:")); ok {
-		value, _, _ := bytes.Cut(after, []byte("\r\n"))
-		cseq = string(value)
-	}
+	first, _, _ := bytes.Cut(message, []byte("\r\n"))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lines = append(w.lines, fmt.Sprintf("%7.3f %s %.80s |%s", time.Since(w.began).Seconds(), direction, first, cseq))
+	w.lines = append(w.lines, fmt.Sprintf("%7.3f %s %.80s | %s", time.Since(w.began).Seconds(), direction, first, header(message, "CSeq")))
 	if len(w.lines) > traceLines {
 		w.lines = w.lines[len(w.lines)-traceLines:]
 	}
@@ -74,4 +79,20 @@ func (w *wire) trace() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]string(nil), w.lines...)
+}
+
+func inviteResponse(message []byte) (callID string, status int, ok bool) {
+	rest, ok := bytes.CutPrefix(message, []byte("SIP/2.0 "))
+	if !ok || len(rest) < 3 || !strings.HasSuffix(header(message, "CSeq"), " INVITE") {
+		return "", 0, false
+	}
+	status, err := strconv.Atoi(string(rest[:3]))
+	return header(message, "Call-ID"), status, err == nil
+}
+
+// header finds a header by its usual spelling.
+func header(message []byte, name string) string {
+	_, after, _ := bytes.Cut(message, []byte("\r\n"+name+":"))
+	value, _, _ := bytes.Cut(after, []byte("\r\n"))
+	return string(bytes.TrimSpace(value))
 }

@@ -25,17 +25,18 @@ import (
 func main() {
 	only := flag.String("only", "", "run only candidates whose name contains this")
 	pairs := flag.Int("pairs", 30, "pairs of phones for the CPU figure; 0 leaves it out")
+	calls := flag.Bool("calls", true, "record calls and judge them; false leaves the CPU figure alone")
 	verbose := flag.Bool("v", false, "print transcripts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *pairs, *verbose); err != nil {
+	if err := run(ctx, *only, *pairs, *calls, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "recording:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, pairs int, verbose bool) error {
+func run(ctx context.Context, only string, pairs int, calls, verbose bool) error {
 	asterisk, err := stand.Start(ctx, stand.Options{})
 	if err != nil {
 		return err
@@ -58,15 +59,17 @@ func run(ctx context.Context, only string, pairs int, verbose bool) error {
 		if !strings.Contains(c.name, only) {
 			continue
 		}
-		for _, dtx := range []bool{false, true} {
-			v, err := lab.try(ctx, c, dtx)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+		cpu := ""
+		if pairs > 0 {
+			if cpu, err = lab.load(ctx, c, pairs, 10*time.Second); err != nil {
+				return fmt.Errorf("%s with %d pairs: %w", c.name, pairs, err)
 			}
-			cpu := ""
-			if pairs > 0 && !dtx {
-				if cpu, err = lab.load(ctx, c, pairs, 10*time.Second); err != nil {
-					return fmt.Errorf("%s with %d pairs: %w", c.name, pairs, err)
+		}
+		for _, dtx := range []bool{false, true} {
+			var v verdict
+			if calls {
+				if v, err = lab.try(ctx, c, dtx); err != nil {
+					return fmt.Errorf("%s: %w", c.name, err)
 				}
 			}
 			sends := map[bool]string{false: "always sends", true: "sends only speech"}[dtx]
