@@ -65,7 +65,7 @@ func (b *Bridge) legs(ctx context.Context, op, verb string, legs []*Leg) error {
 // chan_bridge_media.so for it, and answers 500 "Could not create playback
 // channel" without.
 func (b *Bridge) Play(ctx context.Context, media []string) (*Playback, error) {
-	p := newPlayback(b.session, nil, media)
+	p := newPlayback(b.session, nil, media, "")
 	p.bridge = b
 	return p.start(ctx, opBridgePlay, []string{"bridges", b.id, "play"}, PlayOptions{})
 }

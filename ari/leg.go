@@ -258,6 +258,9 @@ func (l *Leg) GetVar(ctx context.Context, name string) (string, error) {
 type PlayOptions struct {
 	Language string
 	Skip     time.Duration // start this far into the first medium
+	// ID names the playback, so that another process can stop it; empty: the
+	// call's next number. It must not be in use.
+	ID string
 }
 
 // Play starts a list of media, like "sound:/abs/path/without/extension", and returns
@@ -270,7 +273,7 @@ func (l *Leg) Play(ctx context.Context, media []string, o PlayOptions) (*Playbac
 	if err != nil {
 		return nil, err
 	}
-	p := newPlayback(s, l, media)
+	p := newPlayback(s, l, media, o.ID)
 	return p.start(ctx, opPlay, []string{"channels", l.id, "play"}, o)
 }
 

@@ -36,8 +36,11 @@ type Playback struct {
 	stopped  bool
 }
 
-func newPlayback(s *Session, leg *Leg, media []string) *Playback {
-	return &Playback{session: s, leg: leg, id: s.newID("play"), media: media, done: make(chan struct{})}
+func newPlayback(s *Session, leg *Leg, media []string, id string) *Playback {
+	if id == "" {
+		id = s.newID("play")
+	}
+	return &Playback{session: s, leg: leg, id: id, media: media, done: make(chan struct{})}
 }
 
 // ID is the playback's ID.
@@ -63,7 +66,15 @@ func (p *Playback) Result() PlaybackResult {
 // its turn comes, and is reported then.
 func (p *Playback) Stop(ctx context.Context) error {
 	p.stopping()
-	err := p.session.link.do(ctx, request{op: opStopPlayback, target: p.id, method: http.MethodDelete, path: []string{"playbacks", p.id}}, nil)
+	return p.session.link.stopPlayback(ctx, p.id)
+}
+
+// StopPlayback ends a playback that another process has left on the leg under
+// an ID of [PlayOptions]. One that is not there is no error.
+func (l *Leg) StopPlayback(ctx context.Context, id string) error { return l.link.stopPlayback(ctx, id) }
+
+func (l *Link) stopPlayback(ctx context.Context, id string) error {
+	err := l.do(ctx, request{op: opStopPlayback, target: id, method: http.MethodDelete, path: []string{"playbacks", id}}, nil)
 	if notFound(err) {
 		return nil
 	}
