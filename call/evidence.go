@@ -119,6 +119,15 @@ var lineCauses = map[int]string{
 	causeRecoveryOnTimer:  "no answer in time: the session timer expired",
 }
 
+// lineStatuses are SIP statuses with which Asterisk ends a session by itself:
+// the phone no longer answers, or has forgotten the call. It reports them as if
+// the phone had hung up; a BYE has no status.
+var lineStatuses = map[int]string{
+	408: "the phone answers nothing any more",
+	481: "the phone does not know the call any more",
+	503: "the phone's network cannot be reached",
+}
+
 // role names a leg and the person at its end.
 type role struct {
 	leg   string
@@ -134,13 +143,16 @@ func judge(r role, f Facts) Ending {
 	verdict := func(who Party, how string, grade Grade, why string) Ending {
 		return Ending{Leg: r.leg, Who: who, How: how, Grade: grade, Why: why, Facts: f}
 	}
-	asked, commanded := !f.PhoneAsked.IsZero(), !f.Commanded.IsZero()
+	commanded := !f.Commanded.IsZero()
+	asked := !f.PhoneAsked.IsZero() && (!commanded || !f.PhoneAsked.After(f.Commanded))
 	switch {
 	case f.Lost && !asked && !commanded:
 		return verdict(NobodyKnown, Vanished, Unknown, "its end was not seen")
-	case f.Cause == causeNoRTP:
+	case f.Cause == causeNoRTP && !asked:
 		return verdict(r.party, LineFailed, Proven, "no sound arrived any more")
-	case asked && (!commanded || !f.PhoneAsked.After(f.Commanded)):
+	case asked && lineStatuses[f.TechCause] != "":
+		return verdict(r.party, LineFailed, Inferred, lineStatuses[f.TechCause])
+	case asked:
 		return verdict(r.party, Pressed, Proven, "the phone said goodbye")
 	case commanded:
 		return verdict(ServiceParty, Command, Proven, "we hung up")
