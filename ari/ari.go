@@ -121,7 +121,7 @@ type Link struct {
 	mu     sync.Mutex
 	routes map[string]route // by channel, playback, bridge and recording ID
 	status Status
-	runCtx context.Context // of Run; nil when not running
+	runCtx context.Context // of Run; nil before it
 	checks sync.WaitGroup  // background checks, ended before Run returns
 }
 

@@ -30,10 +30,11 @@ func (l *Link) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	delivery.Go(func() { l.arrivals.run(stop) })
 	running, cancel := context.WithCancel(ctx)
-	l.setRunning(running)
+	l.checksUntil(running)
 	defer func() {
-		cancel()
-		l.setRunning(nil)
+		l.mu.Lock()
+		cancel() // from here on no check begins
+		l.mu.Unlock()
 		l.checks.Wait()
 		close(stop)
 		delivery.Wait()
@@ -393,7 +394,7 @@ func (l *Link) settleOpen(ctx context.Context, open []route) error {
 func (l *Link) background(check func(context.Context)) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.runCtx == nil {
+	if l.runCtx == nil || l.runCtx.Err() != nil {
 		return false
 	}
 	ctx := l.runCtx
@@ -401,7 +402,8 @@ func (l *Link) background(check func(context.Context)) bool {
 	return true
 }
 
-func (l *Link) setRunning(ctx context.Context) {
+// checksUntil lets background checks begin until ctx ends.
+func (l *Link) checksUntil(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.runCtx = ctx

@@ -155,7 +155,7 @@ func (c *call) stopTone(ctx context.Context) error {
 	if err := h.playing.Stop(ctx); err != nil {
 		return fmt.Errorf("call %s: stopping the hold tone: %w", c.id, err)
 	}
-	return nil
+	return pause(ctx, stopRest)
 }
 
 // forget stops the clock and leaves the sound to end with the leg.

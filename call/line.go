@@ -134,9 +134,16 @@ func (l *line) stopped(ctx context.Context, playing *ari.Playback) error {
 		if err := playing.Stop(context.WithoutCancel(ctx)); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("stopping a prompt: %w", err)
 		}
+		return pause(ctx, stopRest)
 	}
 	return context.Cause(ctx)
 }
+
+// stopRest lies between a playback that is stopped and what comes next. The
+// last packet is out up to 20 ms before the next one is due: without the rest
+// the caller's sound gets ahead at each change, until the recording drops what
+// is ahead (docs/recording.md).
+const stopRest = 12 * time.Millisecond
 
 func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error) {
 	if l.note != nil {

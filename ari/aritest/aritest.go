@@ -61,13 +61,12 @@ type Server struct {
 	sent       []string // kinds of events written to a websocket
 	client     *client  // nil: nobody listens
 
-	refusing  bool
-	blackHole bool
-	stall     time.Duration
-	reorder   int
-	repeat    int
-	held      [][]byte
-	failures  []*failure
+	refusing bool
+	stall    time.Duration
+	reorder  int
+	repeat   int
+	held     [][]byte
+	failures []*failure
 }
 
 type failure struct {

@@ -64,7 +64,6 @@ type Channel struct {
 	endpoint  string
 	inbound   bool
 	inStasis  bool
-	left      bool // once it left Stasis for good
 	gone      bool
 	wasJoined bool
 	bridge    *bridge
