@@ -563,3 +563,62 @@ func (v *visit) steady(from, to time.Duration) {
 		v.t.Logf("heard: %s", v.call.Transcript())
 	}
 }
+
+// The caller rates the talk, or not (A11).
+func TestRating(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute, lanes(func(cfg *configs.Config) { cfg.Rating.Timeout.Duration = 3 * time.Second }))
+	scenarios := map[string]func(*lane){
+		"a wrong key, then a right one": func(l *lane) {
+			v := l.rates("7")
+			v.key("rating.wrong", "3")
+			v.rated(call.Rated{Score: 3, Outcome: "given"}, "rating.ask", "rating.wrong", "rating.thanks", "closing.day")
+		},
+		"wrong keys only": func(l *lane) {
+			v := l.rates("*")
+			v.key("rating.wrong", "0")
+			v.rated(call.Rated{Outcome: "wrong"}, "rating.ask", "rating.wrong", "closing.day")
+		},
+		"nothing": func(l *lane) {
+			l.rates("").rated(call.Rated{Outcome: "absent"}, "rating.ask", "closing.day")
+		},
+	}
+	for score := 1; score <= 5; score++ {
+		key := fmt.Sprint(score)
+		scenarios["the score "+key] = func(l *lane) {
+			l.rates(key).rated(call.Rated{Score: score, Outcome: "given"}, "rating.ask", "rating.thanks", "closing.day")
+		}
+	}
+	together(t, w, scenarios)
+}
+
+// rates is a talk the agent ends, and the caller's answer to the question.
+func (l *lane) rates(keys string) *visit {
+	l.t.Helper()
+	v, a := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
+	v.keys(v.call, "9") // in the talk a key is no answer to what is asked later
+	hangup(l.world, a)
+	v.key("rating.ask", keys)
+	return v
+}
+
+// rated says what the caller heard after the talk and what the journal says.
+func (v *visit) rated(want call.Rated, heard ...string) {
+	v.t.Helper()
+	if end := v.ended(v.call); end.By != phone.Them {
+		v.t.Errorf("the call ended with %v, want our BYE", end)
+	}
+	asked := v.hears("rating.ask")
+	prompts := v.call.Transcript().Prompts().Between(asked.At, v.now())
+	if fmt.Sprint(prompts.IDs()) != fmt.Sprint(heard) {
+		v.t.Errorf("the caller heard %v, want %v", prompts, heard)
+	}
+	if last := prompts[len(prompts)-1]; !last.Finished {
+		v.t.Errorf("%s was cut off", last.ID)
+	}
+	_, told := v.end()
+	rated := told.of(call.KindRated)
+	if len(rated) != 1 || decoded[call.Rated](v.t, rated[0]) != want {
+		v.t.Errorf("the journal's rating is %s, want %+v", rated, want)
+	}
+}

@@ -19,6 +19,7 @@ func TestAgentHold(t *testing.T) {
 	w := newWorld(t, 4*time.Minute, lanes(func(cfg *configs.Config) {
 		cfg.Asterisk.RTPTimeout.Duration = 5 * time.Second
 		cfg.Asterisk.RTPTimeoutHold.Duration = time.Minute
+		cfg.Asterisk.SessionExpires.Duration = 90 * time.Second
 	}))
 	together(t, w, map[string]func(*lane){
 		"70 s, talk, hold again, the agent hangs up": func(l *lane) {
@@ -97,6 +98,22 @@ func TestAgentHold(t *testing.T) {
 			v.hears("rating.ask")
 			v.hangup()
 			v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)
+		},
+		"the agent's phone answers no SIP any more": func(l *lane) {
+			desk := l.agent(l.desk1(), phone.AnswerAfter(0))
+			v, _ := l.talks(desk)
+			stopped := v.now()
+			second := l.agent(l.desk2(), phone.AnswerAfter(time.Second))
+			desk.StopSIP()
+			l.t.Logf("%s", v.entries(call.KindAgentLeft, 1).of(call.KindAgentLeft)[0].Data)
+			lost := v.hears("talk.line_lost")
+			l.t.Logf("the session was given up %.1f s after the phone's last word", (lost.At - stopped).Seconds())
+			next := l.incoming(second)
+			v.steady(stopped, l.world.hears(v.call, "voice.agent", lost.At).At)
+			v.hangup()
+			l.ended(next)
+			v.wantEnd(call.Served, "talked", "agent line-failed (inferred)", "caller: "+callerPressed,
+				"agent "+l.desk1()+": agent line-failed (inferred)", "agent "+l.desk2()+": "+serviceDid)
 		},
 		"the caller's phone holds": func(l *lane) {
 			v, a := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
