@@ -210,6 +210,10 @@ func unknownCodes(w *world) {
 		w.told(w.dialCode(desk, code), "agent.unknown_code")
 	}
 	w.told(w.dialCode(desk, "*69"), "agent.rejoin.none")
+	// A caller from outside has no star codes, whoever they say they are.
+	if _, err := w.caller(phone.Options{Number: "1004"}).Call(w.ctx, "*60731004"); err == nil || !strings.Contains(err.Error(), "404") {
+		w.t.Errorf("a caller from outside dialled an agent's star code: %v", err)
+	}
 	w.state("1004", "offline")
 }
 

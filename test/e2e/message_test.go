@@ -513,9 +513,21 @@ func TestClosingTimeComesWhileCallersWait(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3*time.Minute, func(cfg *configs.Config) {
 		cfg.Hours.Workday, cfg.Hours.Weekend, cfg.Hours.Holiday = spans("08:30-18:00"), nil, nil
+		for key, id := range map[string]string{"3": "1003", "4": "1004"} {
+			q := cfg.Queues[0]
+			q.ID = "desk-" + key
+			cfg.Queues = append(cfg.Queues, q)
+			cfg.Menus.Menus["main"].Keys[key] = configs.Action{Queue: q.ID}
+			for i := range cfg.Agents {
+				if cfg.Agents[i].ID == id {
+					cfg.Agents[i].Queues = []string{q.ID}
+				}
+			}
+		}
 	}).calm()
 	w.agent("1001", phone.RingForEver())
 	w.must("agent", "pause", "1001")
+	answers, declines := w.agent("1003", phone.RingForEver()), w.agent("1004", phone.RingForEver())
 	set := time.Now() // or up to however long the command takes after it
 	if err := w.SetClock(w.ctx, "2026-03-10 17:59:30"); err != nil {
 		t.Fatal(err)
@@ -523,44 +535,77 @@ func TestClosingTimeComesWhileCallersWait(t *testing.T) {
 	closes, atTheLatest := set.Add(30*time.Second), time.Now().Add(30*time.Second)
 	ring := func(number string) *phone.Call {
 		t.Helper()
-		c := w.dial(w.caller(phone.Options{Number: number}))
-		w.hears(c, "menu.main", 0)
+		c, err := w.caller(phone.Options{Number: number}).Dial(w.ctx, w.Config.Service.Number)
+		if err != nil {
+			t.Fatal(err)
+		}
 		return c
 	}
+	choose := func(c *phone.Call, key string) {
+		t.Helper()
+		w.hears(c, "menu.main", 0)
+		w.keys(c, key)
+	}
 	waiting, emergency := ring("13300000011"), ring("13300000012")
-	w.keys(waiting, "0")
-	w.keys(emergency, "9")
+	choose(waiting, "0")
+	choose(emergency, "9")
 	joined := w.hears(waiting, "queue.joined", 0)
 	connecting := w.hears(emergency, "emergency.connecting", 0)
-	until(closes.Add(-5 * time.Second))
+	until(closes.Add(-11 * time.Second))
+	offered, refused := ring("13300000014"), ring("13300000015")
+	choose(offered, "3")
+	choose(refused, "4")
+	until(closes.Add(-6 * time.Second))
 	inMenu := ring("13300000013")
+	w.hears(inMenu, "menu.main", 0)
 
 	told := w.hears(waiting, "queue.closing", 0)
 	if told.At < waiting.Since(closes) || told.At > waiting.Since(atTheLatest)+seconds(2) {
 		t.Errorf("told of closing time at %v, want within 2 s from %v", told, waiting.Since(closes))
 	}
 	t.Logf("told of closing time %v to %v after it", told.At-waiting.Since(atTheLatest), told.At-waiting.Since(closes))
+	w.keys(inMenu, "0") // it is closed by now
 	w.silences(waiting, joined.At, told.At)
 	w.hears(waiting, "message.offer", told.At)
 	w.keys(waiting, "1")
 	w.hears(waiting, "message.number.readback", 0)
 	hangUp(w, waiting)
-	if s := w.summary(mask("13300000011")); s.Outcome != (call.Outcome{Result: call.TurnedAway, Reason: "closing-time"}) {
-		t.Errorf("the caller who waited ended as %+v", s.Outcome)
-	}
 
-	w.keys(inMenu, "0") // it is closed by now
 	told = w.hears(inMenu, "queue.closing", 0)
 	w.hears(inMenu, "message.offer", told.At)
 	w.heard(inMenu, "greeting.afternoon", "greeting.company", "notice.recording", "menu.main", "queue.closing", "message.offer")
 	hangUp(w, inMenu)
 
+	// A phone that rings already may still be answered; where it is not, the caller is told then.
+	if err := w.incoming(answers).Answer(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.incoming(declines).Decline(486); err != nil {
+		t.Fatal(err)
+	}
+	w.hears(offered, "voice.agent", 0)
+	told = w.hears(refused, "queue.closing", 0)
+	w.silences(refused, refused.Transcript().Of("queue.joined")[0].At, told.At)
+	w.silences(offered, offered.Transcript().Of("queue.joined")[0].At, offered.Since(time.Now()))
+	hangUp(w, offered)
+	hangUp(w, refused)
+	for number, want := range map[string]call.Outcome{
+		"13300000014": {Result: call.Served, Reason: "talked"}, "13300000015": {Result: call.TurnedAway, Reason: "closing-time"},
+	} {
+		if s := w.summary(mask(number)); s.Outcome != want {
+			t.Errorf("the call of %s ended as %+v, want %+v", mask(number), s.Outcome, want)
+		}
+	}
+	if s := w.summary(mask("13300000011")); s.Outcome != (call.Outcome{Result: call.TurnedAway, Reason: "closing-time"}) {
+		t.Errorf("the caller who waited ended as %+v", s.Outcome)
+	}
+
 	w.must("agent", "ready", "1001")
 	w.await("the emergency is still offered", func() bool { return strings.Contains(w.must("agent", "list", "1001"), "ringing") })
 	sorry := w.hears(emergency, "hold.apology", 0)
 	near(w, "the apology comes 30 s after the emergency's wait began, closing time or not", sorry.At-connecting.At, seconds(30))
-	w.hears(emergency, "queue.next", sorry.At)
-	w.silences(emergency, connecting.At, emergency.Since(time.Now()))
+	next := w.hears(emergency, "queue.next", sorry.At)
+	w.silences(emergency, connecting.At, next.At)
 	hangUp(w, emergency)
 	if s := w.summary(mask("13300000012")); s.Outcome != (call.Outcome{Result: call.Abandoned, Reason: "wait"}) {
 		t.Errorf("the emergency ended as %+v", s.Outcome)
