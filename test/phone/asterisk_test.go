@@ -59,8 +59,9 @@ func TestAgainstAsterisk(t *testing.T) {
 		if how.By != Them || how.Reason != "BYE" {
 			t.Errorf("ended %+v, want their BYE", how)
 		}
-		if said := call.Transcript(); len(said) != 1 || !said[0].Began || !said[0].Finished {
-			t.Errorf("heard %+v, want the whole prompt once", said)
+		said := call.Transcript()
+		if len(said.Of("service.unavailable")) != len(said) || !said[0].Began || !said[len(said)-1].Finished {
+			t.Errorf("heard %+v, want the one prompt from its beginning to its end", said)
 		}
 
 		busy := newPhone(t, Options{Name: "busy", Server: server, Number: "1002", Password: "wrong"})

@@ -285,15 +285,17 @@ func (c *Call) Flood(ctx context.Context, digit rune, perSecond, count int) erro
 	if event < 0 || perSecond <= 0 {
 		return c.fail("took no keys: %q at %d a second", digit, perSecond)
 	}
-	tick := time.NewTicker(time.Second / time.Duration(perSecond))
-	defer tick.Stop()
-	for range count {
+	began, every := time.Now(), time.Second/time.Duration(perSecond)
+	for i := range count {
+		due := time.NewTimer(time.Until(began.Add(time.Duration(i) * every))) // late ones are made up for
 		select {
-		case <-tick.C:
+		case <-due.C:
 			c.media.tap(byte(event), uint16(min(8000/perSecond, keyPressSamples)))
 		case <-c.ctx.Done():
+			due.Stop()
 			return c.fail("ended under the flood of keys: %w", context.Cause(c.ctx))
 		case <-ctx.Done():
+			due.Stop()
 			return c.fail("took longer than the flood of keys: %w", context.Cause(ctx))
 		}
 	}

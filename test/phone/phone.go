@@ -210,13 +210,29 @@ func (p *Phone) Close() {
 	if !p.wire.dead.Load() {
 		p.sayGoodbye(registered)
 	}
+	p.wire.dead.Store(true)
 	p.cancel(ErrClosed)
 	for _, c := range p.live() {
 		c.end(End{By: Us, Reason: "phone closed"})
 	}
-	_ = p.ua.Close() // reports sockets that are closed already
+	p.closeStack()
+}
+
+// closeStack frees the SIP stack. A message that is under way would have it open
+// a socket of its own to answer on, which nobody closes; so whoever has written
+// to us is given a dead end instead.
+func (p *Phone) closeStack() {
+	wall := func() {
+		pool := p.ua.TransportLayer().Pool("udp")
+		for _, addr := range append(p.wire.peers(), p.Addr()) {
+			pool.Add(addr, deadEnd{p.wire.LocalAddr()})
+		}
+	}
+	wall()
+	p.ua.TransactionLayer().Close()
 	_ = p.wire.Close()
 	p.wg.Wait()
+	wall() // over what the reader may have put back
 }
 
 func (p *Phone) sayGoodbye(registered bool) {

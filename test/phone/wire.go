@@ -3,12 +3,16 @@ package phone
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // wire is the phone's SIP socket. It can go dead, keeps the last messages for
@@ -27,6 +31,7 @@ type wire struct {
 	mu    sync.Mutex
 	began time.Time
 	lines []string
+	from  map[string]bool // who has written to us
 }
 
 const traceLines = 60
@@ -36,7 +41,7 @@ func listen(ip string, answered func(callID string, status int)) (*wire, error) 
 	if err != nil {
 		return nil, fmt.Errorf("phone: SIP socket on %s: %w", ip, err)
 	}
-	return &wire{UDPConn: conn, ready: make(chan struct{}), began: time.Now(), answered: answered}, nil
+	return &wire{UDPConn: conn, ready: make(chan struct{}), began: time.Now(), answered: answered, from: map[string]bool{}}, nil
 }
 
 func (w *wire) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -48,6 +53,7 @@ func (w *wire) ReadFrom(b []byte) (int, net.Addr, error) {
 		}
 		if err == nil {
 			w.note("<-", b[:n])
+			w.met(from)
 			if id, status, ok := inviteResponse(b[:n]); ok {
 				w.answered(id, status)
 			}
@@ -80,6 +86,27 @@ func (w *wire) trace() []string {
 	defer w.mu.Unlock()
 	return append([]string(nil), w.lines...)
 }
+
+func (w *wire) met(peer net.Addr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.from[peer.String()] = true
+}
+
+func (w *wire) peers() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.from))
+}
+
+// deadEnd is a SIP connection that takes everything and sends nothing.
+type deadEnd struct{ local net.Addr }
+
+func (d deadEnd) LocalAddr() net.Addr      { return d.local }
+func (deadEnd) WriteMsg(sip.Message) error { return nil }
+func (deadEnd) Ref(int) int                { return 1 }
+func (deadEnd) TryClose() (int, error)     { return 1, nil }
+func (deadEnd) Close() error               { return nil }
 
 func inviteResponse(message []byte) (callID string, status int, ok bool) {
 	rest, ok := bytes.CutPrefix(message, []byte("SIP/2.0 "))
