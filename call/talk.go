@@ -218,12 +218,11 @@ func (c *call) leaveBridge(ctx context.Context) error {
 	if c.bridge == nil {
 		return nil
 	}
-	bridge := c.bridge
+	if err := c.bridge.Destroy(ctx); err != nil {
+		return fmt.Errorf("call %s: leaving the bridge: %w", c.id, err) // the call's end tries again
+	}
 	c.bridge = nil
 	clear(c.bridged)
-	if err := bridge.Destroy(ctx); err != nil {
-		return fmt.Errorf("call %s: leaving the bridge: %w", c.id, err)
-	}
 	return nil
 }
 
