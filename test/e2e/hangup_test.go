@@ -381,6 +381,7 @@ func TestCallerHangsUp(t *testing.T) {
 			l.agentState(l.desk1(), queue.StateReady)
 		},
 	})
+	w.nothingLeft()
 }
 
 // The agents of these scenarios sit at phones that do as each scenario says.
@@ -516,6 +517,7 @@ func TestAgentOrLineOrWeHangUp(t *testing.T) {
 			v.wantEnd(call.TurnedAway, "nobody-signed-in", serviceDid, "caller: "+serviceDid)
 		},
 	})
+	w.nothingLeft()
 }
 
 // channelOf is the name of the caller's channel.
@@ -590,6 +592,7 @@ func TestRating(t *testing.T) {
 		}
 	}
 	together(t, w, scenarios)
+	w.nothingLeft()
 }
 
 // rates is a talk the agent ends, and the caller's answer to the question.
@@ -621,4 +624,204 @@ func (v *visit) rated(want call.Rated, heard ...string) {
 	if len(rated) != 1 || decoded[call.Rated](v.t, rated[0]) != want {
 		v.t.Errorf("the journal's rating is %s, want %+v", rated, want)
 	}
+}
+
+// Moments in which two things happen at once: nobody is cut off, kept busy or
+// left in silence.
+func TestTwoThingsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 90*time.Second, lanes(nil))
+	together(t, w, map[string]func(*lane){
+		"the caller hangs up as the agent answers": func(l *lane) {
+			const rings = 200 * time.Millisecond
+			desk := l.agent(l.desk1(), phone.AnswerAfter(rings))
+			for _, off := range []time.Duration{-10, 0, 3, 8, 15, 40} {
+				v := l.enters()
+				a := l.incoming(desk)
+				if err := a.WaitRinging(l.ctx); err != nil {
+					l.t.Fatal(err)
+				}
+				l.passes(rings + off*time.Millisecond)
+				v.hangup()
+				l.ended(a)
+				ended, told := v.end()
+				if ended.HungUp != callerPressed || ended.Result != call.Served && (ended.Result != call.Abandoned || ended.Reason != "wait") {
+					l.t.Errorf("hung up %d ms after the answer: %s (%s), %s\n%s", off, ended.Result, ended.Reason, ended.HungUp, told)
+				}
+				l.t.Logf("hung up %d ms after the answer: %s (%s)", off, ended.Result, ended.Reason)
+				l.agentState(l.desk1(), queue.StateReady)
+			}
+		},
+		"both hang up": func(l *lane) {
+			desk := l.agent(l.desk1(), phone.AnswerAfter(0))
+			for range 3 {
+				v, a := l.talks(desk)
+				done := make(chan error, 2)
+				for _, c := range []*phone.Call{v.call, a} {
+					go func() { done <- c.Hangup(l.ctx) }()
+				}
+				for range 2 {
+					<-done // whose BYE came second may be told that there is no call any more
+				}
+				ended, told := v.end()
+				if ended.Result != call.Served || ended.HungUp != callerPressed && ended.HungUp != agentPressed {
+					l.t.Errorf("the journal says %s (%s), %s\n%s", ended.Result, ended.Reason, ended.HungUp, told)
+				}
+				l.agentState(l.desk1(), queue.StateReady)
+			}
+		},
+		"the agent answers and hangs up at once": func(l *lane) {
+			desk := l.agent(l.desk1(), func(ctx context.Context, c *phone.Call) {
+				if c.Answer(ctx) == nil {
+					_ = c.Hangup(ctx) // an error would show as a call that goes on
+				}
+			})
+			v := l.enters()
+			a := l.incoming(desk)
+			l.ended(a)
+			asked := v.hears("rating.ask")
+			l.passes(500 * time.Millisecond)
+			desk.SetIncoming(nil)
+			if _, err := desk.Call(l.ctx, "*69"); err != nil {
+				l.t.Fatal(err)
+			}
+			voice := l.world.hears(v.call, "voice.agent", asked.At)
+			v.steady(v.hears("menu.main").At, voice.At)
+			v.hangup()
+			v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed,
+				"agent "+l.desk1()+": "+agentPressed, "agent "+l.desk1()+": "+serviceDid)
+		},
+		"Asterisk ends the ringing": func(l *lane) {
+			first := l.agent(l.desk1(), phone.RingForEver())
+			v := l.enters()
+			a := l.incoming(first)
+			if err := a.WaitRinging(l.ctx); err != nil {
+				l.t.Fatal(err)
+			}
+			second := l.agent(l.desk2(), phone.AnswerAfter(time.Second))
+			l.asteriskHangsUp("PJSIP/" + l.desk1() + "-")
+			l.ended(a)
+			b := l.incoming(second)
+			voice := v.hears("voice.agent")
+			l.t.Logf("the next phone rang %v after the first was silenced", b.Start().Sub(a.Times().Ended))
+			if late := b.Start().Sub(a.Times().Ended); late > time.Second {
+				l.t.Errorf("the next phone rang %v after the first was silenced", late)
+			}
+			v.steady(v.hears("menu.main").At, voice.At)
+			v.hangup()
+			v.keptPlace(v.wantEnd(call.Served, "talked", callerPressed, "caller: "+callerPressed, "agent "+l.desk2()+": "+serviceDid))
+		},
+		"an agent pauses while the phone rings": func(l *lane) {
+			first := l.agent(l.desk1(), phone.RingForEver())
+			v := l.enters()
+			a := l.incoming(first)
+			if err := a.WaitRinging(l.ctx); err != nil {
+				l.t.Fatal(err)
+			}
+			l.agent(l.desk2(), phone.AnswerAfter(0))
+			l.must("agent", "pause", l.desk1())
+			if end := l.ended(a); end.Reason != "CANCEL" {
+				l.t.Errorf("the ringing ended with %v, want CANCEL", end)
+			}
+			voice := v.hears("voice.agent")
+			v.steady(v.hears("menu.main").At, voice.At)
+			v.hangup()
+			v.keptPlace(v.wantEnd(call.Served, "talked", callerPressed, "caller: "+callerPressed, "agent "+l.desk2()+": "+serviceDid))
+		},
+		"the agent comes back twice, then too late": func(l *lane) {
+			desk := l.agent(l.desk1(), phone.AnswerAfter(0))
+			v, a := l.talks(desk)
+			for range 2 {
+				asked := v.left(a)
+				l.passes(500 * time.Millisecond)
+				var err error
+				if a, err = desk.Call(l.ctx, "*69"); err != nil {
+					l.t.Fatal(err)
+				}
+				l.world.hears(v.call, "voice.agent", asked.At)
+				l.agentState(l.desk1(), queue.StateTalking)
+				l.passes(500 * time.Millisecond)
+			}
+			v.left(a)
+			v.hangup()
+			v.end()
+			late, err := desk.Call(l.ctx, "*69")
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			l.world.hears(late, "agent.rejoin.none", 0)
+			l.ended(late)
+		},
+		"another agent keys the way back": func(l *lane) {
+			desk := l.agent(l.desk1(), phone.AnswerAfter(0))
+			other := l.desk(l.desk2(), nil)
+			v, a := l.talks(desk)
+			hangup(l.world, a)
+			v.hears("rating.ask")
+			c, err := other.Call(l.ctx, "*69")
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			l.world.hears(c, "agent.rejoin.none", 0)
+			v.key("rating.ask", "4")
+			v.hears("rating.thanks")
+			l.ended(v.call)
+			v.wantEnd(call.Served, "talked", agentPressed, "caller: "+serviceDid, "agent "+l.desk1()+": "+agentPressed)
+		},
+		"the caller leaves as the agent comes back": func(l *lane) {
+			desk := l.agent(l.desk1(), phone.AnswerAfter(0))
+			for range 3 {
+				v, a := l.talks(desk)
+				hangup(l.world, a)
+				v.hears("rating.ask")
+				back, err := desk.Dial(l.ctx, "*69")
+				if err != nil {
+					l.t.Fatal(err)
+				}
+				v.hangup()
+				end := l.ended(back) // whatever came first, the agent is not left in silence
+				l.t.Logf("the way back ended with %v", end)
+				ended, told := v.end()
+				if ended.Result != call.Served || ended.HungUp != agentPressed {
+					l.t.Errorf("the journal says %s (%s), %s\n%s", ended.Result, ended.Reason, ended.HungUp, told)
+				}
+				l.agentState(l.desk1(), queue.StateReady)
+			}
+		},
+	})
+	w.nothingLeft()
+}
+
+// left has the agent hang up and waits until the caller is asked for a rating.
+func (v *visit) left(a *phone.Call) ear.Heard {
+	v.t.Helper()
+	before := v.now()
+	hangup(v.world, a)
+	return v.world.hears(v.call, "rating.ask", before)
+}
+
+// nothingLeft waits until Asterisk has no channel and no bridge any more.
+func (w *world) nothingLeft() {
+	w.t.Helper()
+	var left string
+	defer func() {
+		if w.t.Failed() {
+			w.t.Logf("Asterisk has:\n%s", left)
+		}
+	}()
+	w.until("Asterisk still has channels or bridges", func() bool {
+		left = ""
+		for _, command := range []string{"core show channels concise", "bridge show all"} {
+			out, err := w.CLI(command)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			for line := range strings.Lines(out) {
+				if strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "Bridge-ID") {
+					left += line
+				}
+			}
+		}
+		return left == ""
+	})
 }

@@ -105,7 +105,6 @@ func TestAgentHold(t *testing.T) {
 			stopped := v.now()
 			second := l.agent(l.desk2(), phone.AnswerAfter(time.Second))
 			desk.StopSIP()
-			l.t.Logf("%s", v.entries(call.KindAgentLeft, 1).of(call.KindAgentLeft)[0].Data)
 			lost := v.hears("talk.line_lost")
 			l.t.Logf("the session was given up %.1f s after the phone's last word", (lost.At - stopped).Seconds())
 			next := l.incoming(second)
@@ -136,6 +135,7 @@ func TestAgentHold(t *testing.T) {
 			v.wantEnd(call.Served, "talked", callerPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+serviceDid)
 		},
 	})
+	w.nothingLeft()
 }
 
 // held puts the caller on hold and returns when the tone began, which must be

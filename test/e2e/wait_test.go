@@ -65,6 +65,7 @@ func TestWaitGoesFromAgentToAgentOnTheClock(t *testing.T) {
 		}
 	}
 	awayTooOften(t, w, away, "1002")
+	w.nothingLeft()
 }
 
 // onClock says that apologies began at 30, 60, 90 … s of a wait, and what
