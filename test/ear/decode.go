@@ -388,6 +388,7 @@ func (b *bank) push(block []int16) {
 	b.at = (b.at + 1) % hops
 }
 
+//go:norace
 func quiet(block []int16) bool {
 	for _, s := range block {
 		if s >= quietBelow || s <= -quietBelow {
@@ -397,6 +398,7 @@ func quiet(block []int16) bool {
 	return true
 }
 
+//go:norace
 func correlate(block []int16, cos, sin []float32) (re, im float32) {
 	cos, sin = cos[:len(block)], sin[:len(block)]
 	for i, s := range block {
@@ -408,6 +410,11 @@ func correlate(block []int16, cos, sin []float32) (re, im float32) {
 
 func (b *bank) silent() bool { return b.nothing >= hops }
 
+// amplitude, like all of the innermost arithmetic, is left out of the race
+// detector, which would make it eleven times as slow and a hundred phones deaf:
+// it only reads and writes what belongs to a decoder, under the decoder's lock.
+//
+//go:norace
 func (b *bank) amplitude(bin int) float64 {
 	if b.silent() {
 		return 0
