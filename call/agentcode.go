@@ -139,7 +139,7 @@ func (s *Service) carryOut(ctx context.Context, l *line, id string, action agent
 	agent, _ := s.queue.Agent(id)
 	switch {
 	case agent.State == action.never:
-		return "refused", l.Say(ctx, "error.sorry")
+		return "refused", l.Say(ctx, "agent.not_signed_in")
 	case slices.Contains(action.already, agent.State):
 		return "done", l.Say(ctx, action.said)
 	case action.frees && agent.State != queue.StateTalking && agent.State != queue.StateHold:

@@ -277,6 +277,9 @@ func (r *rules) menus(c *Config) {
 				r.wrong(keyPath, "%q is not a key of a phone; use 0 to 9, * or #", key)
 			}
 			r.action(c, keyPath, menu.Keys[key])
+			if id == m.Start && key == "1" && menu.Keys[key].Kind() == "emergency" {
+				r.wrong(keyPath, "a caller who is turned away leaves a message by 1; give the emergency another key")
+			}
 		}
 	}
 }

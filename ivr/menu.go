@@ -31,6 +31,7 @@ type Action struct {
 // Menu is one question with its keys.
 type Menu struct {
 	Prompts []string
+	Again   string // said before them to a caller who pressed nothing (C1); "": they are only repeated
 	Keys    map[rune]Action
 	Wait    time.Duration // after the prompts' end, before silence counts
 	Tries   int           // silences and wrong keys together, before Otherwise
@@ -98,7 +99,7 @@ func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
 			way.Action, way.Why = action, ByKey
 			return way, nil
 		case key == Silence:
-			lead, why = []string{"menu.again"}, BySilence
+			lead, why = menu.again(), BySilence
 		default:
 			lead = []string{"menu.wrong"}
 		}
@@ -107,6 +108,13 @@ func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
 		}
 	}
 	return menu.otherwise(ctx, p, way, ByLimit)
+}
+
+func (m Menu) again() []string {
+	if m.Again == "" {
+		return nil
+	}
+	return []string{m.Again}
 }
 
 func (m Menu) otherwise(ctx context.Context, p Phone, way Choice, why Why) (Choice, error) {

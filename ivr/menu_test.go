@@ -13,7 +13,7 @@ var tree = Menus{
 	Start: "main",
 	ByID: map[string]Menu{
 		"main": {
-			Prompts: []string{"menu.main"}, Tries: 3, Otherwise: Action{Do: DoQueue, Target: "service"},
+			Prompts: []string{"menu.main"}, Again: "menu.again", Tries: 3, Otherwise: Action{Do: DoQueue, Target: "service"},
 			Keys: map[rune]Action{
 				'1': {Do: DoMenu, Target: "bill"},
 				'2': {Do: DoInfo, Target: "menu.info.hours"},
@@ -23,7 +23,7 @@ var tree = Menus{
 			},
 		},
 		"bill": {
-			Prompts: []string{"menu.bill"}, Tries: 2, Otherwise: Action{Do: DoMessage},
+			Prompts: []string{"menu.bill"}, Again: "menu.again", Tries: 2, Otherwise: Action{Do: DoMessage},
 			Keys: map[rune]Action{'0': {Do: DoQueue, Target: "bills"}, '*': {Do: DoMenu, Target: "main"}},
 		},
 	},
@@ -92,6 +92,9 @@ func TestTurnedAway(t *testing.T) {
 			}
 			if want := "closed.hours message.offer?"; caller.heard[0] != want {
 				t.Errorf("heard %q first, want %q", caller.heard[0], want)
+			}
+			if slices.ContainsFunc(caller.heard, func(s string) bool { return strings.Contains(s, "menu.again") }) {
+				t.Error("a caller who is turned away was asked what we can do")
 			}
 			if slices.Contains(caller.heard, "menu.to_agent") {
 				t.Error("a person was promised to a caller who is turned away")

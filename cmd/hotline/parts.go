@@ -24,7 +24,7 @@ func menus(cfg *configs.Config) ivr.Menus {
 			keys[rune(key[0])] = menuAction(action)
 		}
 		tree.ByID[id] = ivr.Menu{
-			Prompts: []string{menu.Prompt}, Keys: keys,
+			Prompts: []string{menu.Prompt}, Again: "menu.again", Keys: keys,
 			Wait: menu.Timeout.Duration, Tries: menu.Tries, Otherwise: menuAction(menu.Otherwise),
 		}
 	}

@@ -132,7 +132,7 @@ func aDayByStarCodes(w *world) {
 	w.told(w.dialCode(desk, "*61731001"), "agent.signed_out")
 	w.state("1001", "offline")
 	w.told(w.dialCode(desk, "*61731001"), "agent.signed_out")
-	w.told(w.dialCode(desk, "*63731001"), "error.sorry") // ready for what, without signing in
+	w.told(w.dialCode(desk, "*63731001"), "agent.not_signed_in") // ready for what, without signing in
 	w.state("1001", "offline")
 	// Whoever knows the words hangs up over them, and is signed in all the same.
 	c = w.dialCode(desk, "*60731001")

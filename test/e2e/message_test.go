@@ -442,7 +442,7 @@ func TestTurnedAwayWithAReason(t *testing.T) {
 	hangUp(w, hasty)
 	w.ended(silent)
 	w.heard(silent, "greeting.evening", "greeting.company", "notice.recording", "closed.hours", "message.offer",
-		"menu.again", "closed.hours", "message.offer", "closing.day")
+		"closed.hours", "message.offer", "closing.day")
 	w.silences(silent, answeredAt(silent), silent.Since(silent.Times().Ended), seconds(5), seconds(5))
 	ended("13300000001", call.TurnedAway, "closed")
 
