@@ -33,41 +33,59 @@ const (
 	mostEvents   = 24
 )
 
-// The list that this prints with -v is the one in docs/benchmarks.md.
+// The lists that this prints with -v are those in docs/benchmarks.md.
 func TestWhatACallCosts(t *testing.T) {
+	t.Run("ended by the caller in the talk", func(t *testing.T) {
+		h, caller := talk(t)
+		caller.Bye()
+		h.wantCheap()
+	})
+	t.Run("ended by the agent, rated and closed", func(t *testing.T) {
+		h, caller := talk(t)
+		h.asterisk.At("PJSIP/1001")[0].Bye()
+		h.until("the rating is asked", func() bool { return played(caller, "rating.ask") })
+		caller.Press("5")
+		h.wantCheap()
+	})
+}
+
+// talk is a caller who has pressed a key in the menu, waited, and talks with an agent; everything is recorded.
+func talk(t *testing.T) (*hotline, *aritest.Channel) {
 	h := newHotline(t, 1)
 	h.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Answers, After: 20 * time.Millisecond})
 	if err := h.queue.SignIn("1001"); err != nil {
 		t.Fatal(err)
 	}
 	h.asterisk.ClearLog()
-
 	caller := h.asterisk.Arrive(aritest.Caller{Number: "13800138000", Args: []string{"in", "96196"}})
 	h.until("the menu plays", func() bool { return played(caller, "menu.main") })
 	h.leaveRawRecording()
 	caller.Press("0")
-	h.until("the agent is announced", func() bool { return played(caller, "agent.after") })
-	h.until("the agent's number has been said", func() bool { return count(h.asterisk.Sent(), "PlaybackFinished") >= 4 })
-	h.asterisk.At("PJSIP/1001")[0].Bye()
-	h.until("the rating is asked", func() bool { return played(caller, "rating.ask") })
-	caller.Press("5")
-	h.until("the call has ended", func() bool { return h.asterisk.Channels() == 0 && len(h.journal.ended()) == 1 })
+	h.until("the agent's number has been said", func() bool {
+		return played(caller, "agent.after") && count(h.asterisk.Sent(), "PlaybackFinished") == 4 // greeting, menu, tone, number
+	})
+	return h, caller
+}
 
+// wantCheap waits for the end of the call and counts what it has cost.
+func (h *hotline) wantCheap() {
+	h.t.Helper()
+	h.until("the call has ended", func() bool { return h.asterisk.Channels() == 0 && len(h.journal.ended()) == 1 })
 	ended := h.journal.ended()[0]
 	if ended.Result != call.Served || ended.Recording == nil || ended.Recording.File == "" {
-		t.Fatalf("the call ended as %+v with the recording %+v: the figures below are not those of a whole call", ended.Outcome, ended.Recording)
+		h.t.Fatalf("the call ended as %+v with the recording %+v: the figures are not those of a whole call", ended.Outcome, ended.Recording)
 	}
 	requests, events := h.asterisk.Requests(), h.asterisk.Sent()
-	t.Logf("%d requests:\n%s", len(requests), requestList(requests))
-	t.Logf("%d events: %s", len(events), strings.Join(events, ", "))
+	h.t.Logf("%d requests:\n%s", len(requests), requestList(requests))
+	h.t.Logf("%d events: %s", len(events), strings.Join(events, ", "))
 	if len(requests) > mostRequests {
-		t.Errorf("a call costs %d requests, want at most %d; somebody has added a command that every call pays for", len(requests), mostRequests)
+		h.t.Errorf("the call cost %d requests, want at most %d; somebody has added a command that every call pays for", len(requests), mostRequests)
 	}
 	if len(events) > mostEvents {
-		t.Errorf("a call costs %d events, want at most %d; is the event filter in force?", len(events), mostEvents)
+		h.t.Errorf("the call cost %d events, want at most %d; is the event filter in force?", len(events), mostEvents)
 	}
 	if n := h.asterisk.Bridges(); n != 0 {
-		t.Errorf("%d bridges are left", n)
+		h.t.Errorf("%d bridges are left", n)
 	}
 }
 
