@@ -56,6 +56,7 @@ type call struct {
 	bridged  map[*ari.Leg]bool
 	agent    *agentLeg // who talks or talked last; nil before the first
 	agents   []*agentLeg
+	offers   int // made so far, over all waits
 
 	recording  time.Time    // real clock: since when everything is recorded; zero when not
 	informed   bool         // heard something from the menu

@@ -21,7 +21,7 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 	c.line.forget()
 	ticket, err := c.queue.Join(queue.Caller{
 		ID: c.id, Queue: c.waiting.queue, Priority: c.waiting.priority,
-		Arrived: c.waiting.since, Head: c.waiting.head,
+		Arrived: c.waiting.since, Head: c.waiting.head, Offers: c.offers,
 	})
 	switch {
 	case errors.Is(err, queue.ErrNobodySignedIn):
@@ -160,6 +160,7 @@ func (c *call) lapsed(reason string) stage {
 // cannot be rung at all; the caller then keeps the place and goes to the next.
 func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	a := &agentLeg{Profile: o.Agent, offer: o}
+	c.offers = o.Number
 	leg, err := c.session.Create(ctx, ari.Dial{
 		Role:         "agent",
 		Endpoint:     c.endpoint(o.Agent.ID),

@@ -436,6 +436,10 @@ func TestAgentOrLineOrWeHangUp(t *testing.T) {
 			if joined := told.of(queue.KindJoined); len(joined) != 2 || !decoded[queue.Change](l.t, joined[1]).Head {
 				l.t.Errorf("the caller did not go to the head of the line: %v", joined)
 			}
+			offers := told.of(queue.KindOffered)
+			if first, last := decoded[queue.Change](l.t, offers[0]), decoded[queue.Change](l.t, offers[len(offers)-1]); first.Offer == last.Offer {
+				l.t.Errorf("two offers of one call have the name %q", first.Offer)
+			}
 			v.steady(lost.At, again.At)
 		},
 		"the agent hangs up": func(l *lane) {
