@@ -165,15 +165,15 @@ func judge(r role, f Facts) Ending {
 	}
 }
 
-// facts are what is known of a leg's end.
-func (c *call) facts(leg *ari.Leg) Facts { return facts(leg.Evidence(), c.o.RTPTimeout) }
+// agentFacts are what is known of an agent's end.
+func (c *call) agentFacts(a *agentLeg) Facts { return facts(a.leg.Evidence(), c.o.RTPTimeoutAgent) }
 
 // endings judges every leg that was part of a conversation with the caller.
 func (c *call) endings() []Ending {
-	all := []Ending{judge(role{"caller", CallerParty}, c.facts(c.caller))}
+	all := []Ending{judge(role{"caller", CallerParty}, facts(c.caller.Evidence(), c.o.RTPTimeout))}
 	for _, a := range c.agents {
 		if a.joined {
-			all = append(all, judge(a.role(), c.facts(a.leg)))
+			all = append(all, judge(a.role(), c.agentFacts(a)))
 		}
 	}
 	return all

@@ -43,7 +43,8 @@ type Options struct {
 	AfterRings      int           // rings before the answer, 1 to 3 (B1)
 	Record          bool          // whether calls are recorded
 	RecordingNotice string        // the prompt that tells the caller so
-	RTPTimeout      time.Duration // after so long without sound Asterisk ends a leg as a dead line
+	RTPTimeout      time.Duration // after so long without sound Asterisk ends a caller's leg as a dead line
+	RTPTimeoutAgent time.Duration // … and an agent's
 	RatingWait      time.Duration // for the rating's key (A11); 0: nobody is asked
 	MixTalk         bool          // every talk is mixed, never bridged natively: see docs/recording.md
 	Queues          map[string]QueueOptions

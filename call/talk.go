@@ -194,7 +194,7 @@ func (c *call) move(ctx context.Context, in, out []*ari.Leg) (err error) {
 // failed did not hang up, and the caller hears so and goes to the head of the
 // line (A5, B4).
 func (c *call) agentLeft(ctx context.Context, a *agentLeg) (stage, error) {
-	ending := judge(a.role(), c.facts(a.leg))
+	ending := judge(a.role(), c.agentFacts(a))
 	c.write(KindAgentLeft, AgentLeft{Agent: a.ID, Ending: ending}, AgentStream(a.ID))
 	c.endTalk(a)
 	if err := c.stopTone(ctx); err != nil {

@@ -52,17 +52,18 @@ type Listen struct {
 
 // Asterisk says where Asterisk is and how it is set up; its configuration files are rendered from this.
 type Asterisk struct {
-	Root           string   `yaml:"root"`             // where Asterisk's / is on this machine; empty: it runs in the machine's own
-	Dir            string   `yaml:"dir"`              // the instance's folder (etc run log spool lib raw moh), as Asterisk sees it
-	Prompts        string   `yaml:"prompts"`          // the prompts' folder (one folder per language in it), as Asterisk sees it
-	ARI            ARI      `yaml:"ari"`              // its HTTP interface
-	SIP            SIP      `yaml:"sip"`              // its SIP transport
-	RTP            Ports    `yaml:"rtp"`              // UDP ports for media, two per leg
-	Trunk          Trunk    `yaml:"trunk"`            // where callers come from
-	RTPTimeout     Duration `yaml:"rtp_timeout"`      // a leg that sends nothing for so long is ended as a dead line
-	RTPTimeoutHold Duration `yaml:"rtp_timeout_hold"` // the same for a leg that put us on hold
-	SessionExpires Duration `yaml:"session_expires"`  // SIP session timer: a peer that vanished is noticed within it
-	Net            Net      `yaml:"net"`              // what the dialplan does while the service is away
+	Root             string   `yaml:"root"`               // where Asterisk's / is on this machine; empty: it runs in the machine's own
+	Dir              string   `yaml:"dir"`                // the instance's folder (etc run log spool lib raw moh), as Asterisk sees it
+	Prompts          string   `yaml:"prompts"`            // the prompts' folder (one folder per language in it), as Asterisk sees it
+	ARI              ARI      `yaml:"ari"`                // its HTTP interface
+	SIP              SIP      `yaml:"sip"`                // its SIP transport
+	RTP              Ports    `yaml:"rtp"`                // UDP ports for media, two per leg
+	Trunk            Trunk    `yaml:"trunk"`              // where callers come from
+	RTPTimeout       Duration `yaml:"rtp_timeout"`        // a leg that sends nothing for so long is ended as a dead line
+	RTPTimeoutAgents Duration `yaml:"rtp_timeout_agents"` // the same for agents' phones, which are ours: the caller hears nothing for so long
+	RTPTimeoutHold   Duration `yaml:"rtp_timeout_hold"`   // the same for a leg that put us on hold
+	SessionExpires   Duration `yaml:"session_expires"`    // SIP session timer: a peer that vanished is noticed within it
+	Net              Net      `yaml:"net"`                // what the dialplan does while the service is away
 }
 
 // ARI is Asterisk's REST interface.

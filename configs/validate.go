@@ -160,6 +160,7 @@ func (r *rules) asterisk(a *Asterisk) {
 		}
 	}
 	r.lastsSeconds("asterisk.rtp_timeout", a.RTPTimeout, 5*time.Second, 10*time.Minute)
+	r.lastsSeconds("asterisk.rtp_timeout_agents", a.RTPTimeoutAgents, 5*time.Second, 10*time.Minute)
 	r.lastsSeconds("asterisk.rtp_timeout_hold", a.RTPTimeoutHold, a.RTPTimeout.Duration, time.Hour)
 	r.lastsSeconds("asterisk.session_expires", a.SessionExpires, 90*time.Second, time.Hour)
 	r.lastsSeconds("asterisk.net.try_every", a.Net.TryEvery, time.Second, 10*time.Second)

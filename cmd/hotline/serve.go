@@ -103,7 +103,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
 		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
-		RatingWait: ratingWait(cfg), RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, MixTalk: true, Queues: queuesOfCalls(cfg),
+		RatingWait: ratingWait(cfg), RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: true, Queues: queuesOfCalls(cfg),
 		Announcements: announcements(cfg), Announced: announced,
 		Now: clock.now, Logger: log, Registerer: reg,
 	})

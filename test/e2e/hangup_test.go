@@ -389,6 +389,7 @@ func TestAgentOrLineOrWeHangUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, time.Minute, lanes(func(cfg *configs.Config) {
 		cfg.Asterisk.RTPTimeout.Duration = 5 * time.Second
+		cfg.Asterisk.RTPTimeoutAgents.Duration = 5 * time.Second
 		cfg.Asterisk.RTPTimeoutHold.Duration = 5 * time.Second
 		cfg.Rating.Timeout.Duration = 3 * time.Second
 	}))

@@ -18,6 +18,7 @@ func TestAgentHold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4*time.Minute, lanes(func(cfg *configs.Config) {
 		cfg.Asterisk.RTPTimeout.Duration = 5 * time.Second
+		cfg.Asterisk.RTPTimeoutAgents.Duration = 5 * time.Second
 		cfg.Asterisk.RTPTimeoutHold.Duration = time.Minute
 		cfg.Asterisk.SessionExpires.Duration = 90 * time.Second
 	}))
