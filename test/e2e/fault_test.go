@@ -281,7 +281,9 @@ func TestAWrongPasswordIsWaitedFor(t *testing.T) {
 	*w.Config = right
 	w.serveAgain()
 	menu := w.hears(c, "menu.main", tone.At)
-	w.silences(c, tone.At, menu.At)
+	if quiet := c.Transcript().Silences(tone.At, menu.At, time.Second); len(quiet) > 0 {
+		t.Errorf("the caller heard nothing for a while on the way from the net to the menu: %v\nheard: %s", quiet, c.Transcript())
+	}
 }
 
 // countingDoor passes requests on to an address and counts them.
@@ -595,7 +597,9 @@ func (w *world) wholeVisit(number string, desk *phone.Phone) ear.Transcript {
 	if end := w.ended(c); end.By != phone.Them {
 		w.t.Errorf("the call was ended by %v, want the farewell's end", end)
 	}
-	w.silences(c, greeting.At, asked.At)
+	if quiet := c.Transcript().Silences(greeting.At, asked.At, time.Second); len(quiet) > 0 {
+		w.t.Errorf("the caller heard nothing for a while: %v\nheard: %s", quiet, c.Transcript())
+	}
 	return c.Transcript()
 }
 
