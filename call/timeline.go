@@ -3,6 +3,7 @@ package call
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,8 +12,10 @@ import (
 )
 
 // Timeline writes what happened in a call, a line per entry: the seconds
-// since the first one and a sentence.
+// since the first one and a sentence. The queue writes its entries beside the
+// call's, so they are put in the order of their times.
 func Timeline(w io.Writer, entries []journal.Entry) error {
+	entries = slices.SortedStableFunc(slices.Values(entries), func(a, b journal.Entry) int { return a.At.Compare(b.At) })
 	var start time.Time
 	for i, e := range entries {
 		if i == 0 {

@@ -255,7 +255,7 @@ func decoded[T any](t testing.TB, e journal.Entry) (data T) {
 func (v *visit) end() (call.Ended, story) {
 	v.t.Helper()
 	told := v.entries(call.KindEnded, 1)
-	return decoded[call.Ended](v.t, told[len(told)-1]), told
+	return decoded[call.Ended](v.t, told.of(call.KindEnded)[0]), told
 }
 
 // wantEnd compares how the call ended with what must be known of it. Each leg

@@ -90,8 +90,10 @@ func TestAgentHold(t *testing.T) {
 			}
 			toggled := v.now()
 			l.agentState(l.desk1(), queue.StateTalking)
-			v.resumed(a)
 			l.passes(time.Second)
+			if voices := v.call.Transcript().Of("voice.agent"); len(voices) == 0 || voices[len(voices)-1].End < toggled+seconds(0.5) {
+				l.t.Errorf("the caller does not hear the agent any more: %v", voices)
+			}
 			if tones := v.call.Transcript().Between(toggled+seconds(0.5), v.now()).Of(ear.HoldTone); len(tones) > 0 {
 				l.t.Errorf("the hold tone plays into the talk: %v", tones)
 			}
