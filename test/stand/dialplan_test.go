@@ -402,7 +402,9 @@ func TestRecordingBeginsInTheDialplan(t *testing.T) {
 // A line that dies without a word is noticed, also while nobody but Asterisk is there.
 func TestADeadLineEnds(t *testing.T) {
 	t.Parallel()
-	ast := stand.Asterisk(t, stand.Options{Configure: func(cfg *configs.Config) { cfg.Asterisk.RTPTimeout.Duration, cfg.Asterisk.RTPTimeoutAgents.Duration = 5*time.Second, 5*time.Second }})
+	ast := stand.Asterisk(t, stand.Options{Configure: func(cfg *configs.Config) {
+		cfg.Asterisk.RTPTimeout.Duration, cfg.Asterisk.RTPTimeoutAgents.Duration = 5*time.Second, 5*time.Second
+	}})
 	c := call(t, ast)
 	wantHeard(t, c, ear.HoldTone, 0, 5*time.Second)
 	c.Phone().Die()
