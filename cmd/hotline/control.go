@@ -88,9 +88,9 @@ func (s *controlServer) agent(id, verb, reason string) error {
 	}
 	switch verb {
 	case "sign-in":
-		return s.queue.SignIn(id)
+		return unlessDone(s.queue.SignIn(id))
 	case "sign-out":
-		return s.queue.SignOut(id)
+		return unlessDone(s.queue.SignOut(id))
 	case "pause":
 		return s.queue.Pause(id, reason)
 	case "ready":
@@ -98,6 +98,15 @@ func (s *controlServer) agent(id, verb, reason string) error {
 	default:
 		return fmt.Errorf("%q is nothing an agent can do: sign-in, sign-out, pause or ready", verb)
 	}
+}
+
+// unlessDone takes it for no mistake to sign in or out twice: only an agent
+// who is in already cannot sign in, and likewise out.
+func unlessDone(err error) error {
+	if errors.Is(err, queue.ErrTransition) {
+		return nil
+	}
+	return err
 }
 
 func (s *controlServer) setClock(at string) error {

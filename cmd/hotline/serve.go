@@ -86,6 +86,9 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 	defer lines.Stop()
+	if err := signBackIn(ctx, cfg, book.Reader(), lines, log); err != nil {
+		return err
+	}
 
 	link, err := ari.New(ari.Options{
 		URL: cfg.Asterisk.ARI.URL(), App: cfg.Asterisk.ARI.App,
@@ -228,18 +231,6 @@ func (w *changes) note(err error, count int) {
 	case err != nil:
 		w.missing += count
 	}
-}
-
-// lastAnnounced is what was in force when the service was last seen.
-func lastAnnounced(ctx context.Context, r *journal.Reader) ([]string, error) {
-	query := journal.Query{Stream: call.AnnounceStream, Newest: true, Limit: 1}
-	return journal.Fold(r.Read(ctx, query), nil, func(_ []string, e journal.Entry) []string {
-		var change call.Announced
-		if e.Decode(&change) != nil {
-			return nil
-		}
-		return change.All
-	})
 }
 
 // openLibrary opens the prompts and refuses to start without any of those
