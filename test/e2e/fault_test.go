@@ -540,11 +540,11 @@ func TestAFullDiskStopsNoCall(t *testing.T) {
 		t.Errorf("the service does not stop on a full disk: %v", err)
 	}
 	d.fill() // closing the journal has made some room
-	if err := w.Serve(w.ctx, stand.StartClock); err != nil {
+	if err := w.Launch(stand.StartClock); err != nil {
 		t.Fatal(err)
 	}
-	w.must("agent", "sign-in", "1001")
 	w.unready(`"asterisk":"connected"`, "full")
+	w.must("agent", "sign-in", "1001")
 	w.wholeVisit("13800000035", desk)
 	w.await("the agent is ready", func() bool { return w.stateOf("1001") == queue.StateReady })
 
