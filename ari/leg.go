@@ -145,6 +145,14 @@ func (l *Leg) Answered() bool {
 	return l.answered
 }
 
+// InStasis says whether the channel is in our hands: not with the dialplan, and
+// not on its way out.
+func (l *Leg) InStasis() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.inStasis
+}
+
 // Held says whether the phone has the call on hold.
 func (l *Leg) Held() bool {
 	l.mu.Lock()
@@ -354,6 +362,7 @@ func (s *Session) Create(ctx context.Context, d Dial) (*Leg, error) {
 	if err != nil {
 		s.disown(id)
 		leg.release()
+		s.link.clear(id, err)
 		return nil, err
 	}
 	leg.mu.Lock()

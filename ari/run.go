@@ -217,7 +217,8 @@ func (l *Link) deliver(id string, ev any) {
 func (l *Link) arrive(ev *stasisStart) {
 	if len(ev.Args) > 0 && ev.Args[0] == legMark {
 		l.met.unrouted.Inc()
-		l.log.Warn("a leg of ours entered Stasis but its call is over", "channel_id", ev.Channel.ID)
+		l.log.Warn("a leg of ours entered Stasis but its call is over; it is hung up", "channel_id", ev.Channel.ID)
+		l.hangUpStray(ev.Channel.ID)
 		return
 	}
 	a := Arrival{

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ import (
 // errShutdown is the cause with which a call's context ends when the service
 // stops: Asterisk keeps the call, and no ending is written.
 var errShutdown = errors.New("the service is shutting down")
+
+// stopping says whether ctx ended because the service stops.
+func stopping(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errShutdown) }
 
 // call is one caller's visit, from the first ring to its outcome. Only its
 // own goroutine touches it, except for what is said otherwise.
@@ -72,16 +76,18 @@ type waiting struct {
 	priority  int
 	emergency bool
 	since     time.Time // on the service's clock: the order in line
+	joined    time.Time // on the machine's clock: how long this wait lasts; zero before it
 	head      bool      // returns to the head of the line (B4)
 }
 
 // agentLeg is one agent's part in a call.
 type agentLeg struct {
 	queue.Profile
-	leg    *ari.Leg
-	offer  *queue.Offer // nil for one who came back by a star code
-	joined bool         // talked with the caller
-	parted bool         // … and the queue knows that it is over
+	leg       *ari.Leg
+	offer     *queue.Offer // nil for one who came back by a star code
+	connected bool         // the queue has given the call to the agent
+	joined    bool         // caller and agent have heard each other
+	parted    bool         // the queue knows that it is over
 }
 
 // stage is one part of a call's script: it returns the next part, or nil when
@@ -97,14 +103,25 @@ func (s *Service) serve(ctx context.Context, arrival ari.Arrival) {
 	c.ctx = ctx
 	c.log.Info("caller arrived", "channel_id", arrival.ChannelID)
 
-	var err error
-	for next := stage(c.ring); next != nil && err == nil; {
-		next, err = next(ctx)
-	}
-	if err = c.explained(ctx, err); err != nil && !callerGone(err) && ctx.Err() == nil {
+	err := c.explained(ctx, c.play(ctx))
+	if err != nil && !callerGone(err) && ctx.Err() == nil {
 		c.apologise(ctx, err)
 	}
 	c.end(ctx, err)
+}
+
+// play runs the script. A fault of ours in one call is that call's failure,
+// and no other's.
+func (c *call) play(ctx context.Context) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("call %s: in the stage %q: %v\n%s", c.id, c.stage, fault, debug.Stack())
+		}
+	}()
+	for next := stage(c.ring); next != nil && err == nil; {
+		next, err = next(ctx)
+	}
+	return err
 }
 
 // explained waits for the event behind a refused command: a caller who hangs
@@ -129,8 +146,8 @@ func (c *call) apologise(ctx context.Context, err error) {
 	c.log.Error("the call cannot go on; the caller hears an apology", "err", err)
 	ctx, cancel := context.WithTimeout(ctx, teardownLimit)
 	defer cancel()
-	if c.tone != nil {
-		_ = c.stopTone(ctx) // the apology is tried all the same
+	if err := c.stopTone(ctx); err != nil {
+		c.log.Warn("the apology may not be heard", "err", err)
 	}
 	if err := c.leaveBridge(ctx); err != nil {
 		c.log.Warn("the apology may not be heard", "err", err)
@@ -188,7 +205,13 @@ func (c *call) enter(stage string) {
 
 // write appends to the call's stream of the journal. A journal that cannot be
 // written does not stop a call: the call goes on, marked.
+//
+// A service that is shutting down writes nothing: whatever ends now ends for
+// this process, and not for the caller.
 func (c *call) write(kind string, data any, also ...string) {
+	if stopping(c.ctx) {
+		return
+	}
 	entry := journal.NewEntry(kind, data, append([]string{Stream(c.id)}, also...)...)
 	entry.At = c.now().UTC()
 	if _, err := c.journal.Append(context.WithoutCancel(c.ctx), entry); err != nil {
@@ -211,7 +234,7 @@ func (c *call) said(prompts []string) {
 func (c *call) end(ctx context.Context, err error) {
 	stage := c.stage
 	c.enter("")
-	if errors.Is(err, errShutdown) || errors.Is(context.Cause(ctx), errShutdown) {
+	if errors.Is(err, errShutdown) || stopping(ctx) {
 		c.session.Close()
 		return
 	}
@@ -265,10 +288,17 @@ func (c *call) letGo(ctx context.Context) {
 	}
 }
 
-// release hangs a leg up, if it is still there, and waits for its end.
+// release hangs a leg up, if it is still there and ours, and waits for its
+// end. A caller whom the dialplan has taken is left to its net.
 func (c *call) release(ctx context.Context, leg *ari.Leg) {
-	if leg.Context().Err() == nil {
+	switch {
+	case leg.Context().Err() != nil:
+	case leg.InStasis():
 		c.hangUp(ctx, leg, "the call is over")
+	default:
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, legEndGrace) // a leg that hangs up leaves Stasis first
+		defer cancel()
 	}
 	select {
 	case <-leg.Context().Done():

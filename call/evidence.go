@@ -101,6 +101,14 @@ func (f Facts) ended() time.Time {
 	return first
 }
 
+// order is when the leg's end began; a leg that is still there comes last.
+func (f Facts) order() time.Time {
+	if at := f.ended(); !at.IsZero() {
+		return at
+	}
+	return time.Unix(1<<60, 0)
+}
+
 // Q.850 causes that speak of a line and not of a person.
 const (
 	causeNoRTP            = 44 // Asterisk's rtp_timeout
@@ -181,6 +189,6 @@ func (c *call) endings() []Ending {
 
 // firstToLeave names who left first, which is what people ask.
 func firstToLeave(endings []Ending) string {
-	first := slices.MinFunc(endings, func(a, b Ending) int { return a.Facts.ended().Compare(b.Facts.ended()) })
+	first := slices.MinFunc(endings, func(a, b Ending) int { return a.Facts.order().Compare(b.Facts.order()) })
 	return fmt.Sprintf("%s %s (%s)", first.Who, first.How, first.Grade)
 }

@@ -17,7 +17,7 @@ type holdTone struct {
 	leg     *ari.Leg
 	list    func(elapsed time.Duration, first []string) []string // media from here on
 	started time.Time
-	playing *ari.Playback
+	lists   []*ari.Playback        // handed over and not seen to stop, the one that plays last
 	spoken  func(nth int) []string // what to add to the nth apology; nil or empty for nothing
 	nth     int                    // the apology to come, from 1
 	timer   *time.Timer
@@ -56,7 +56,7 @@ func (c *call) startTone(ctx context.Context, spoken func(nth int) []string, fir
 	if err != nil {
 		return fmt.Errorf("call %s: starting the hold tone: %w", c.id, err)
 	}
-	h.playing = playing
+	h.lists = append(h.lists, playing)
 	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
 	c.tone = h
 	return nil
@@ -130,12 +130,11 @@ func (h *holdTone) apologise(ctx context.Context) (said []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("speaking at apology %d: %w", nth, err)
 	}
+	h.lists = append(h.lists, playing)
 	if err := pause(ctx, time.Until(due)); err != nil {
 		return nil, err
 	}
-	old := h.playing
-	h.playing = playing
-	if err := old.Stop(ctx); err != nil {
+	if err := h.stopAllBut(ctx, 1); err != nil {
 		return nil, fmt.Errorf("ending the tone before apology %d: %w", nth, err)
 	}
 	h.late(max(time.Since(due), 0))
@@ -148,14 +147,31 @@ func (c *call) stopTone(ctx context.Context) error {
 		return nil
 	}
 	h := c.tone
+	if err := h.stopAllBut(ctx, 0); err != nil {
+		return fmt.Errorf("call %s: stopping the hold tone: %w", c.id, err)
+	}
 	c.tone = nil
 	h.forget()
 	lasted := time.Since(h.started)
 	c.write(KindTone, Tone{Seconds: lasted.Seconds(), Apologies: int(lasted / prompt.HoldEvery)})
-	if err := h.playing.Stop(ctx); err != nil {
-		return fmt.Errorf("call %s: stopping the hold tone: %w", c.id, err)
-	}
 	return pause(ctx, stopRest)
+}
+
+// stopAllBut stops the lists but the newest few. One that could not be stopped
+// is kept and tried again with the next: a tone that nobody ends would play for
+// its 20 minutes, and Asterisk lets a leg that plays into no bridge.
+func (h *holdTone) stopAllBut(ctx context.Context, newest int) error {
+	for len(h.lists) > newest {
+		err := h.lists[0].Stop(ctx)
+		if err != nil && ctx.Err() == nil {
+			err = h.lists[0].Stop(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		h.lists = h.lists[1:]
+	}
+	return nil
 }
 
 // forget stops the clock and leaves the sound to end with the leg.

@@ -130,7 +130,7 @@ func (l *line) left(ctx context.Context) error {
 // stopped ends a playback and reports why the conversation ended, if it did.
 // A caller who is gone has taken the playback along.
 func (l *line) stopped(ctx context.Context, playing *ari.Playback) error {
-	if l.leg.Context().Err() == nil {
+	if l.leg.Context().Err() == nil && !stopping(ctx) {
 		if err := playing.Stop(context.WithoutCancel(ctx)); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("stopping a prompt: %w", err)
 		}
@@ -154,7 +154,7 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
 		}
-		return nil, fmt.Errorf("playing %v: %w", prompts, err)
+		return nil, fmt.Errorf("playing %s and what follows: %w", prompts[0], err)
 	}
 	return playing, nil
 }

@@ -14,13 +14,10 @@ type metrics struct {
 	apologyLate prometheus.Histogram
 	active      *prometheus.GaugeVec
 	ended       *prometheus.CounterVec
-	wait        *prometheus.HistogramVec
-	served      *prometheus.CounterVec
 	unjournaled prometheus.Counter
-	targets     map[string]time.Duration // service level by queue
 }
 
-func newMetrics(reg prometheus.Registerer, targets map[string]time.Duration) *metrics {
+func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		rings: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "hotline_rings_before_answer", Help: "Rings a caller heard begin before the answer (B1: at most 3).",
@@ -43,20 +40,12 @@ func newMetrics(reg prometheus.Registerer, targets map[string]time.Duration) *me
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hotline_calls_total", Help: "Calls that ended, by result and reason.",
 		}, []string{"result", "reason"}),
-		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "hotline_wait_seconds", Help: "How long callers waited in line, by queue and whether they were served.",
-			Buckets: []float64{1, 5, 10, 20, 30, 60, 120, 300, 600, 1800},
-		}, []string{"queue", "end"}),
-		served: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hotline_service_level_total", Help: "Callers served, by queue and whether within the queue's target (E2).",
-		}, []string{"queue", "within"}),
 		unjournaled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hotline_unjournaled_entries_total", Help: "Entries of calls that the journal did not take.",
 		}),
-		targets: targets,
 	}
 	if reg != nil {
-		reg.MustRegister(m.rings, m.breaches, m.firstSound, m.apologyLate, m.active, m.ended, m.wait, m.served, m.unjournaled)
+		reg.MustRegister(m.rings, m.breaches, m.firstSound, m.apologyLate, m.active, m.ended, m.unjournaled)
 	}
 	return m
 }
@@ -66,17 +55,4 @@ func (m *metrics) answered(after time.Duration) {
 	if late(after) {
 		m.breaches.Inc()
 	}
-}
-
-func (m *metrics) connected(queue string, waited time.Duration) {
-	m.wait.WithLabelValues(queue, "served").Observe(waited.Seconds())
-	within := "no"
-	if target := m.targets[queue]; target == 0 || waited <= target {
-		within = "yes"
-	}
-	m.served.WithLabelValues(queue, within).Inc()
-}
-
-func (m *metrics) abandoned(queue string, waited time.Duration) {
-	m.wait.WithLabelValues(queue, "abandoned").Observe(waited.Seconds())
 }

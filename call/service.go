@@ -18,9 +18,11 @@ import (
 	"hotline/recordings"
 )
 
-// Journal takes entries; an error means that they were not kept.
+// Journal takes entries; an error means that they were not kept. What is
+// appended durably is flushed to the disk on return: a promise to the caller.
 type Journal interface {
 	Append(ctx context.Context, entries ...journal.Entry) (last int64, err error)
+	AppendDurable(ctx context.Context, entries ...journal.Entry) (last int64, err error)
 }
 
 // Options are the parts a Service is made of. All are required unless said
@@ -58,9 +60,8 @@ type Options struct {
 
 // QueueOptions is what a call needs to know about a queue.
 type QueueOptions struct {
-	Name          string        // what an agent's phone shows
-	ServiceLevel  time.Duration // the target; 0: none
-	PositionEvery int           // position and estimate at every n-th apology; 0: never
+	Name          string // what an agent's phone shows
+	PositionEvery int    // position and estimate at every n-th apology; 0: never
 }
 
 // Service serves every caller who arrives.
@@ -93,16 +94,12 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	targets := map[string]time.Duration{}
-	for id, q := range o.Queues {
-		targets[id] = q.ServiceLevel
-	}
 	s := &Service{
 		o: o, log: o.Logger, now: o.Now,
 		link: o.Link, queue: o.Queue, journal: o.Journal,
 		calendar: o.Calendar, menus: o.Menus, messages: o.Messages,
 		library: o.Library, speech: o.Speech, recordings: o.Recordings,
-		metrics: newMetrics(o.Registerer, targets),
+		metrics: newMetrics(o.Registerer),
 		pins:    pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
 		byBack:  map[string]func(ari.Arrival){},
 	}

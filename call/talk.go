@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,26 +36,25 @@ var scenes = map[sceneChange]scene{
 	{onHold.name, ari.Resumed}: talking,
 }
 
-// connect joins the caller with the agent who answered: the tone stops, both
-// are in the bridge, and the agent's number is said inside it (C9), where it
-// delays nobody.
+// connect gives the call to the agent who answered.
 func (c *call) connect(a *agentLeg) stage {
-	return func(ctx context.Context) (stage, error) {
-		c.enter("talk")
-		c.agent = a
-		a.joined = true
-		c.metrics.connected(c.waiting.queue, c.now().Sub(c.waiting.since))
-		if err := c.settle(ctx, talking); err != nil {
-			return nil, err
-		}
-		c.write(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: c.now().Sub(c.waiting.since).Seconds()}, AgentStream(a.ID))
-		c.introduce(ctx, a)
-		return c.talk, nil
-	}
+	a.connected = true
+	c.agent = a
+	return c.talk
 }
 
-// introduce says "agent 789 at your service" in the bridge.
-func (c *call) introduce(ctx context.Context, a *agentLeg) {
+// met is called when caller and agent hear each other for the first time. The
+// agent's number is said inside the bridge (C9), where it delays nobody.
+func (c *call) met(ctx context.Context, a *agentLeg) {
+	if a.joined {
+		return
+	}
+	a.joined = true
+	if a.offer == nil {
+		c.write(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, AgentStream(a.ID))
+		return
+	}
+	c.write(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: time.Since(c.waiting.joined).Seconds()}, AgentStream(a.ID))
 	prompts := c.speech.Agent(a.Number)
 	c.said(prompts)
 	if _, err := c.bridge.Play(ctx, c.line.files(prompts)); err != nil {
@@ -62,11 +62,12 @@ func (c *call) introduce(ctx context.Context, a *agentLeg) {
 	}
 }
 
-// talk is the conversation: scenes follow one another until the agent leaves
-// or the caller does.
+// talk is the conversation: the tone stops, both are in the bridge, and scenes
+// follow one another until the agent leaves or the caller does.
 func (c *call) talk(ctx context.Context) (stage, error) {
-	now := talking
-	agent := c.agent
+	agent, want := c.agent, talking
+	c.enter(stageOf(want))
+	again := c.reach(ctx, want)
 	for {
 		select {
 		case <-ctx.Done():
@@ -75,6 +76,9 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 		case <-agent.leg.Context().Done():
 			return c.agentLeft(ctx, agent)
 
+		case <-again:
+			again = c.reach(ctx, want)
+
 		case <-c.tone.tick():
 			if _, err := c.tone.apologise(ctx); err != nil {
 				c.log.Warn("the hold tone could not be renewed", "err", err)
@@ -82,21 +86,20 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 
 		case <-c.session.Wake():
 			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
-				want, known := scenes[sceneChange{now.name, event.Kind}]
+				next, known := scenes[sceneChange{want.name, event.Kind}]
 				if !known || event.Leg != agent.leg {
 					continue
 				}
-				if err := c.change(ctx, agent, want); err != nil {
-					return nil, err
-				}
-				now = want
+				want = next
+				c.changed(agent, want)
+				again = c.reach(ctx, want)
 			}
 		}
 	}
 }
 
-// change moves to another scene, and tells the queue and the journal.
-func (c *call) change(ctx context.Context, a *agentLeg, want scene) error {
+// changed tells the queue and the journal that another scene is wanted.
+func (c *call) changed(a *agentLeg, want scene) {
 	c.enter(stageOf(want))
 	if want.tone {
 		c.noteAgent(a, c.queue.Hold(a.ID, c.id))
@@ -104,7 +107,6 @@ func (c *call) change(ctx context.Context, a *agentLeg, want scene) error {
 		c.noteAgent(a, c.queue.Resume(a.ID, c.id))
 	}
 	c.write(KindScene, Scene{Scene: want.name, Agent: a.ID})
-	return c.settle(ctx, want)
 }
 
 func stageOf(s scene) string {
@@ -114,21 +116,23 @@ func stageOf(s scene) string {
 	return "talk"
 }
 
-// settle converges on a scene. An agent's leg that ends in the middle of it is
-// no failure of ours: talk sees the end and answers it.
-func (c *call) settle(ctx context.Context, want scene) error {
+// sceneRetry is how soon a scene that Asterisk refused is tried again.
+const sceneRetry = 500 * time.Millisecond
+
+// reach converges on a scene. What Asterisk refuses does not end a talk: it
+// goes on as it is, and the returned channel says when to try again. A leg's
+// end in the middle of it is seen and answered by talk.
+func (c *call) reach(ctx context.Context, want scene) (again <-chan time.Time) {
 	err := c.converge(ctx, want)
-	if err == nil || context.Cause(ctx) != nil {
-		return err
-	}
-	grace, cancel := context.WithTimeout(ctx, legEndGrace)
-	defer cancel()
-	select {
-	case <-c.agent.leg.Context().Done():
+	switch {
+	case err == nil && want == talking:
+		c.met(ctx, c.agent)
 		return nil
-	case <-grace.Done():
-		return err
+	case err == nil, ctx.Err() != nil, c.agent.leg.Context().Err() != nil:
+		return nil
 	}
+	c.log.Warn("the scene is not reached and tried again", "scene", want.name, "err", err)
+	return time.After(sceneRetry)
 }
 
 // legEndGrace is how much later than a refused command the event may come
@@ -203,13 +207,13 @@ func (c *call) agentLeft(ctx context.Context, a *agentLeg) (stage, error) {
 	if err := c.leaveBridge(ctx); err != nil {
 		return nil, err
 	}
-	if ending.Who == AgentParty && ending.How == Pressed {
+	if ending.Who == AgentParty && ending.How == Pressed && a.joined {
 		return c.rate, nil
 	}
 	if err := c.line.Say(ctx, "talk.line_lost"); err != nil {
 		return nil, err
 	}
-	c.waiting.head = true
+	c.waiting.head, c.waiting.joined = true, time.Time{}
 	return c.wait, nil
 }
 
@@ -233,21 +237,18 @@ func (c *call) welcomeBack(arrival ari.Arrival) stage {
 		c.enter("talk")
 		a := &agentLeg{Profile: c.agent.Profile, leg: c.session.Adopt(arrival)}
 		c.agents = append(c.agents, a)
-		if err := a.leg.Answer(ctx); err != nil {
+		if err := errors.Join(a.leg.Subscribe(ctx), a.leg.Answer(ctx)); err != nil {
 			c.log.Warn("the agent could not come back", "agent_id", a.ID, "err", err)
 			return c.rate, nil
 		}
-		a.joined = true
 		c.noteAgent(a, c.queue.Rejoin(a.ID, c.id))
-		c.agent = a
-		c.write(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, AgentStream(a.ID))
-		return c.talk, c.settle(ctx, talking)
+		return c.connect(a), nil
 	}
 }
 
 // endTalk tells the queue, once, that the agent's part in this call is over.
 func (c *call) endTalk(a *agentLeg) {
-	if a.joined && !a.parted {
+	if a.connected && !a.parted {
 		a.parted = true
 		c.noteAgent(a, c.queue.EndTalk(a.ID, c.id))
 	}

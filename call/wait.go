@@ -15,7 +15,7 @@ import (
 // agent, or with a spoken reason why there is none.
 func (c *call) wait(ctx context.Context) (stage, error) {
 	c.enter("wait")
-	if reason, _ := c.closed(); reason != "" && !c.waiting.emergency && !c.waiting.head {
+	if c.shutOut() {
 		return c.closing(), nil // closing time came while the caller was in the menu
 	}
 	c.line.forget()
@@ -31,16 +31,27 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 	case err != nil:
 		return nil, fmt.Errorf("call %s: joining queue %s: %w", c.id, c.waiting.queue, err)
 	}
-	since := time.Now()
+	if c.shutOut() { // … or in this very moment, when the queue was closed before we joined it
+		ticket.Leave(queue.LapseClosing)
+		return c.closing(), nil
+	}
+	if c.waiting.joined.IsZero() {
+		c.waiting.joined = time.Now()
+	}
 	if err := c.keepTone(ctx, ticket); err != nil {
-		ticket.Leave("failed")
+		if !stopping(ctx) {
+			ticket.Leave("failed")
+		}
 		return nil, err
 	}
-	next, err := c.untilServed(ctx, ticket)
-	if err != nil {
-		c.metrics.abandoned(c.waiting.queue, time.Since(since))
-	}
-	return next, err
+	return c.untilServed(ctx, ticket)
+}
+
+// shutOut says whether closing time sends this caller away: not an emergency,
+// and not one who was already talking when the agent's line broke.
+func (c *call) shutOut() bool {
+	reason, _ := c.closed()
+	return reason != "" && !c.waiting.emergency && !c.waiting.head
 }
 
 // keepTone starts the hold tone, or lets the one go on that the caller hears
@@ -86,13 +97,15 @@ func (c *call) positions(ticket *queue.Ticket) func(nth int) []string {
 func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, error) {
 	var ringing *agentLeg
 	leave := func(reason string) {
-		c.cancelOffer(ctx, ringing)
 		ticket.Leave(reason)
+		c.cancelOffer(ctx, ringing)
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			leave("abandoned")
+			if !stopping(ctx) { // Asterisk keeps the caller and the phone that rings
+				leave("abandoned")
+			}
 			return nil, context.Cause(ctx)
 
 		case offer := <-ticket.Offers():
@@ -147,7 +160,7 @@ func withdrawn(a *agentLeg) <-chan struct{} {
 // it takes its place again, and the apology's clock goes on (C3).
 func (c *call) lapsed(reason string) stage {
 	switch {
-	case reason == queue.LapseUnreported, reason == queue.LapseClosing && c.waiting.emergency:
+	case reason == queue.LapseUnreported, reason == queue.LapseClosing && !c.shutOut():
 		return c.wait
 	case reason == queue.LapseClosing:
 		return c.closing()
@@ -161,7 +174,8 @@ func (c *call) lapsed(reason string) stage {
 func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	a := &agentLeg{Profile: o.Agent, offer: o}
 	c.offers = o.Number
-	leg, err := c.session.Create(ctx, ari.Dial{
+	// Whether the leg is made must be known, even if the caller leaves meanwhile.
+	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
 		Role:         "agent",
 		Endpoint:     c.endpoint(o.Agent.ID),
 		CallerName:   c.shownToAgent(),
@@ -171,6 +185,9 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 		a.leg = leg
 		c.agents = append(c.agents, a)
 		err = leg.Dial(ctx, o.RingTimeout)
+	}
+	if err != nil && ctx.Err() != nil {
+		return a // the wait is over, and ends this offer with it
 	}
 	if err != nil {
 		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
@@ -182,8 +199,8 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	}
 	if c.bridge == nil {
 		// Made while the phone rings, so that the answer finds it ready.
-		if c.bridge, err = c.session.Bridge(ctx, c.bridgeKind()); err != nil {
-			c.log.Error("no bridge for the call", "err", err)
+		if c.bridge, err = c.session.Bridge(context.WithoutCancel(ctx), c.bridgeKind()); err != nil {
+			c.log.Warn("no bridge for the call yet", "err", err) // the answer tries again
 		}
 	}
 	return a
@@ -222,7 +239,9 @@ func (c *call) cancelOffer(ctx context.Context, a *agentLeg) {
 		return
 	}
 	a.offer.Failed(queue.Cancelled)
-	c.hangUp(ctx, a.leg, "the offer is withdrawn")
+	if a.leg != nil {
+		c.hangUp(ctx, a.leg, "the offer is withdrawn")
+	}
 }
 
 // hangUp ends a leg, whether or not the caller is still there.
@@ -234,6 +253,6 @@ func (c *call) hangUp(ctx context.Context, leg *ari.Leg, why string) {
 
 // shownToAgent is what an agent's phone displays: the queue and the wait.
 func (c *call) shownToAgent() string {
-	waited := c.now().Sub(c.waiting.since).Round(time.Second)
+	waited := time.Since(c.waiting.joined).Round(time.Second)
 	return fmt.Sprintf("%s %d:%02d", c.queueName(c.waiting.queue), int(waited.Minutes()), int(waited.Seconds())%60)
 }

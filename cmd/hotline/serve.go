@@ -123,8 +123,17 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	health := &health{link: link, journal: book}
 
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return link.Run(running) })
-	group.Go(func() error { return calls.Run(running) })
+	// The link outlives the calls: those that are just ending hear Asterisk out.
+	linked, unlink := context.WithCancel(context.WithoutCancel(running))
+	defer unlink()
+	group.Go(func() error {
+		err := link.Run(linked)
+		if running.Err() != nil {
+			return context.Cause(running)
+		}
+		return err
+	})
+	group.Go(func() error { defer unlink(); return calls.Run(running) })
 	group.Go(func() error { return serveHTTP(running, metrics, health.handler(reg)) })
 	group.Go(func() error {
 		return serveHTTP(running, control, (&controlServer{queue: lines, calls: calls, clock: clock, zone: cfg.Service.Timezone.Location}).handler())
