@@ -324,6 +324,10 @@ func (b *book) Append(_ context.Context, entries ...journal.Entry) (int64, error
 	return int64(len(b.entries)), nil
 }
 
+func (b *book) AppendDurable(ctx context.Context, entries ...journal.Entry) (int64, error) {
+	return b.Append(ctx, entries...)
+}
+
 // ended are the calls' last entries.
 func (b *book) ended() (list []call.Ended) {
 	b.mu.Lock()

@@ -14,6 +14,8 @@ func (c *call) conclude(stage string, err error) Outcome {
 	switch {
 	case c.talked():
 		return Outcome{Served, "talked"}
+	case errors.Is(err, errNotKept):
+		return Outcome{Failed, failure(err)}
 	case c.left != nil:
 		return Outcome{Messaged, c.left.Reason}
 	case err != nil && !callerGone(err):
@@ -47,6 +49,8 @@ func callerGone(err error) bool {
 func failure(err error) string {
 	var fault *ari.Error
 	switch {
+	case errors.Is(err, errNotKept):
+		return "message-not-kept"
 	case errors.As(err, &fault) && fault.Unavailable():
 		return "asterisk-unavailable"
 	case errors.As(err, &fault):

@@ -2,9 +2,12 @@ package call
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"hotline/ivr"
+	"hotline/journal"
 	"hotline/recordings"
 )
 
@@ -55,28 +58,55 @@ func (c *call) finishRecording(ctx context.Context) *RecordingEnded {
 	return kept
 }
 
-// keepMessage files a message and journals it (A4). A number alone is a
-// message too.
-func (c *call) keepMessage(ctx context.Context, m ivr.Message, reason string) {
-	left := LeftMessage{
-		Number: m.Number, Confirmed: m.Confirmed, Seconds: m.Duration.Seconds(), Reason: reason,
-		File: c.messageFile(context.WithoutCancel(ctx), m.Recording),
+// errNotKept says that a message is not safe: its caller must not be told
+// that it is saved.
+var errNotKept = errors.New("the message is not kept")
+
+// keepMessage files a message and journals it (A4). A number that the caller
+// confirmed is a message too. Both are on the disk when it returns nil;
+// otherwise the error is errNotKept, already logged with where the sound is.
+func (c *call) keepMessage(ctx context.Context, m ivr.Message, reason string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
+	defer cancel()
+	file, length, err := c.fileMessage(ctx, m)
+	if file == "" && !m.Confirmed {
+		return c.notKept(file, err)
 	}
-	c.left = &left
-	c.write(KindMessage, left)
+	c.left = &LeftMessage{Number: m.Number, Confirmed: m.Confirmed, Seconds: length.Seconds(), Reason: reason, File: file}
+	entry := journal.NewEntry(KindMessage, c.left, Stream(c.id))
+	entry.At = c.now().UTC()
+	if _, failed := c.journal.AppendDurable(ctx, entry); failed != nil {
+		c.unrecorded = failed
+		c.metrics.unjournaled.Inc()
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		return c.notKept(file, err)
+	}
+	return nil
 }
 
-// messageFile is where a message is kept from now on; "" when nothing was
-// said and only the number is left.
-func (c *call) messageFile(ctx context.Context, recording string) string {
-	if recording == "" {
-		return ""
+func (c *call) notKept(file string, err error) error {
+	c.log.Error("a message is not kept safely; look after its file", "file", file, "err", err)
+	return fmt.Errorf("call %s: %w: %w", c.id, errNotKept, err)
+}
+
+// fileMessage is where what the caller said is kept from now on, and how long
+// it is; "" when nothing was said and only the number is left. Where a file
+// cannot be moved it stays where Asterisk recorded it.
+func (c *call) fileMessage(ctx context.Context, m ivr.Message) (file string, length time.Duration, err error) {
+	if m.Recording == "" {
+		return "", 0, nil
 	}
-	recorded := c.o.MessageFile(recording)
+	recorded := c.o.MessageFile(m.Recording)
 	kept, err := c.recordings.KeepMessage(ctx, recorded, c.id)
-	if err != nil {
-		c.log.Error("a message stays where Asterisk recorded it", "err", err)
-		return recorded
+	switch {
+	case errors.Is(err, recordings.ErrMissing), errors.Is(err, recordings.ErrEmpty):
+		return "", 0, err
+	case err != nil:
+		return recorded, m.Duration, err
+	case m.Duration == 0: // not told by Asterisk
+		return kept.Path, kept.Duration, nil
 	}
-	return kept.Path
+	return kept.Path, m.Duration, nil
 }
