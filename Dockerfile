@@ -16,6 +16,6 @@ USER 65532:65532
 ENV HOTLINE_CONFIG=/etc/hotline/hotline.yaml
 WORKDIR /var/lib/hotline
 VOLUME /var/lib/hotline
-EXPOSE 8080 9090
+EXPOSE 9090
 ENTRYPOINT ["/hotline"]
 CMD ["serve"]

@@ -36,7 +36,6 @@ type Config struct {
 // Service says who is being called.
 type Service struct {
 	Number     string   `yaml:"number"`      // the hotline's own number, digits only
-	Company    string   `yaml:"company"`     // the company's name as agents' phones show it
 	Language   Language `yaml:"language"`    // the prompts' language
 	Timezone   Timezone `yaml:"timezone"`    // IANA name; greetings and hours are told by it
 	StateDir   string   `yaml:"state_dir"`   // journal, recordings, messages, control socket; relative to the working directory
@@ -46,7 +45,6 @@ type Service struct {
 
 // Listen holds the addresses the service itself listens on.
 type Listen struct {
-	Web     netip.AddrPort `yaml:"web"`
 	Metrics netip.AddrPort `yaml:"metrics"` // /metrics, /healthz, /readyz
 }
 

@@ -65,7 +65,7 @@ func TestWhatIsLeftOutIsAsShipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	shipped := Default()
-	if cfg.Service.Number != "12345" || cfg.Service.Company != "示例热线" {
+	if cfg.Service.Number != "12345" || cfg.Service.Timezone.String() != "Asia/Urumqi" {
 		t.Errorf("service is %+v", cfg.Service)
 	}
 	if cfg.Service.Codec != shipped.Service.Codec || !reflect.DeepEqual(cfg.Asterisk, shipped.Asterisk) || !reflect.DeepEqual(cfg.Hours, shipped.Hours) {

@@ -299,7 +299,7 @@ func (d *decoder) text(n ast.Node, into encoding.TextUnmarshaler, at position, p
 // advice says what would be right for the types of the standard library, whose own errors only say what is wrong.
 func advice(into any, s string, err error) string {
 	if fmt.Sprintf("%T", into) == "*netip.AddrPort" {
-		return fmt.Sprintf("%q is not an address with a port; use for example 127.0.0.1:8080", s)
+		return fmt.Sprintf("%q is not an address with a port; use for example 127.0.0.1:9090", s)
 	}
 	return err.Error()
 }

@@ -138,7 +138,6 @@ func (r *rules) lastsSeconds(path string, value Duration, low, high time.Duratio
 
 func (r *rules) service(c *Config) {
 	r.matches("service.number", c.Service.Number, number, "use 2 to 15 digits, for example 96196")
-	r.text("service.company", c.Service.Company, 60)
 	if strings.TrimSpace(c.Service.StateDir) == "" {
 		r.wrong("service.state_dir", "is missing; use a folder, for example /var/lib/hotline")
 	}
@@ -186,7 +185,6 @@ type bound struct {
 
 func (c *Config) bound() []bound {
 	return []bound{
-		{"listen.web", c.Listen.Web, false},
 		{"listen.metrics", c.Listen.Metrics, false},
 		{"asterisk.ari.bind", c.Asterisk.ARI.Bind, false},
 		{"asterisk.sip.bind", c.Asterisk.SIP.Bind, true},
@@ -197,7 +195,7 @@ func (r *rules) addresses(c *Config) {
 	taken := map[string]string{}
 	for _, b := range c.bound() {
 		if !b.addr.IsValid() || b.addr.Port() == 0 {
-			r.wrong(b.path, "%s has no port of its own; use for example 127.0.0.1:8080", b.addr)
+			r.wrong(b.path, "%s has no port of its own; use for example 127.0.0.1:9090", b.addr)
 			continue
 		}
 		key := fmt.Sprint(b.addr, b.udp)

@@ -22,7 +22,7 @@ const instances = "/srv/hotline"
 // clears away what a killed test left running in it.
 const (
 	firstPort = 20000
-	blockSize = 600 // SIP, ARI, web, metrics and some to spare, then two for each of 290 legs
+	blockSize = 600 // SIP, ARI, metrics and some to spare, then two for each of 290 legs
 	blocks    = 21
 	reserved  = 20
 )
@@ -97,8 +97,7 @@ func (b *block) unused() bool {
 func (b *block) assign(cfg *configs.Config) {
 	cfg.Asterisk.SIP.Bind = b.port(0)
 	cfg.Asterisk.ARI.Bind = b.port(1)
-	cfg.Listen.Web = b.port(2)
-	cfg.Listen.Metrics = b.port(3)
+	cfg.Listen.Metrics = b.port(2)
 	cfg.Asterisk.RTP = configs.Ports{From: b.port(reserved).Port(), To: b.port(blockSize - 1).Port()}
 }
 
