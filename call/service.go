@@ -48,6 +48,7 @@ type Options struct {
 	RTPTimeout      time.Duration // after so long without sound Asterisk ends a caller's leg as a dead line
 	RTPTimeoutAgent time.Duration // … and an agent's
 	RatingWait      time.Duration // for the rating's key (A11); 0: nobody is asked
+	RatingTries     int           // how often a caller who presses wrong keys is asked; 0: once
 	MixTalk         bool          // every talk is mixed, never bridged natively: see docs/recording.md
 	Queues          map[string]QueueOptions
 	Announcements   []Announcement // what the operator can put in force

@@ -203,7 +203,7 @@ func (c *call) rate(ctx context.Context) (stage, error) {
 func (c *call) askAndClose(ctx context.Context) error {
 	var thanks []string
 	if c.o.RatingWait > 0 {
-		rating, err := ivr.Rate(ctx, c.line, c.o.RatingWait)
+		rating, err := ivr.Rate(ctx, c.line, c.o.RatingWait, c.o.RatingTries)
 		c.write(KindRated, Rated{Score: rating.Score, Outcome: rating.Outcome}, AgentStream(c.agent.ID))
 		if err != nil {
 			return err

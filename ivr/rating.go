@@ -11,12 +11,13 @@ type Rating struct {
 	Outcome string // "given", "wrong" (only other keys), "absent"
 }
 
-// Rate asks for a score from 1 to 5. A wrong key is said to be wrong, once; a
-// caller who presses nothing is not pestered. The thanks are the farewell's.
-func Rate(ctx context.Context, p Phone, wait time.Duration) (Rating, error) {
+// Rate asks for a score from 1 to 5, at least once. A wrong key is said to be
+// wrong and the question asked again, tries times in all; a caller who presses
+// nothing is not pestered. The thanks are the farewell's.
+func Rate(ctx context.Context, p Phone, wait time.Duration, tries int) (Rating, error) {
 	outcome := "absent"
 	prompt := "rating.ask"
-	for range 2 {
+	for range max(tries, 1) {
 		key, err := p.Ask(ctx, wait, prompt)
 		switch {
 		case err != nil:

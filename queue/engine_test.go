@@ -43,6 +43,19 @@ func TestRulesDefaults(t *testing.T) {
 	}
 }
 
+// An operator who wants no pause after a declined offer has the agent back at once.
+func TestNoDeclinePause(t *testing.T) {
+	o := usual()
+	o.Queues[0].DeclinePause = -1
+	atDesk(t, o, func(t *testing.T, d *desk) {
+		d.signIn("1001")
+		ticket := d.join("first")
+		d.offered(ticket, "1001").Failed(Declined)
+		synctest.Wait()
+		d.offered(ticket, "1001")
+	})
+}
+
 func TestJoinErrors(t *testing.T) {
 	o := usual()
 	o.Queues[0].MaxWaiting = 2

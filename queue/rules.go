@@ -52,7 +52,8 @@ type Rules struct {
 	ServiceLevel time.Duration
 
 	// DeclinePause is how long an agent is left alone after declining or
-	// missing an offer. Meanwhile the caller goes to somebody else.
+	// missing an offer; negative: not at all. Meanwhile the caller goes to
+	// somebody else.
 	DeclinePause time.Duration
 
 	// MissesBeforeOut is the number of offers missed in a row after which an
@@ -85,7 +86,7 @@ func (r Rules) withDefaults() (Rules, error) {
 		{"DeclinePause", &r.DeclinePause, DefaultDeclinePause},
 		{"Unattended", &r.Unattended, DefaultUnattended},
 	} {
-		if *d.value < 0 {
+		if *d.value < 0 && d.value != &r.DeclinePause {
 			return r, fmt.Errorf("queue %s: %s is %v: it may not be negative", r.ID, d.name, *d.value)
 		}
 		if *d.value == 0 {

@@ -73,13 +73,22 @@ func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *sl
 	for _, q := range cfg.Queues {
 		o.Queues = append(o.Queues, queue.Rules{
 			ID: q.ID, MaxWaiting: q.MaxWaiting, WrapUp: q.WrapUp.Duration, RingTimeout: q.RingTimeout.Duration,
-			ServiceLevel: q.ServiceLevel.Duration, DeclinePause: q.DeclinePause.Duration, MissesBeforeOut: q.MissesBeforeOut,
+			ServiceLevel: q.ServiceLevel.Duration, DeclinePause: declinePause(q), MissesBeforeOut: q.MissesBeforeOut,
 		})
 	}
 	for _, a := range cfg.Agents {
 		o.Agents = append(o.Agents, queue.Profile{ID: a.ID, Number: a.Number, Name: a.Name, Queues: a.Queues})
 	}
 	return o
+}
+
+// declinePause is the queue's in the engine's words, where zero is the usual
+// pause and negative is none.
+func declinePause(q configs.Queue) time.Duration {
+	if q.DeclinePause.Duration == 0 {
+		return -1
+	}
+	return q.DeclinePause.Duration
 }
 
 // pinOf compares in constant time, and never finds an empty PIN right.
