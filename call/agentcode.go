@@ -73,12 +73,9 @@ func (s *Service) serveAgent(ctx context.Context, arrival ari.Arrival) {
 		code, pin = dialled[:3], strings.TrimSuffix(dialled[3:], "#")
 	}
 	log := s.log.With("agent_id", id, "channel_id", arrival.ChannelID)
-	if code == codeRejoin {
-		if back, ok := s.takeBack(id); ok {
-			back(arrival) // the call it belongs to adopts the leg
-			s.noteCode(ctx, id, code, "done")
-			return
-		}
+	if code == codeRejoin && s.giveBack(id, arrival) { // the call it belongs to adopts the leg
+		s.noteCode(ctx, id, code, "done")
+		return
 	}
 	session := s.link.Session(newID(s.now()))
 	leg := session.Adopt(arrival)

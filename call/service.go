@@ -84,7 +84,7 @@ type Service struct {
 	pins          pinGuard
 
 	mu     sync.Mutex
-	byBack map[string]func(ari.Arrival) // agents who may come back to their last call
+	byBack map[string]*wayBack // agents who may come back to their last call
 }
 
 // New puts a service together; Run sets it going.
@@ -102,7 +102,7 @@ func New(o Options) *Service {
 		library: o.Library, speech: o.Speech, recordings: o.Recordings,
 		metrics: newMetrics(o.Registerer),
 		pins:    pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
-		byBack:  map[string]func(ari.Arrival){},
+		byBack:  map[string]*wayBack{},
 	}
 	s.announcements.known = map[string]Announcement{}
 	for _, a := range o.Announcements {
@@ -190,26 +190,38 @@ func (s *Service) bridgeKind() string {
 	return "mixing"
 }
 
+// wayBack is how an agent comes back to one call.
+type wayBack struct{ back func(ari.Arrival) }
+
 // awaitBack lets the agent come back to a call until the returned function is
-// called. back is called at most once, from another goroutine.
-func (s *Service) awaitBack(agentID string, back func(ari.Arrival)) func() {
+// called; a later call of the agent's takes its place. back is called at most
+// once, from another goroutine, and never after the returned function has
+// returned; it must not block.
+func (s *Service) awaitBack(agentID string, back func(ari.Arrival)) (stop func()) {
+	way := &wayBack{back}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byBack[agentID] = back
+	s.byBack[agentID] = way
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.byBack, agentID)
+		if s.byBack[agentID] == way {
+			delete(s.byBack, agentID)
+		}
 	}
 }
 
-// takeBack finds the call an agent may come back to, once.
-func (s *Service) takeBack(agentID string) (back func(ari.Arrival), ok bool) {
+// giveBack hands an agent's leg to the call they may come back to, once; false
+// when there is none.
+func (s *Service) giveBack(agentID string, a ari.Arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	back, ok = s.byBack[agentID]
-	delete(s.byBack, agentID)
-	return back, ok
+	way, ok := s.byBack[agentID]
+	if ok {
+		delete(s.byBack, agentID)
+		way.back(a)
+	}
+	return ok
 }
 
 // agentID is the account a channel belongs to: PJSIP/1001-0000002a is 1001.
