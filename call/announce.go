@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -67,6 +68,18 @@ func (s *Service) Announcements() []string {
 	s.announcements.mu.Lock()
 	defer s.announcements.mu.Unlock()
 	return slices.Clone(s.announcements.on)
+}
+
+// restore puts in force what was when the service was last seen. What the
+// operator has taken out of hotline.yaml since cannot be said any more.
+func (a *announcements) restore(names []string, log *slog.Logger) {
+	for _, name := range names {
+		if _, ok := a.known[name]; !ok {
+			log.Warn("an announcement in force is not in hotline.yaml any more and is dropped", "announcement", name)
+			continue
+		}
+		a.on = append(a.on, name)
+	}
 }
 
 // current is what a caller is told now.

@@ -108,7 +108,7 @@ func New(o Options) *Service {
 	for _, a := range o.Announcements {
 		s.announcements.known[a.Name] = a
 	}
-	s.announcements.on = o.Announced
+	s.announcements.restore(o.Announced, s.log)
 	return s
 }
 

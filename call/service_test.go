@@ -1,6 +1,8 @@
 package call
 
 import (
+	"log/slog"
+	"slices"
 	"testing"
 
 	"hotline/ari"
@@ -23,5 +25,18 @@ func TestAnAgentComesBackToTheLastCallAlone(t *testing.T) {
 	stop()
 	if s.giveBack("1001", ari.Arrival{}) {
 		t.Error("a call that is over took the agent")
+	}
+}
+
+func TestAnAnnouncementWithoutAnEntryIsDropped(t *testing.T) {
+	s := New(Options{
+		Announcements: []Announcement{{Name: "outage", Prompt: "announce.outage"}},
+		Announced:     []string{"strike", "outage"}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if got := s.Announcements(); !slices.Equal(got, []string{"outage"}) {
+		t.Errorf("in force: %q, want outage alone", got)
+	}
+	if prompts, _ := s.announcements.current(); !slices.Equal(prompts, []string{"announce.outage"}) {
+		t.Errorf("a caller is told %q", prompts)
 	}
 }
