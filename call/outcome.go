@@ -22,7 +22,7 @@ func (c *call) conclude(stage string, err error) Outcome {
 		return Outcome{Failed, failure(err)}
 	case c.outcome != (Outcome{}):
 		return c.outcome
-	case c.informed:
+	case c.informed && stage == "menu":
 		return Outcome{Informed, "menu"}
 	default:
 		return Outcome{Abandoned, stage}
