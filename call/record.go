@@ -1,6 +1,9 @@
 package call
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Stream is a call's stream in the journal.
 func Stream(callID string) string { return "call/" + callID }
@@ -74,6 +77,30 @@ type RecordingStarted struct {
 type Said struct {
 	Prompts []string `json:"prompts"`
 }
+
+// private is what was said without the digits of the caller's own number,
+// which follow message.number.readback; one "digit.…" stands for them.
+func private(prompts []string) []string {
+	shown := make([]string, 0, len(prompts))
+	hiding := false
+	for _, p := range prompts {
+		digit := strings.HasPrefix(p, "digit.")
+		switch {
+		case p == "message.number.readback":
+			hiding = true
+		case !digit && !strings.HasPrefix(p, "pause."):
+			hiding = false
+		case hiding && shown[len(shown)-1] == hiddenDigits:
+			continue
+		case hiding && digit:
+			p = hiddenDigits
+		}
+		shown = append(shown, p)
+	}
+	return shown
+}
+
+const hiddenDigits = "digit.…"
 
 // Chose is the caller's way through a menu.
 type Chose struct {

@@ -59,6 +59,7 @@ func (s Summary) Fold(e journal.Entry) Summary {
 		}
 	case KindMessage:
 		if d, ok := read[LeftMessage](e); ok {
+			d.Number = mask(d.Number) // whole in `hotline messages` alone, for who calls back
 			s.Message = &d
 		}
 	case KindEnded:
