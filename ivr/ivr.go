@@ -8,6 +8,7 @@ package ivr
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -44,4 +45,9 @@ type RecordOptions struct {
 type Recorded struct {
 	Name     string
 	Duration time.Duration // zero when nothing was recorded
+	Unknown  bool          // nobody has told how long it is; the file says
 }
+
+// ErrNotRecorded is what Record returns when the line is there and cannot be
+// recorded: asking again would not help.
+var ErrNotRecorded = errors.New("the caller cannot be recorded")

@@ -21,7 +21,7 @@ type Message struct {
 	Number    string        // to call back; "" when unknown
 	Confirmed bool          // the caller heard the number and agreed
 	Recording string        // name of the recording; "" when nothing was said
-	Duration  time.Duration // of the recording
+	Duration  time.Duration // of the recording; 0 when unknown: its file says
 }
 
 const (
@@ -46,13 +46,14 @@ func (t MessageTaker) Take(ctx context.Context, p Phone, callerNumber, recording
 		}
 		name := fmt.Sprintf("%s-%d", recording, take)
 		rec, err := p.Record(ctx, RecordOptions{Name: name, MaxLength: t.MaxLength, MaxSilence: t.MaxSilence})
-		if rec.Duration >= t.MinLength {
+		enough := rec.Unknown || rec.Duration >= t.MinLength
+		if enough {
 			m.Recording, m.Duration = rec.Name, rec.Duration
 		}
 		if err != nil {
 			return m, err
 		}
-		if rec.Duration < t.MinLength {
+		if !enough {
 			if err := p.Say(ctx, "message.too_short"); err != nil {
 				return m, err
 			}

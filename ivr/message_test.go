@@ -36,6 +36,9 @@ func TestMessage(t *testing.T) {
 		{"nothing said: the number is left", "13800138000", "1", nil, Message{"13800138000", true, "", 0}, nil},
 		{"hung up in mid-message: kept", "13800138000", "1", []time.Duration{-long}, Message{"13800138000", true, "m-1", long}, errHungUp},
 		{"recorded again, hung up at once: the first is kept", "13800138000", "12", []time.Duration{long, -short}, Message{"13800138000", true, "m-1", long}, errHungUp},
+		{"a length nobody told is enough", "13800138000", "1#", []time.Duration{unknown}, Message{"13800138000", true, "m-1", 0}, nil},
+		{"a line that cannot be recorded is not asked again", "13800138000", "1#", []time.Duration{unrecordable, long}, Message{"13800138000", true, "", 0}, ErrNotRecorded},
+		{"cannot be recorded again: the first is kept", "13800138000", "12#", []time.Duration{long, unrecordable}, Message{"13800138000", true, "m-1", long}, ErrNotRecorded},
 		{"hung up over the number", "13800138000", "x", nil, Message{"13800138000", false, "", 0}, errHungUp},
 	} {
 		t.Run(test.name, func(t *testing.T) {

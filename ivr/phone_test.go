@@ -10,6 +10,12 @@ import (
 // errHungUp is how a caller leaves in these tests.
 var errHungUp = errors.New("the caller hung up")
 
+// Takes that end otherwise than by the caller's silence.
+const (
+	unknown      = -1 // nobody tells how long it is
+	unrecordable = -2
+)
+
 // script is a caller who answers each question with the next key: '.' says
 // nothing, 'x' hangs up. Recordings last as long as takes says.
 type script struct {
@@ -46,7 +52,12 @@ func (s *script) Record(_ context.Context, o RecordOptions) (Recorded, error) {
 	}
 	take := s.takes[0]
 	s.takes = s.takes[1:]
-	if take < 0 { // hangs up after so long
+	switch {
+	case take == unknown:
+		return Recorded{Name: o.Name, Unknown: true}, nil
+	case take == unrecordable:
+		return Recorded{}, ErrNotRecorded
+	case take < 0: // hangs up after so long
 		return Recorded{Name: o.Name, Duration: -take}, errHungUp
 	}
 	return Recorded{Name: o.Name, Duration: take}, nil
