@@ -158,6 +158,7 @@ type hotline struct {
 	queue    *queue.Engine
 	journal  *book
 	rawDir   string
+	stop     func() // as SIGTERM does; waits until the service has left
 
 	mu       sync.Mutex
 	answered map[string]time.Time // by channel: when the command reached Asterisk
@@ -217,7 +218,8 @@ func newHotline(t testing.TB, rings int) *hotline {
 	var running sync.WaitGroup
 	running.Go(func() { _ = link.Run(ctx) })
 	running.Go(func() { _ = service.Run(ctx) })
-	t.Cleanup(func() { stop(); running.Wait() })
+	h.stop = func() { stop(); running.Wait() }
+	t.Cleanup(h.stop)
 	h.until("the link is up", func() bool { return link.Status().Connected })
 	return h
 }

@@ -187,8 +187,13 @@ func (c *call) endings() []Ending {
 	return all
 }
 
-// firstToLeave names who left first, which is what people ask.
+// firstToLeave names who left first, which is what people ask. Where a party
+// left, our own hang-ups only followed.
 func firstToLeave(endings []Ending) string {
-	first := slices.MinFunc(endings, func(a, b Ending) int { return a.Facts.order().Compare(b.Facts.order()) })
+	parties := slices.DeleteFunc(slices.Clone(endings), func(e Ending) bool { return e.Who == ServiceParty })
+	if len(parties) == 0 {
+		parties = endings
+	}
+	first := slices.MinFunc(parties, func(a, b Ending) int { return a.Facts.order().Compare(b.Facts.order()) })
 	return fmt.Sprintf("%s %s (%s)", first.Who, first.How, first.Grade)
 }
