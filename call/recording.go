@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"hotline/ivr"
@@ -58,13 +59,26 @@ func (c *call) finishRecording(ctx context.Context) *RecordingEnded {
 	return kept
 }
 
+// messageName is what a call's takes of a message are named after.
+func (c *call) messageName() string { return c.id + "-message" }
+
+// dropTakes removes the takes of a message that the caller did not keep. It is
+// for when the one kept, if any, has been moved away.
+func (c *call) dropTakes() {
+	takes, err := filepath.Glob(c.o.MessageFile(c.messageName() + "-*"))
+	if err = errors.Join(err, c.recordings.DropTakes(takes...)); err != nil {
+		c.log.Error("a take of a message that the caller did not keep is left", "err", err)
+	}
+}
+
 // errNotKept says that a message is not safe: its caller must not be told
 // that it is saved.
 var errNotKept = errors.New("the message is not kept")
 
 // keepMessage files a message and journals it (A4). A number that the caller
 // confirmed is a message too. Both are on the disk when it returns nil;
-// otherwise the error is errNotKept, already logged with where the sound is.
+// otherwise the error is errNotKept, already logged with where the sound is,
+// and the other takes are left for who looks after it.
 func (c *call) keepMessage(ctx context.Context, m ivr.Message, reason string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
 	defer cancel()
@@ -83,6 +97,7 @@ func (c *call) keepMessage(ctx context.Context, m ivr.Message, reason string) er
 	if err != nil {
 		return c.notKept(file, err)
 	}
+	c.dropTakes()
 	return nil
 }
 

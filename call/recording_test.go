@@ -66,9 +66,16 @@ func TestAMessageIsFlushedOrNotPromised(t *testing.T) {
 				}
 			}
 			c := &call{Service: s, id: "c1", log: s.log, ctx: t.Context()}
+			rejected := s.o.MessageFile("c1-message-2")
+			if err := os.WriteFile(rejected, wav(), 0o640); err != nil {
+				t.Fatal(err)
+			}
 			err = c.keepMessage(t.Context(), test.message, "closed")
 			if (err == nil) != test.kept || err != nil && !errors.Is(err, errNotKept) {
 				t.Fatalf("the error is %v; was it to be kept: %v", err, test.kept)
+			}
+			if _, err := os.Stat(rejected); errors.Is(err, os.ErrNotExist) != test.kept {
+				t.Errorf("looking for the other take: %v; it goes when the message is kept, and then alone", err)
 			}
 			if !test.kept {
 				if got := c.conclude("message", err); got != (Outcome{Failed, "message-not-kept"}) {

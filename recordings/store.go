@@ -324,6 +324,18 @@ func (s *Store) KeepMessage(ctx context.Context, src, callID string) (Result, er
 	return r, nil
 }
 
+// DropTakes removes what Asterisk recorded of a message and the caller did not keep. Files that are gone already are no
+// error.
+func (s *Store) DropTakes(paths ...string) error {
+	var failed []error
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, fmt.Errorf("drop a take of a message: %w", err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
 func (s *Store) keepMessage(ctx context.Context, src, callID string) (Result, error) {
 	if err := checkID(callID); err != nil {
 		return Result{}, err

@@ -182,6 +182,27 @@ func TestPrepareMakesThirtySecondsOfApologyAndTone(t *testing.T) {
 	}
 }
 
+func TestWhatCallersSaidIsNotForEverybody(t *testing.T) {
+	cfg := configs.Default()
+	cfg.Asterisk.Root = t.TempDir()
+	library(t, cfg, time.Second)
+	if err := os.MkdirAll(cfg.Asterisk.Outside("raw"), 0o777); err != nil { // an older instance
+		t.Fatal(err)
+	}
+	if err := Prepare(cfg); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{"raw", "spool", "spool/recording"} {
+		info, err := os.Stat(cfg.Asterisk.Outside(folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o750 {
+			t.Errorf("%s has the mode %o, want 750", folder, info.Mode().Perm())
+		}
+	}
+}
+
 func TestPrepareRefusesPromptsItCannotUse(t *testing.T) {
 	if _, err := prepared(t, 29100*time.Millisecond); err == nil || !strings.Contains(err.Error(), "record a shorter one") {
 		t.Errorf("an apology too long for its half minute: got %v", err)

@@ -11,8 +11,15 @@ import (
 	"hotline/configs"
 )
 
-// folders of an instance. Asterisk makes none of them by itself.
-var folders = []string{"etc", "run", "log", "spool", "spool/recording", "lib", "raw", "moh"}
+// folders of an instance with their modes. Asterisk makes none of them by itself. What callers said is for the owner and
+// the group alone.
+var folders = []struct {
+	name string
+	mode fs.FileMode
+}{
+	{"etc", 0o755}, {"run", 0o755}, {"log", 0o755}, {"lib", 0o755}, {"moh", 0o755},
+	{"spool", 0o750}, {"spool/recording", 0o750}, {"raw", 0o750},
+}
 
 // The prompts Asterisk plays by itself while the service is away.
 const (
@@ -45,7 +52,8 @@ var silence = map[string]byte{"alaw": 0xD5, "ulaw": 0xFF}
 // out of the prompts, which must have been built. It changes nothing of a running Asterisk but the files it reloads.
 func Prepare(cfg *configs.Config) error {
 	for _, folder := range folders {
-		if err := os.MkdirAll(cfg.Asterisk.Outside(folder), 0o755); err != nil {
+		dir := cfg.Asterisk.Outside(folder.name)
+		if err := makeFolder(dir, folder.mode); err != nil {
 			return fmt.Errorf("make the folders of the Asterisk instance: %w", err)
 		}
 	}
@@ -58,6 +66,18 @@ func Prepare(cfg *configs.Config) error {
 		return fmt.Errorf("make the music on hold: %w", err)
 	}
 	return Render(cfg, cfg.Asterisk.Outside("etc"))
+}
+
+// makeFolder makes a folder, or takes from one that is there what mode does not allow.
+func makeFolder(dir string, mode fs.FileMode) error {
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&^mode == 0 {
+		return err
+	}
+	return os.Chmod(dir, info.Mode().Perm()&mode)
 }
 
 // holdMusic makes what music on hold is played from: tone-N, a link to the hold tone of N seconds under a name without
