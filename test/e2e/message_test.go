@@ -278,13 +278,14 @@ func limitEndsIt(w *world) {
 	m.next("message.record")
 	beep := m.next("beep")
 	m.Speak()
-	review := m.next("message.review")                                            // asked while the caller still speaks
-	if took := review.At - beep.End; took < seconds(10) || took > seconds(11.5) { // Asterisk looks once a second
+	review := m.next("message.review") // asked while the caller still speaks
+	took := review.At - beep.End
+	if took < seconds(10) || took > seconds(11.5) { // Asterisk looks once a second
 		w.t.Errorf("a limit of 10 s ended the message after %v", took)
 	}
 	m.press("#")
 	_, heard := m.bye()
-	m.holds(heard, seconds(10.5))
+	m.holds(heard, took)
 }
 
 func playedBack(w *world) {
