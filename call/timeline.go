@@ -13,9 +13,9 @@ import (
 
 // Timeline writes what happened in a call, a line per entry: the seconds
 // since the first one and a sentence. The queue writes its entries beside the
-// call's, so they are put in the order of their times.
+// call's and a little later, so neighbours are put in the order of their times.
 func Timeline(w io.Writer, entries []journal.Entry) error {
-	entries = slices.SortedStableFunc(slices.Values(entries), func(a, b journal.Entry) int { return a.At.Compare(b.At) })
+	entries = chronological(entries)
 	var start time.Time
 	for i, e := range entries {
 		if i == 0 {
@@ -29,6 +29,25 @@ func Timeline(w io.Writer, entries []journal.Entry) error {
 		}
 	}
 	return nil
+}
+
+// overtaken is how much later than what it tells an entry can be written. What
+// is further out of order was told by a clock that was set in between, and
+// stands where it was written.
+const overtaken = 2 * time.Second
+
+// chronological moves each entry before those written earlier that happened
+// later, as far as the clock can be believed.
+func chronological(written []journal.Entry) []journal.Entry {
+	told := make([]journal.Entry, 0, len(written))
+	for _, e := range written {
+		i := len(told)
+		for i > 0 && e.At.Before(told[i-1].At) && told[i-1].At.Sub(e.At) < overtaken {
+			i--
+		}
+		told = slices.Insert(told, i, e)
+	}
+	return told
 }
 
 // sentences say what an entry of each kind means.

@@ -67,8 +67,11 @@ func (k callCmd) Run(ctx context.Context, cfg *configs.Config) error {
 		stream := call.Stream(k.ID)
 		if k.ID == "last" {
 			streams, err := r.Streams(ctx, "call/", 1)
-			if err != nil || len(streams) == 0 {
-				return fmt.Errorf("there is no call yet: %w", err)
+			if err != nil {
+				return err
+			}
+			if len(streams) == 0 {
+				return errors.New("there is no call yet")
 			}
 			stream = streams[0]
 		}

@@ -1,0 +1,41 @@
+package call
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"hotline/journal"
+)
+
+func TestTheTimelineIsInTheOrderOfWhatHappened(t *testing.T) {
+	start := time.Date(2026, 2, 6, 9, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name  string
+		after []time.Duration // of the entries a, b, c … as written
+		want  string
+	}{
+		{"as written", []time.Duration{0, 1, 2}, "abc"},
+		{"the queue's entry is written late", []time.Duration{0, 20 * time.Millisecond, 10 * time.Millisecond, time.Minute}, "acbd"},
+		{"at the same time", []time.Duration{0, 5, 5, 5}, "abcd"},
+		{"the clock is put back an hour", []time.Duration{0, time.Minute, -time.Hour, time.Minute - time.Hour}, "abcd"},
+	} {
+		var entries []journal.Entry
+		for i, after := range test.after {
+			e := journal.NewEntry(string(rune('a'+i)), struct{}{}, Stream("c1"))
+			e.At = start.Add(after)
+			entries = append(entries, e)
+		}
+		var out strings.Builder
+		if err := Timeline(&out, entries); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for line := range strings.Lines(out.String()) {
+			got += strings.Fields(line)[1]
+		}
+		if got != test.want {
+			t.Errorf("%s: told as %s, want %s", test.name, got, test.want)
+		}
+	}
+}
