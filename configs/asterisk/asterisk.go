@@ -25,7 +25,7 @@ var templates = template.Must(template.New("").Option("missingkey=error").ParseF
 // Names the dialplan, the service and the tests have in common.
 const (
 	TrunkEndpoint = "trunk"          // callers' channels are named PJSIP/trunk-…
-	InContext     = "hotline-in"     // callers: Stasis(app,in,EXTEN), or after the net Stasis(app,in,EXTEN,net,SINCE)
+	InContext     = "hotline-in"     // callers, from the net too: Stasis(app,in,EXTEN)
 	RecordContext = "hotline-record" // continue to rec-NAME: recording raw/NAME.raw begins, then Stasis(app,resumed)
 	NetContext    = "hotline-net"    // what callers hear while the service is away
 	AgentsContext = "hotline-agents" // agents' star codes: Stasis(app,agent,CODE)
@@ -127,6 +127,13 @@ func (values) AlignFrom() int { return holdSeconds * 1000 / 2 }
 func (v values) AlignTo() int {
 	return v.AlignFrom() + int(v.Asterisk.Net.TryEvery.Milliseconds())
 }
+
+// NightFrom and NightTo are the first and the last minute at which the closing phrase is a good night (B2): the same as
+// the service's.
+func (values) NightFrom() string { return "20:00" }
+
+// NightTo is the last minute of the night.
+func (values) NightTo() string { return "04:59" }
 
 // Prompt is a prompt's path without extension, as the dialplan plays it.
 func (v values) Prompt(id string) string { return path.Join(v.PromptsInside(), id) }

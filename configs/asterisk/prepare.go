@@ -25,13 +25,14 @@ var folders = []struct {
 const (
 	holdApology        = "hold.apology"
 	serviceUnavailable = "service.unavailable"
-	closing            = "closing.day"
+	closingByDay       = "closing.day"
+	closingAtNight     = "closing.night"
 	unknownCode        = "agent.unknown_code"
 )
 
 // PromptIDs are the prompts the dialplan needs; Prepare refuses to go on without them.
 func PromptIDs() []string {
-	ids := []string{holdApology, serviceUnavailable, closing, unknownCode}
+	ids := []string{holdApology, serviceUnavailable, closingByDay, closingAtNight, unknownCode}
 	for n := 1; n <= holdSeconds; n++ {
 		ids = append(ids, holdTone(n))
 	}
