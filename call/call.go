@@ -225,7 +225,7 @@ func (c *call) write(kind string, data any, also ...string) {
 
 // said journals what the caller is about to hear.
 func (c *call) said(prompts []string) {
-	c.write(KindSaid, Said{Prompts: prompts})
+	c.write(KindSaid, Said{Prompts: private(prompts)})
 }
 
 // end closes the call: everyone still on it is let go, the recording is

@@ -71,16 +71,32 @@ func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, e
 	if err != nil {
 		return ivr.Recorded{}, fmt.Errorf("recording a message: %w", err)
 	}
-	if !l.until(ctx, rec.Done()) { // Asterisk keeps what a caller said who hung up
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		select {
-		case <-rec.Done():
-		case <-grace.Done():
-		}
+	finished := l.until(ctx, rec.Done())
+	if !finished { // Asterisk keeps what a caller said who hung up
+		finished = within(ctx, legEndGrace, rec.Done())
 	}
 	l.forget() // a # that ended the message is not an answer to the next question
-	return ivr.Recorded{Name: o.Name, Duration: said(rec.Result())}, l.left(ctx)
+	result, gone := rec.Result(), l.left(ctx)
+	if result.Failed && gone == nil {
+		return ivr.Recorded{}, fmt.Errorf("recording %s: %w: %s", o.Name, ivr.ErrNotRecorded, result.Cause)
+	}
+	return ivr.Recorded{
+		Name: o.Name, Duration: said(result),
+		Unknown: !finished || result.Lost || result.Failed,
+	}, gone
+}
+
+// within waits a little for something to be done, whether or not the caller is
+// still there.
+func within(ctx context.Context, grace time.Duration, done <-chan struct{}) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // until waits for something to be done, false if the conversation ends before.

@@ -165,13 +165,19 @@ func (c *call) message(reason string) stage {
 		if c.outcome == (Outcome{}) {
 			c.outcome = Outcome{Abandoned, "message"} // until one is left
 		}
-		name := c.id + "-message"
-		message, err := c.messages.Take(ctx, c.line, c.number, name)
+		message, err := c.messages.Take(ctx, c.line, c.number, c.messageName())
+		if stopping(ctx) {
+			return nil, err
+		}
 		if message.Recording != "" || message.Confirmed {
-			c.keepMessage(ctx, message, reason)
+			if kept := c.keepMessage(ctx, message, reason); err == nil {
+				err = kept
+			}
 			if err == nil {
 				err = c.line.Say(ctx, "message.saved")
 			}
+		} else {
+			c.dropTakes()
 		}
 		if err != nil {
 			return nil, err
