@@ -175,7 +175,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 	c.log = s.log.With("call_id", c.id)
 	c.session = s.link.Session(c.id)
 	c.caller = c.session.Adopt(arrival)
-	c.line = &line{session: c.session, leg: c.caller, media: s.media, note: c.said}
+	c.line = &line{session: c.session, leg: c.caller, media: s.media, note: c.said, log: c.log}
 	return c
 }
 
@@ -214,7 +214,9 @@ func (c *call) write(kind string, data any, also ...string) {
 	}
 	entry := journal.NewEntry(kind, data, append([]string{Stream(c.id)}, also...)...)
 	entry.At = c.now().UTC()
-	if _, err := c.journal.Append(context.WithoutCancel(c.ctx), entry); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), journalLimit)
+	defer cancel()
+	if _, err := c.journal.Append(ctx, entry); err != nil {
 		if c.unrecorded == nil {
 			c.log.Error("the journal cannot be written; the call goes on without it", "err", err)
 		}
@@ -222,6 +224,10 @@ func (c *call) write(kind string, data any, also ...string) {
 		c.metrics.unjournaled.Inc()
 	}
 }
+
+// journalLimit is how long a call waits for a journal that is busy before it
+// goes on without the entry, marked.
+const journalLimit = time.Second
 
 // said journals what the caller is about to hear.
 func (c *call) said(prompts []string) {

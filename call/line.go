@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -17,7 +18,8 @@ type line struct {
 	leg     *ari.Leg
 	media   func(prompt string) string // a prompt's file, as Asterisk names it
 	note    func(prompts []string)     // told before anything is played; nil for nobody
-	keys    []rune                     // pressed and not yet asked for
+	log     *slog.Logger
+	keys    []rune // pressed and not yet asked for
 }
 
 // keyBuffer bounds how many keys are kept ahead of the questions; a phone
@@ -35,7 +37,7 @@ func (l *line) Say(ctx context.Context, prompts ...string) error {
 	if !l.until(ctx, playing.Done()) {
 		return l.stopped(ctx, playing)
 	}
-	return l.left(ctx)
+	return l.heard(ctx, playing)
 }
 
 // Ask plays the prompts followed by silence for as long as it waits, so that
@@ -124,11 +126,22 @@ func (l *line) await(ctx context.Context, playing *ari.Playback) (rune, error) {
 		case <-l.session.Wake():
 		case <-playing.Done():
 			key, _ := l.key()
-			return key, l.left(ctx)
+			return key, l.heard(ctx, playing)
 		case <-ctx.Done():
 			return ivr.Silence, l.stopped(ctx, playing)
 		}
 	}
+}
+
+// heard is asked when a playback is over by itself: why the conversation is
+// over with it, if it is. A prompt that could not be played was silence to the
+// caller; the conversation goes on, and somebody has to look after it.
+func (l *line) heard(ctx context.Context, playing *ari.Playback) error {
+	err := l.left(ctx)
+	if err == nil && playing.Result() == ari.Failed {
+		l.log.Error("a prompt could not be played and was silence; check with: hotline prompts check", "media", playing.Media())
+	}
+	return err
 }
 
 // left is asked when something on the leg is over: why the conversation is
