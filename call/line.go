@@ -139,7 +139,7 @@ func (l *line) await(ctx context.Context, playing *ari.Playback) (rune, error) {
 func (l *line) heard(ctx context.Context, playing *ari.Playback) error {
 	err := l.left(ctx)
 	if err == nil && playing.Result() == ari.Failed {
-		l.log.Error("a prompt could not be played and was silence; check with: hotline prompts check", "media", playing.Media())
+		l.log.Error("a prompt could not be played and was silence; check with: hotline prompts check", "first", playing.Media()[0])
 	}
 	return err
 }
