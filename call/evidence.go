@@ -180,7 +180,7 @@ func (c *call) agentFacts(a *agentLeg) Facts { return facts(a.leg.Evidence(), c.
 func (c *call) endings() []Ending {
 	all := []Ending{judge(role{"caller", CallerParty}, facts(c.caller.Evidence(), c.o.RTPTimeout))}
 	for _, a := range c.agents {
-		if a.joined {
+		if a.connected {
 			all = append(all, judge(a.role(), c.agentFacts(a)))
 		}
 	}

@@ -77,8 +77,9 @@ func TestATalkBeginsThoughACommandIsRefused(t *testing.T) {
 	}
 }
 
-// An agent who hangs up before the bridge could be made has not talked: the
-// caller hears so, keeps the place, and nobody else's call is harmed.
+// An agent who hangs up before the bridge could be made has not talked. The
+// caller stays with us, so that the agent can come back (B4), and nobody
+// else's call is harmed.
 func TestAnAgentWhoLeavesBeforeTheTalkBeginsHasNotTalked(t *testing.T) {
 	h, caller := waits(t, answers)
 	h.asterisk.Fail("POST", "/bridges", 500, 1000)
@@ -88,7 +89,7 @@ func TestAnAgentWhoLeavesBeforeTheTalkBeginsHasNotTalked(t *testing.T) {
 		return len(legs) == 1 && legs[0].State() == "Up"
 	})
 	h.asterisk.At("PJSIP/1001")[0].Bye()
-	h.until("the caller hears that the line broke", func() bool { return played(caller, "talk.line_lost") })
+	h.until("the caller is asked for a rating", func() bool { return played(caller, "rating.ask") })
 	caller.Bye()
 	if got := h.outcome(); got.Result == call.Served {
 		t.Errorf("the call ended as %+v, and nobody has talked", got.Outcome)

@@ -49,6 +49,7 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 	if a.joined {
 		return
 	}
+	c.enter(stageOf(talking)) // until now it was a wait, or a farewell
 	a.joined = true
 	if a.offer == nil {
 		c.write(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, AgentStream(a.ID))
@@ -66,7 +67,6 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 // follow one another until the agent leaves or the caller does.
 func (c *call) talk(ctx context.Context) (stage, error) {
 	agent, want := c.agent, talking
-	c.enter(stageOf(want))
 	again := c.reach(ctx, want)
 	for {
 		select {
@@ -207,7 +207,7 @@ func (c *call) agentLeft(ctx context.Context, a *agentLeg) (stage, error) {
 	if err := c.leaveBridge(ctx); err != nil {
 		return nil, err
 	}
-	if ending.Who == AgentParty && ending.How == Pressed && a.joined {
+	if ending.Who == AgentParty && ending.How == Pressed {
 		return c.rate, nil
 	}
 	if err := c.line.Say(ctx, "talk.line_lost"); err != nil {
@@ -234,7 +234,6 @@ func (c *call) leaveBridge(ctx context.Context) error {
 // and keyed the way back (B4).
 func (c *call) welcomeBack(arrival ari.Arrival) stage {
 	return func(ctx context.Context) (stage, error) {
-		c.enter("talk")
 		a := &agentLeg{Profile: c.agent.Profile, leg: c.session.Adopt(arrival)}
 		c.agents = append(c.agents, a)
 		if err := errors.Join(a.leg.Subscribe(ctx), a.leg.Answer(ctx)); err != nil {

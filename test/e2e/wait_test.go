@@ -301,10 +301,11 @@ func (w *world) talkThrice() {
 }
 
 // shownTo compares what an agent's phone shows with how long this caller has
-// waited: "人工服务 1:05".
+// waited in line: "人工服务 1:05".
 func (v *visit) shownTo(offer *phone.Call) {
 	v.t.Helper()
-	waited := offer.Start().Sub(v.call.Start())
+	began := append(v.call.Transcript().Of("queue.joined"), v.call.Transcript().Of("emergency.connecting")...)
+	waited := offer.Start().Sub(v.call.Start()) - began[0].At
 	name, shown, _ := strings.Cut(offer.RemoteName(), " ")
 	var m, s int
 	if _, err := fmt.Sscanf(shown, "%d:%d", &m, &s); err != nil || name != v.Config.Queues[0].Name {
