@@ -25,7 +25,6 @@ type Config struct {
 	Menus         Menus                   `yaml:"menus"`
 	Queues        []Queue                 `yaml:"queues"`
 	Agents        []Agent                 `yaml:"agents"`
-	Talk          Talk                    `yaml:"talk"`
 	Messages      Messages                `yaml:"messages"`
 	Rating        Rating                  `yaml:"rating"`
 	Announcements map[string]Announcement `yaml:"announcements"`
@@ -192,11 +191,6 @@ type Agent struct {
 	Password Secret   `yaml:"password"` // of the SIP account; HOTLINE_AGENT_<id>_PASSWORD overrides it
 	PIN      Secret   `yaml:"pin"`      // for star codes, digits; HOTLINE_AGENT_<id>_PIN overrides it
 	Queues   []string `yaml:"queues"`   // queues whose callers are offered to this agent
-}
-
-// Talk holds what happens around a conversation.
-type Talk struct {
-	RejoinWithin Duration `yaml:"rejoin_within"` // so long a caller is kept for an agent who hung up by accident (B4)
 }
 
 // Messages are what callers leave when nobody can serve them (A4).

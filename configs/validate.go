@@ -229,7 +229,6 @@ func (r *rules) conversation(c *Config) {
 	if c.Recording.Dir == "" {
 		r.wrong("recording.dir", "is missing; use a folder, for example recordings")
 	}
-	r.lasts("talk.rejoin_within", c.Talk.RejoinWithin, 0, 5*time.Minute)
 	if c.Messages.Dir == "" {
 		r.wrong("messages.dir", "is missing; use a folder, for example messages")
 	}
