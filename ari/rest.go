@@ -88,7 +88,6 @@ func notFound(err error) bool {
 const (
 	opAddLegs      = "add"
 	opAnswer       = "answer"
-	opApplication  = "application"
 	opBridge       = "bridge"
 	opBridgePlay   = "bridge play"
 	opBridges      = "bridges"

@@ -52,7 +52,6 @@ type call struct {
 
 	stage    string
 	answered time.Time // real clock; zero until answered
-	topic    string    // what the call is about, from the menu
 	waiting  waiting   // how and since when the caller waits
 	tone     *holdTone // what the caller hears while nobody talks; nil otherwise
 	tones    int       // lists of hold tone so far
@@ -132,13 +131,19 @@ func (c *call) explained(ctx context.Context, err error) error {
 	if !errors.As(err, &refused) || !refused.NotFound() && !refused.Conflict() {
 		return err
 	}
-	grace, cancel := context.WithTimeout(ctx, legEndGrace)
-	defer cancel()
-	<-grace.Done()
-	if gone := context.Cause(ctx); gone != nil {
+	if gone := ended(ctx); gone != nil {
 		return gone
 	}
 	return err
+}
+
+// ended waits for the event that tells a leg's end, when something else has
+// told of it already, and says why ctx is over; nil when nothing came.
+func ended(ctx context.Context) error {
+	grace, cancel := context.WithTimeout(ctx, legEndGrace)
+	defer cancel()
+	<-grace.Done()
+	return context.Cause(ctx)
 }
 
 // apologise says sorry where we cannot go on, rather than just hang up.

@@ -149,9 +149,7 @@ func (l *line) heard(ctx context.Context, playing *ari.Playback) error {
 // the leg's own end is told; going on meanwhile would blame the next stage.
 func (l *line) left(ctx context.Context) error {
 	if l.leg.Context().Err() != nil || len(l.leg.Evidence().Requests) > 0 {
-		grace, cancel := context.WithTimeout(ctx, legEndGrace)
-		defer cancel()
-		<-grace.Done()
+		return ended(ctx)
 	}
 	return context.Cause(ctx)
 }

@@ -8,7 +8,6 @@ const (
 	ringTone   = 1 * time.Second
 	ringCycle  = 5 * time.Second
 	threeRings = 3 * ringCycle
-	offerRings = threeRings // an agent's phone is offered a call for as long
 )
 
 // ringsUntil is when the n-th ring's tone has ended, counted from the arrival.

@@ -224,12 +224,9 @@ func (s *Service) giveBack(agentID string, a ari.Arrival) bool {
 	return ok
 }
 
-// agentID is the account a channel belongs to: PJSIP/1001-0000002a is 1001.
+// agentID is the account of an agent's phone: PJSIP/1001 is 1001.
 func agentID(endpoint string) string {
 	_, account, _ := strings.Cut(endpoint, "/")
-	if i := strings.LastIndexByte(account, '-'); i >= 0 {
-		account = account[:i]
-	}
 	return account
 }
 

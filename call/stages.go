@@ -118,7 +118,6 @@ func (c *call) choose(ctx context.Context, menus ivr.Menus) (ivr.Choice, error) 
 
 // follow turns a menu's choice into the stage that serves it.
 func (c *call) follow(a ivr.Action) stage {
-	c.topic = a.Topic
 	switch a.Do {
 	case ivr.DoMessage:
 		return c.message("caller's choice")
