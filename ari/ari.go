@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -69,8 +70,12 @@ type Options struct {
 	// PingEvery and DeadAfter keep watch over the websocket, which Asterisk
 	// itself never pings: 5 s and 15 s by default.
 	PingEvery, DeadAfter time.Duration
-	// Backoff defaults to 100 ms … 5 s.
+	// Backoff defaults to 100 ms … 1 s: while the link is down callers hear the
+	// dialplan's net, so a long wait saves nothing worth it.
 	Backoff Backoff
+	// Dial opens connections, for requests and the websocket alike; nil means
+	// the system's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Logger defaults to slog.Default.
 	Logger *slog.Logger
 	// Registerer receives the metrics hotline_ari_…; nil means none.
@@ -82,7 +87,7 @@ func (o *Options) fill() {
 	def(&o.PingEvery, 5*time.Second)
 	def(&o.DeadAfter, 15*time.Second)
 	def(&o.Backoff.Min, 100*time.Millisecond)
-	def(&o.Backoff.Max, 5*time.Second)
+	def(&o.Backoff.Max, time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -148,6 +153,7 @@ func New(o Options) (*Link, error) {
 	l.status = Status{Since: time.Now(), Err: ErrNotConnected}
 	// Asterisk closes idle connections after 15 s: give them up before it does.
 	l.http = &http.Client{Transport: &http.Transport{
+		DialContext:         o.Dial,
 		IdleConnTimeout:     10 * time.Second,
 		MaxIdleConns:        64,
 		MaxIdleConnsPerHost: 64,

@@ -109,6 +109,7 @@ func (l *Link) connect(ctx context.Context) (*websocket.Conn, error) {
 	u.RawQuery = url.Values{"app": {l.o.App}}.Encode()
 	login := base64.StdEncoding.EncodeToString([]byte(l.o.Username + ":" + l.o.Password))
 	conn, res, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{
+		HTTPClient: l.http,
 		HTTPHeader: http.Header{"Authorization": {"Basic " + login}},
 	})
 	switch {
