@@ -14,11 +14,14 @@ func AgentStream(agentID string) string { return "agent/" + agentID }
 // Kinds of a call's entries, in the order in which a call meets them.
 const (
 	KindArrived   = "call.arrived"
+	KindStage     = "call.stage"
 	KindAnswered  = "call.answered"
 	KindGreeted   = "call.greeted"
 	KindRecording = "call.recording"
 	KindSaid      = "call.said"
 	KindChose     = "call.chose"
+	KindToneBegan = "call.tone-began"
+	KindApology   = "call.apology"
 	KindTone      = "call.tone"
 	KindTalk      = "call.talk"
 	KindScene     = "call.scene"
@@ -27,7 +30,56 @@ const (
 	KindMessage   = "call.message"
 	KindRated     = "call.rated"
 	KindEnded     = "call.ended"
+
+	// KindResumed: a process took up a call that another one began.
+	KindResumed = "call.resumed"
 )
+
+// ServiceStream is the stream of what concerns the process and not one call.
+const ServiceStream = "service/run"
+
+// Kinds of its entries.
+const (
+	KindServiceStarted   = "service.started"
+	KindServiceConnected = "service.connected"
+	KindServiceStopping  = "service.stopping"
+	KindServiceClean     = "service.clean"
+	KindServiceLeft      = "service.left"
+)
+
+// ServiceStarted is a process beginning to own the journal.
+type ServiceStarted struct {
+	Epoch    int64     `json:"epoch"`
+	Version  string    `json:"version,omitempty"`
+	LastSeen time.Time `json:"last_seen,omitzero"` // the journal's last entry before
+}
+
+// ServiceConnected is Asterisk within reach, at first or again.
+type ServiceConnected struct {
+	Away    float64 `json:"away_s"`            // seconds without it, or since the journal's last entry
+	Resumed int     `json:"resumed,omitempty"` // calls taken up where they were
+	Lost    int     `json:"lost,omitempty"`    // calls that Asterisk does not have any more
+}
+
+// ServiceStopping is a process going: nobody is hung up.
+type ServiceStopping struct {
+	Why  string `json:"why"`  // "shutdown", "replaced", "drained"
+	Live int    `json:"live"` // calls left to Asterisk
+}
+
+// ServiceClean says that nothing of these ended calls is in Asterisk any more.
+type ServiceClean struct {
+	Calls []string `json:"calls,omitempty"`
+	Seen  int64    `json:"seen"` // the arrival of the oldest live call: before it, every call has ended
+}
+
+// ServiceLeft is something of an ended call that was still in Asterisk, and
+// was ended.
+type ServiceLeft struct {
+	Call    string `json:"call"`
+	Channel string `json:"channel,omitempty"`
+	Bridge  string `json:"bridge,omitempty"`
+}
 
 // Results of a call: every call ends with exactly one.
 const (
@@ -37,6 +89,7 @@ const (
 	TurnedAway = "turned-away" // was told why not, and left no message
 	Informed   = "informed"    // heard what the menu had to say, and left
 	Failed     = "failed"      // we could not go on; the reason is what broke
+	Lost       = "lost"        // its end was not seen: cut off by an outage; the reason is the stage
 )
 
 // Outcome is the one result and the one reason of a call.
@@ -50,7 +103,43 @@ type Arrived struct {
 	Number  string    `json:"number"` // "" when withheld
 	Dialled string    `json:"dialled"`
 	Channel string    `json:"channel"`
-	At      time.Time `json:"at"` // the channel's creation: the clock of the three rings
+	At      time.Time `json:"at"`               // the channel's creation: the clock of the three rings
+	Machine time.Time `json:"machine"`          // the same on the machine's clock: what durations are measured from
+	ByNet   bool      `json:"by_net,omitempty"` // answered by the dialplan, while the service was away
+}
+
+// Reached is a stage of the call beginning, with all that it takes to begin it
+// again in another process. The stage "ring" is [Arrived]. That a call ends is
+// written before anybody is hung up, and an agent before anybody is joined.
+type Reached struct {
+	Stage   string   `json:"stage"`
+	Menu    string   `json:"menu,omitempty"`    // menu: which one of them
+	Path    string   `json:"path,omitempty"`    // menu: the keys that led there
+	Place   *Place   `json:"place,omitempty"`   // wait
+	Reason  string   `json:"reason,omitempty"`  // turned-away, message: why nobody takes the call
+	Prompts []string `json:"prompts,omitempty"` // turned-away: what tells the caller so
+	Agent   string   `json:"agent,omitempty"`   // talk, rate: with whom
+	Leg     string   `json:"leg,omitempty"`     // talk: the agent's channel
+	Outcome *Outcome `json:"outcome,omitempty"` // end; turned-away: so far
+}
+
+// Place is a caller's place in line, kept while the caller goes from offer to
+// offer, and back to the head of the line when an agent's line breaks.
+type Place struct {
+	Queue     string    `json:"queue"`
+	Priority  int       `json:"priority,omitempty"`
+	Emergency bool      `json:"emergency,omitempty"`
+	Since     time.Time `json:"since"`            // on the service's clock: the order in line
+	Joined    time.Time `json:"joined,omitzero"`  // on the machine's clock: how long this wait lasts; zero before it
+	Head      bool      `json:"head,omitempty"`   // returns to the head of the line (B4)
+	Prefer    string    `json:"prefer,omitempty"` // the agent whom the caller was with when the line broke
+}
+
+// Resumed is a call taken up by another process than the one that began it.
+type Resumed struct {
+	Stage string  `json:"stage"`
+	Run   int     `json:"run"`    // 1 for the first process after the one that began it
+	Away  float64 `json:"away_s"` // seconds since the call's last entry
 }
 
 // Answered is the end of the ringing.
@@ -70,12 +159,30 @@ type Greeted struct {
 
 // RecordingStarted is the moment from which everything is recorded.
 type RecordingStarted struct {
-	Error string `json:"error,omitempty"` // why it did not start
+	Began time.Time `json:"began,omitzero"`  // on the machine's clock
+	Error string    `json:"error,omitempty"` // why it did not start
 }
 
 // Said is something the caller is about to hear.
 type Said struct {
-	Prompts []string `json:"prompts"`
+	Prompts  []string  `json:"prompts"`
+	Playback string    `json:"playback,omitempty"` // its name in Asterisk; "" in a bridge
+	Machine  time.Time `json:"machine,omitzero"`   // on the machine's clock
+}
+
+// ToneBegan is a stretch of hold tone beginning. Asterisk gets it whole, with
+// its apologies 30, 60, 90 … s from here.
+type ToneBegan struct {
+	List    int       `json:"list"`    // the number of the list that plays
+	Machine time.Time `json:"machine"` // on the machine's clock
+}
+
+// Apology is an apology of the hold tone that is due: the list that begins
+// with it takes the place of the one that plays.
+type Apology struct {
+	Nth  int      `json:"nth"`  // from 1
+	List int      `json:"list"` // the number of the new list
+	Said []string `json:"said,omitempty"`
 }
 
 // private is what was said without the digits of the caller's own number,
