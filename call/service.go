@@ -41,6 +41,7 @@ type Options struct {
 	SoundsDir   string                   // the library's folder, as Asterisk sees it
 	MessageFile func(name string) string // where Asterisk leaves a message, as this machine sees it
 	PIN         func(agent, pin string) bool
+	NetLog      string // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
 
 	AfterRings      int           // rings before the answer, 1 to 3 (B1)
 	Record          bool          // whether calls are recorded
@@ -82,6 +83,7 @@ type Service struct {
 	metrics       *metrics
 	announcements announcements
 	pins          pinGuard
+	net           netLog
 
 	mu     sync.Mutex
 	byBack map[string]*wayBack // agents who may come back to their last call
