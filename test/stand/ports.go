@@ -22,7 +22,7 @@ const instances = "/srv/hotline"
 // clears away what a killed test left running in it.
 const (
 	firstPort = 20000
-	blockSize = 600 // SIP, ARI, metrics and some to spare, then two for each of 290 legs
+	blockSize = 600 // SIP, ARI, metrics, a second service's metrics and some to spare, then two for each of 290 legs
 	blocks    = 21
 	reserved  = 20
 )

@@ -112,13 +112,14 @@ func (s *Service) Serve(ctx context.Context, clock string) error {
 	return s.WaitReady(ctx)
 }
 
-// Launch starts the program and waits for nothing.
-func (s *Service) Launch(clock string) error {
+// Launch starts the program, with further flags of `hotline serve`, and waits
+// for nothing.
+func (s *Service) Launch(clock string, flags ...string) error {
 	args := []string{"-c", s.config, "--debug", "serve"}
 	if clock != "" {
 		args = append(args, "--clock", clock)
 	}
-	cmd := exec.Command(s.binary, args...)
+	cmd := exec.Command(s.binary, append(args, flags...)...)
 	cmd.Env, cmd.Dir = s.env, s.module
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
@@ -197,8 +198,10 @@ func (s *Service) end(signal os.Signal) error {
 	if process == nil {
 		return nil
 	}
-	if err := process.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
+	for _, send := range []os.Signal{signal, syscall.SIGCONT} { // one that is frozen hears it once it is not
+		if err := process.Process.Signal(send); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
 	}
 	select {
 	case <-exited:
@@ -211,6 +214,62 @@ func (s *Service) end(signal os.Signal) error {
 		return fmt.Errorf("the service stopped with %s", process.ProcessState)
 	}
 	return nil
+}
+
+// Freeze stops the program where it is (SIGSTOP): it holds on to everything it
+// has and does nothing, until Thaw.
+func (s *Service) Freeze() error { return s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen program go on.
+func (s *Service) Thaw() error { return s.signal(syscall.SIGCONT) }
+
+func (s *Service) signal(signal os.Signal) error {
+	s.mu.Lock()
+	process := s.process
+	s.mu.Unlock()
+	if process == nil {
+		return errors.New("the service does not run")
+	}
+	return process.Process.Signal(signal)
+}
+
+// WaitExit waits until the program has ended by itself, and gives how: nil for
+// one that left in good order.
+func (s *Service) WaitExit(ctx context.Context) error {
+	s.mu.Lock()
+	process, exited := s.process, s.exited
+	s.mu.Unlock()
+	if process == nil {
+		return errors.New("the service does not run")
+	}
+	select {
+	case <-exited:
+	case <-ctx.Done():
+		return fmt.Errorf("the service runs on: %w", context.Cause(ctx))
+	}
+	s.mu.Lock()
+	s.process = nil
+	s.mu.Unlock()
+	if !process.ProcessState.Success() {
+		return fmt.Errorf("the service ended with %s", process.ProcessState)
+	}
+	return nil
+}
+
+// Runs tells whether the program was started and has neither been ended nor
+// ended by itself.
+func (s *Service) Runs() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return false
+	}
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
+	}
 }
 
 // PID is the program's process.

@@ -12,7 +12,9 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -136,6 +138,42 @@ func (i *Instance) Stop() error {
 		err = i.Halt()
 	}
 	return errors.Join(err, os.RemoveAll(i.Dir), i.block.release())
+}
+
+// With is the same Asterisk for a service that is configured otherwise: what change does is not rendered for Asterisk.
+func (i *Instance) With(change func(*configs.Config)) *Instance {
+	other, cfg := *i, *i.Config
+	change(&cfg)
+	other.Config = &cfg
+	return &other
+}
+
+// Through is the same Asterisk for a service that finds ARI at another address: that of a proxy.
+func (i *Instance) Through(ari netip.AddrPort) *Instance {
+	return i.With(func(cfg *configs.Config) { cfg.Asterisk.ARI.Bind = ari })
+}
+
+// Beside is the same Asterisk for a second service that runs at the same time, with a folder of its own.
+func (i *Instance) Beside(stateDir string) *Instance {
+	return i.With(func(cfg *configs.Config) { cfg.Service.StateDir, cfg.Listen.Metrics = stateDir, i.block.port(3) })
+}
+
+// AsteriskPID is Asterisk's process.
+func (i *Instance) AsteriskPID() (int, error) {
+	text, err := os.ReadFile(filepath.Join(i.Dir, "run", "pid"))
+	if err != nil {
+		return 0, fmt.Errorf("Asterisk's process: %w", err)
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+// Crash ends Asterisk as a crash does (SIGKILL); Start starts it again.
+func (i *Instance) Crash() error {
+	pid, err := i.AsteriskPID()
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // SIP is the address Asterisk takes calls and registrations at.
