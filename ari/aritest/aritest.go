@@ -40,7 +40,9 @@ type Request struct {
 
 // Server is the fake Asterisk.
 type Server struct {
-	http *httptest.Server
+	url  string
+	shut func() // ends what serves, and waits for it
+	pipe *pipe  // nil: a socket
 	stop context.CancelFunc
 	ctx  context.Context
 	work sync.WaitGroup // timers and writers
@@ -63,10 +65,13 @@ type Server struct {
 
 	refusing bool
 	stall    time.Duration
+	delay    time.Duration
 	reorder  int
 	repeat   int
 	held     [][]byte
+	jumble   *jumble
 	failures []*failure
+	net      time.Duration // 0: the dialplan has none
 }
 
 type failure struct {
@@ -77,8 +82,16 @@ type failure struct {
 
 // Start runs a server until the test ends.
 func Start(t testing.TB) *Server {
+	s := newServer()
+	web := httptest.NewServer(s)
+	s.url, s.shut = web.URL, web.Close
+	t.Cleanup(s.close)
+	return s
+}
+
+func newServer() *Server {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Server{
+	return &Server{
 		ctx: ctx, stop: stop,
 		channels:   make(map[string]*Channel),
 		bridges:    make(map[string]*bridge),
@@ -89,9 +102,6 @@ func Start(t testing.TB) *Server {
 		subscribed: make(map[string]bool),
 		lasts:      func(string) time.Duration { return 0 },
 	}
-	s.http = httptest.NewServer(s)
-	t.Cleanup(s.close)
-	return s
 }
 
 func (s *Server) close() {
@@ -99,12 +109,12 @@ func (s *Server) close() {
 	s.drop()
 	s.mu.Unlock()
 	s.stop()
-	s.http.Close()
+	s.shut()
 	s.work.Wait()
 }
 
 // URL is the root of the REST interface.
-func (s *Server) URL() string { return s.http.URL + "/ari" }
+func (s *Server) URL() string { return s.url + "/ari" }
 
 // MediaLasts sets how long a medium plays; the default is no time at all.
 func (s *Server) MediaLasts(lasts func(media string) time.Duration) {
@@ -159,11 +169,11 @@ func count[T any](s *Server, things map[string]T) int {
 	return len(things)
 }
 
-// Connected says whether a websocket is open.
+// Connected says whether a websocket is open that passes anything.
 func (s *Server) Connected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.client != nil
+	return s.client != nil && !s.client.muted()
 }
 
 // Filtered lists the event kinds the client asked for; nil: it did not.
@@ -190,6 +200,7 @@ func (s *Server) drop() {
 		s.client.cut()
 		s.client = nil
 	}
+	s.jumble = nil
 }
 
 // Refuse makes new websockets fail with 503 until it is called with false.
@@ -200,14 +211,31 @@ func (s *Server) Refuse(on bool) {
 }
 
 // BlackHole makes the open websocket swallow everything, pings included,
-// without closing it, until the client gives it up.
+// without closing it, until the client gives it up. For Asterisk the
+// application is there all the while: who arrives enters Stasis, unheard.
 func (s *Server) BlackHole() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.client != nil {
 		s.client.swallow()
-		s.client = nil
 	}
+}
+
+// Delay has every REST request carried out only after d, whether or not the
+// client still waits for the answer.
+func (s *Server) Delay(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = d
+}
+
+// Net gives the dialplan a net: callers whom Stasis() did not take, or who were
+// let go of, are answered, hear music, and try Stasis() again every so often. 0,
+// the default, is a dialplan without one: they hear nothing and are not tried.
+func (s *Server) Net(every time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.net = every
 }
 
 // Stall delays the answer of every REST request by d; the command itself is
@@ -251,11 +279,12 @@ func (s *Server) Replace() {
 func (s *Server) Send(message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.write("", []byte(message))
+	s.write("", "", []byte(message))
 }
 
 // client is one open websocket: an unbounded queue and the goroutine writing it.
 type client struct {
+	wire  *Wire // nil: a socket
 	mu    sync.Mutex
 	queue [][]byte
 	mute  bool
@@ -305,10 +334,14 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"message":"Service Unavailable"}`, http.StatusServiceUnavailable)
 		return
 	}
-	c := &client{wake: make(chan struct{}, 1)}
+	c := &client{wire: wireOf(r), wake: make(chan struct{}, 1)}
 	c.ctx, c.over = context.WithCancel(s.ctx)
 	defer c.over()
 	s.mu.Lock() // the application is registered before the client learns that it is connected
+	if c.wire.isCut() {
+		s.mu.Unlock()
+		return
+	}
 	if s.client != nil {
 		s.emit(event{Type: "ApplicationReplaced"}) // to the one before
 	}
@@ -361,15 +394,19 @@ func (s *Server) emit(e event) {
 	if err != nil {
 		panic(err)
 	}
-	s.write(e.Type, data)
+	s.write(e.Type, e.about(), data)
 }
 
-func (s *Server) write(kind string, data []byte) {
+func (s *Server) write(kind, about string, data []byte) {
 	if s.client == nil {
 		return
 	}
 	if kind != "" {
 		s.sent = append(s.sent, kind)
+	}
+	if s.jumble != nil && about != "" {
+		s.jumble.take(about, data)
+		return
 	}
 	if s.reorder > 0 {
 		s.held = append(s.held, data)

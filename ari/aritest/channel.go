@@ -24,6 +24,13 @@ type Caller struct {
 type Phone struct {
 	Does  Behaviour
 	After time.Duration // until it answers or refuses; it rings at once
+
+	// Draw, unless it is nil, says for each dial anew how the phone behaves.
+	// Does then only says whether it is registered.
+	Draw func() Phone
+	// Then, unless it is nil, is what whoever answered does: it runs in a
+	// goroutine of its own, which the server's end waits for.
+	Then func(*Channel)
 }
 
 // Behaviour of a phone that is dialed.
@@ -62,8 +69,11 @@ type Channel struct {
 	vars    map[string]string
 
 	endpoint  string
+	phone     *Phone   // drawn for this dial; nil: the endpoint's
+	entry     []string // Stasis() arguments of the dialplan, for an inbound channel
 	inbound   bool
 	inStasis  bool
+	music     bool // the net's, until something else is played
 	gone      bool
 	wasJoined bool
 	bridge    *bridge
@@ -74,7 +84,16 @@ type Channel struct {
 	recording *recording
 	timers    []func()
 	endCause  int
+	commanded bool          // ended by a command
+	over      chan struct{} // closed at the end
+
+	silentSince time.Time // zero: something is heard
+	silences    []Silence
 }
+
+// Silence is a time in which somebody heard nothing: no ringing, nothing
+// played, nobody in the same bridge, nobody listening to them either.
+type Silence struct{ From, To time.Time }
 
 // command waits its turn behind whatever plays on the channel. It says whether the
 // channel is busy afterwards.
@@ -94,7 +113,7 @@ func (s *Server) Arrive(c Caller) *Channel {
 		c.Endpoint = "PJSIP/trunk"
 	}
 	ch := s.newChannel(c.ID, c.Endpoint)
-	ch.inbound, ch.state = true, "Ring"
+	ch.inbound, ch.state, ch.entry = true, "Ring", c.Args
 	ch.caller = party{c.Name, c.Number}
 	ch.context, ch.exten = "in", c.Exten
 	ch.created = ch.created.Add(-c.Age)
@@ -134,6 +153,7 @@ func (s *Server) newChannel(id, endpoint string) *Channel {
 		state:   "Down",
 		created: time.Now(),
 		vars:    make(map[string]string),
+		over:    make(chan struct{}),
 	}
 	s.channels[id] = ch
 	return ch
@@ -199,6 +219,36 @@ func (c *Channel) Cause() int {
 	return c.endCause
 }
 
+// Commanded says whether a command ended the channel, and not its phone or its
+// line.
+func (c *Channel) Commanded() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.commanded
+}
+
+// Over is closed when the channel ends.
+func (c *Channel) Over() <-chan struct{} { return c.over }
+
+// InNet says whether the dialplan's net has the caller.
+func (c *Channel) InNet() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return !c.gone && !c.inStasis && c.music
+}
+
+// Silences lists when the party heard nothing since the call was answered, the
+// one that lasts included.
+func (c *Channel) Silences() []Silence {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	list := slices.Clone(c.silences)
+	if !c.silentSince.IsZero() {
+		list = append(list, Silence{c.silentSince, time.Now()})
+	}
+	return list
+}
+
 // Press presses keys.
 func (c *Channel) Press(digits string) {
 	c.s.mu.Lock()
@@ -256,6 +306,7 @@ func (c *Channel) Vanish() {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.leave()
+	close(c.over)
 	c.remove()
 }
 
@@ -300,24 +351,60 @@ func (c *Channel) Enter(args ...string) {
 }
 
 // enter puts the channel into Stasis. With nobody listening Stasis() fails and
-// the dialplan goes on, which here means that nothing happens.
+// the dialplan goes on: to its net, if it has one.
 func (c *Channel) enter(args []string) {
 	if c.s.client == nil {
+		c.toNet()
 		return
 	}
 	c.inStasis, c.args = true, args
 	c.tell(event{Type: "StasisStart", Args: slices.Concat([]string{}, args)})
 }
 
+// toNet is where the dialplan goes on with a channel that Stasis() did not take
+// or has let go of: a caller hears music and is tried again and again, an
+// agent's call to the service ends.
+func (c *Channel) toNet() {
+	switch {
+	case c.s.net == 0 || !c.inbound:
+	case len(c.entry) > 0 && c.entry[0] == "agent":
+		c.end(end{soft: true})
+	default:
+		c.answered()
+		c.music = true
+		c.sound()
+		c.later(c.s.net, func() { c.enter(c.entry) })
+	}
+}
+
 func (c *Channel) answered() {
 	if c.state != "Up" {
 		c.state, c.up = "Up", time.Now()
+		c.sound()
+	}
+}
+
+// sound notes whether the party hears something from now on.
+func (c *Channel) sound() {
+	heard := c.state != "Up" || c.music || c.current != nil || c.recording != nil ||
+		c.bridge != nil && (len(c.bridge.channels) > 1 || c.bridge.current != nil)
+	switch now := time.Now(); {
+	case !heard && c.silentSince.IsZero() && !c.gone:
+		c.silentSince = now
+	case (heard || c.gone) && !c.silentSince.IsZero():
+		if now.After(c.silentSince) {
+			c.silences = append(c.silences, Silence{c.silentSince, now})
+		}
+		c.silentSince = time.Time{}
 	}
 }
 
 // dial rings the phone.
 func (c *Channel) dial(timeout time.Duration) {
 	phone := c.s.phones[c.endpoint]
+	if c.phone != nil {
+		phone = *c.phone
+	}
 	_, number, _ := strings.Cut(c.endpoint, "/")
 	c.dialed("", number)
 	ring := func() {
@@ -330,6 +417,9 @@ func (c *Channel) dial(timeout time.Duration) {
 		c.later(phone.After, func() {
 			c.answered()
 			c.dialed("ANSWER", "")
+			if phone.Then != nil {
+				c.s.work.Go(func() { phone.Then(c) })
+			}
 		})
 	case NoAnswer:
 		ring()
@@ -362,6 +452,8 @@ type end struct {
 	request int // cause in the hang-up request; for soft ones a flag
 	cause   int // of the end
 	tech    int // SIP status
+
+	commanded bool
 }
 
 // end runs the sequence that Asterisk was seen to send.
@@ -387,7 +479,8 @@ func (c *Channel) end(e end) {
 		normal := 16
 		c.tell(event{Type: "ChannelHangupRequest", Soft: true, Cause: &normal, TechCause: e.tech})
 	}
-	c.endCause = e.cause
+	c.endCause, c.commanded = e.cause, e.commanded
+	close(c.over)
 	c.tell(event{Type: "ChannelDestroyed", Cause: &e.cause, CauseText: causeText(e.cause), TechCause: e.tech})
 	c.remove()
 }
@@ -409,7 +502,8 @@ func (c *Channel) leave() {
 	if c.bridge != nil {
 		c.bridge.remove(c)
 	}
-	c.gone = true
+	c.gone, c.music = true, false
+	c.sound()
 	for _, run := range waiting {
 		run()
 	}
@@ -446,16 +540,25 @@ func (c *Channel) next() {
 	}
 }
 
-// continueTo leaves Stasis for the dialplan, which returns at once.
+// continueTo leaves Stasis for the dialplan, which returns at once, or keeps
+// the channel in its net if no extension is named.
 func (c *Channel) continueTo(context, exten string) {
 	c.tell(event{Type: "StasisEnd"})
 	c.inStasis = false
-	if run := c.s.dialplan[context+"/"+exten]; run != nil {
+	run := c.s.dialplan[context+"/"+exten]
+	if run == nil {
+		run = c.s.dialplan[context+"/"]
+	}
+	if run != nil {
 		c.s.mu.Unlock()
 		run(c)
 		c.s.mu.Lock()
 	}
-	if !c.gone {
+	switch {
+	case c.gone:
+	case context == "" && exten == "" && c.s.net > 0:
+		c.toNet()
+	default:
 		c.enter([]string{"back"})
 	}
 }

@@ -31,6 +31,22 @@ func (e *event) fill(at time.Time) {
 	e.AsteriskID, e.Application = "00:00:00:00:00:00", App
 }
 
+// about is the channel or bridge an event is about: Asterisk keeps the order of
+// what it says about one, and of nothing else.
+func (e *event) about() string {
+	switch {
+	case e.Peer != nil:
+		return "channel:" + e.Peer.ID
+	case e.Channel != nil:
+		return "channel:" + e.Channel.ID
+	case e.Playback != nil:
+		return e.Playback.Target
+	case e.Recording != nil:
+		return e.Recording.Target
+	}
+	return ""
+}
+
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000-0700") }
 
 type party struct {

@@ -39,9 +39,11 @@ func (p *playback) begin() bool {
 	}
 	p.state = "playing"
 	if p.channel != nil {
-		p.channel.current = p
+		p.channel.current, p.channel.music = p, false
+		p.channel.sound()
 	} else {
 		p.bridge.current = p
+		p.bridge.sound()
 	}
 	p.play(0)
 	return p.state == "playing"
@@ -107,10 +109,12 @@ func (p *playback) finish(state string) {
 	if p.channel != nil {
 		p.channel.current = nil
 		p.channel.next()
+		p.channel.sound()
 		return
 	}
 	p.bridge.current = nil
 	p.bridge.next()
+	p.bridge.sound()
 }
 
 // bridge joins channels and plays to them, one list after the other.
@@ -136,8 +140,16 @@ func (b *bridge) add(c *Channel) {
 	if c.bridge != nil {
 		c.bridge.remove(c)
 	}
-	c.bridge, c.wasJoined = b, true
+	c.bridge, c.wasJoined, c.music = b, true, false
 	b.channels = append(b.channels, c)
+	b.sound()
+}
+
+// sound notes what everybody in the bridge hears.
+func (b *bridge) sound() {
+	for _, c := range b.channels {
+		c.sound()
+	}
 }
 
 func (b *bridge) remove(c *Channel) {
@@ -148,6 +160,8 @@ func (b *bridge) remove(c *Channel) {
 		}
 	}
 	c.bridge = nil
+	c.sound()
+	b.sound()
 }
 
 func (b *bridge) next() {
@@ -205,6 +219,7 @@ func (r *recording) finish() {
 	r.s.emit(event{Type: "RecordingFinished", Recording: r.json("done")})
 	r.channel.recording = nil
 	r.channel.next()
+	r.channel.sound()
 }
 
 // ends says whether a key ends the recording.

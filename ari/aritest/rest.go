@@ -76,8 +76,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, _ := io.ReadAll(r.Body)
 	entry := &Request{Method: r.Method, Path: path, Route: routeOf(path), Query: r.URL.RawQuery, Body: string(body)}
+	wire := wireOf(r)
+	if !wire.pass(entry, false) {
+		panic(http.ErrAbortHandler)
+	}
 
 	s.mu.Lock()
+	if delay := s.delay; delay > 0 {
+		s.mu.Unlock()
+		if !s.pause(delay) {
+			return
+		}
+		s.mu.Lock()
+	} else if wire.isCut() {
+		s.mu.Unlock()
+		panic(http.ErrAbortHandler)
+	}
 	s.log = append(s.log, entry)
 	a := answer{status: s.failing(r.Method, entry.Route), body: map[string]string{"message": "as the test wants it"}}
 	if a.status == 0 {
@@ -85,6 +99,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	stall := s.stall
 	s.mu.Unlock()
+	if !wire.pass(entry, true) {
+		panic(http.ErrAbortHandler)
+	}
 
 	if a.wait != nil {
 		select {
@@ -111,6 +128,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(a.status)
 	if a.body != nil {
 		json.NewEncoder(w).Encode(a.body)
+	}
+}
+
+// pause is false when the server closes before it is over.
+func (s *Server) pause(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-s.ctx.Done():
+		return false
 	}
 }
 
@@ -210,7 +237,7 @@ func (s *Server) serveChannels(method, id, verb string, p params) answer {
 		if cause == 0 {
 			json.Unmarshal([]byte(p.text("reason_code")), &cause)
 		}
-		c.end(end{soft: true, request: 32, cause: max(cause, 16)})
+		c.end(end{soft: true, request: 32, cause: max(cause, 16), commanded: true})
 		return noContent
 	case verb == "variable" && method == http.MethodGet:
 		value, set := c.vars[p.text("variable")]
@@ -226,13 +253,20 @@ func (s *Server) serveChannels(method, id, verb string, p params) answer {
 
 func (s *Server) create(p params) answer {
 	endpoint, id := p.text("endpoint"), p.text("channelId")
-	switch {
-	case s.channels[id] != nil:
+	if s.channels[id] != nil {
 		return fail(http.StatusConflict, "Channel with given unique ID already exists")
-	case s.phones[endpoint].Does == Unreachable:
+	}
+	phone := s.phones[endpoint]
+	var drawn *Phone
+	if phone.Does != Unreachable && phone.Draw != nil {
+		phone = phone.Draw()
+		drawn = &phone
+	}
+	if phone.Does == Unreachable {
 		return answer{status: http.StatusInternalServerError, body: map[string]string{"error": "Allocation failed"}}
 	}
 	c := s.newChannel(id, endpoint)
+	c.phone = drawn
 	s.subscribed[id] = true
 	if originator := p.text("originator"); s.channels[originator] != nil {
 		s.subscribed[originator] = true
@@ -350,6 +384,7 @@ func (c *Channel) record(p params) answer {
 			return false
 		}
 		c.recording, r.began = r, time.Now()
+		c.sound()
 		if longest := p.number("maxDurationSeconds"); longest > 0 {
 			r.cancel = c.s.after(time.Duration(longest)*time.Second, r.finish)
 		}
