@@ -33,6 +33,14 @@ const (
 	RecordPrefix  = "rec-"
 )
 
+// netLog is where the dialplan writes down callers whom the service may never have seen; a folder not for everybody.
+const netLog = "spool/net-callers"
+
+// NetLog is that file as this machine sees it. Each line has the milliseconds since 1970 at which a caller came and left,
+// the number or "-", the channel's ID, and how it ended: hung-up, turned-away or served in the net, or unanswered. Asterisk
+// opens it anew for each line, so it may be renamed at any time.
+func NetLog(cfg *configs.Config) string { return cfg.Asterisk.Outside(netLog) }
+
 // HoldClasses are two identical classes of music on hold, for CHANNEL(musicclass) on a caller's leg: 30 s of hold tone,
 // then an apology every 30 s for ever, by Asterisk alone (C3). Asterisk takes a class up again where it stopped, so a
 // new hold takes the class the last one did not.
@@ -104,6 +112,9 @@ func view(cfg *configs.Config) values {
 		Name:     path.Base(cfg.Asterisk.Dir),
 	}
 }
+
+// NetLog is the file of the net's callers as Asterisk sees it.
+func (v values) NetLog() string { return v.Asterisk.Inside(netLog) }
 
 // HoldSeconds is the apology clock (C3), HoldMillis the same in milliseconds.
 func (values) HoldSeconds() int { return holdSeconds }
