@@ -34,6 +34,9 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
+// inTalk reports whether a caller is with an agent in this state, on hold or not.
+func (s State) inTalk() bool { return s == StateTalking || s == StateHold }
+
 // MarshalText writes the name; the zero State is empty.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
@@ -69,13 +72,15 @@ const (
 	eventResume
 	eventEnd
 	eventRejoin
+	eventFound
 	eventWrapped
 	eventRested
 	events // how many there are, plus one
 )
 
 var eventNames = [events]string{"", "sign in", "sign out", "pause", "make ready", "become reachable", "reserve", "ring", "connect",
-	"miss an offer", "take out of service", "decline", "be unreachable", "release", "hold", "resume", "end the talk", "rejoin", "finish wrap-up", "finish a rest"}
+	"miss an offer", "take out of service", "decline", "be unreachable", "release", "hold", "resume", "end the talk", "rejoin", "be found with a caller",
+	"finish wrap-up", "finish a rest"}
 
 func (ev event) String() string { return eventNames[ev] }
 
@@ -112,6 +117,7 @@ var transitions = []struct {
 	{on: eventResume, from: []State{StateHold}, to: StateTalking},
 	{on: eventEnd, from: []State{StateTalking, StateHold}, to: StateWrapUp},
 	{on: eventRejoin, from: []State{StateWrapUp, StateReady, StatePaused}, to: StateTalking},
+	{on: eventFound, from: []State{StateReady, StateReserved, StateRinging, StateWrapUp, StatePaused, StateUnreachable}, to: StateTalking},
 
 	// Clocks.
 	{on: eventWrapped, from: []State{StateWrapUp}, to: StateReady},
@@ -164,7 +170,7 @@ type agent struct {
 	moves  uint64    // counts state changes, so that an old timer is known as old
 	timer  *time.Timer
 
-	idleAs    uint64 // order of becoming idle; kept when an offer is released
+	idleAs    int64 // order of becoming idle; kept when an offer is released
 	idleSince time.Time
 
 	offer *Offer   // reserved or ringing
@@ -197,5 +203,8 @@ func (a *agent) may(ev event) (outcome, error) {
 	return cell, nil
 }
 
-// inTalk reports whether a caller is with the agent, on hold or not.
-func (a *agent) inTalk() bool { return a.state == StateTalking || a.state == StateHold }
+// takesCalls reports whether the agent is or will be ready without anybody's
+// asking for it, as far as is known.
+func (a *agent) takesCalls() bool {
+	return a.state != StatePaused && a.then == 0 && a.presence().attending
+}

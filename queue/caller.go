@@ -50,25 +50,39 @@ type Caller struct {
 	// Offers is how many offers this call has had before, so that the numbers
 	// of a returning caller's offers go on.
 	Offers int `json:"offers,omitempty"`
+
+	// Again is set for a caller who had this place before a restart, and is
+	// not refused it because the queue is full.
+	Again bool `json:"again,omitempty"`
+
+	// Waited is how much of this wait was before the restart; it counts as if
+	// it had been here.
+	Waited time.Duration `json:"-"`
+
+	// Prefer is the agent the caller had before: who takes the caller if ready
+	// now, and otherwise if they become ready within Rules.PreferFor. It means
+	// nothing if that agent does not serve the queue.
+	Prefer string `json:"prefer,omitempty"`
 }
 
 // Ticket is a caller's place in a queue. Its methods may be called from any
 // goroutine.
 type Ticket struct {
-	engine   *Engine
-	caller   Caller
-	queue    *callers
-	joinedAs uint64
-	joined   time.Time
-	number   int // of offers made
-	offers   chan *Offer
-	lapsed   chan struct{}
+	engine *Engine
+	caller Caller
+	queue  *callers
+	joined time.Time // on the real clock, as if there had been no restart
+	number int       // of offers made
+	offers chan *Offer
+	lapsed chan struct{}
 
 	// Guarded by the engine's lock.
 	offer       *Offer
 	done        bool // connected, left or lapsed
 	lapseReason string
-	lapseNext   string // set by Close while an agent's phone rings: lapses if that offer fails
+	prefers     *agent      // whom the caller waits for, while others are let pass
+	patience    *time.Timer // after which anybody will do; nil: anybody who is ready will do
+	lapseNext   string      // set by Close while an agent's phone rings: lapses if that offer fails
 }
 
 // Caller is who stands here, with Arrived filled in.

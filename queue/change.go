@@ -4,13 +4,25 @@ import "time"
 
 // Kinds of Change.
 const (
-	KindJoined     = "queue.joined"    // Caller's fields are in Priority, Arrived, Head
+	KindJoined     = "queue.joined"    // Caller's fields are in Priority, Arrived, Head, Again, Prefer
 	KindOffered    = "queue.offered"   // one agent reserved for one caller
 	KindConnected  = "queue.connected" // the wait is over, the talk has begun
 	KindRefused    = "queue.refused"   // an offer failed or was taken back; the caller keeps the place
 	KindLeft       = "queue.left"      // the caller left; with Agent when a phone was ringing
 	KindLapsed     = "queue.lapsed"    // the queue ended the wait; with Agent when an offer was taken back
 	KindAgentState = "agent.state"     // an agent's state changed; with Call during a talk
+)
+
+// Causes of a Change that the engine itself gives, beside refusals and lapses.
+const (
+	CauseFound   = "found"   // agent and call were found together
+	CauseRestart = "restart" // the offer was out when the service was last seen
+
+	causeSignedIn   = "signed in"
+	causeReady      = "ready"
+	causeRegistered = "phone registered"
+	causeWrapped    = "wrap-up over"
+	causeRested     = "rested"
 )
 
 // Change is one thing that happened, for the journal. A change that touches a
@@ -33,6 +45,8 @@ type Change struct {
 	Priority int       `json:"priority,omitempty"`
 	Arrived  time.Time `json:"arrived,omitzero"`
 	Head     bool      `json:"head,omitempty"`
+	Again    bool      `json:"again,omitempty"`  // the place is one of before a restart
+	Prefer   string    `json:"prefer,omitempty"` // the agent the caller had before
 }
 
 // outbox holds what has happened and is not yet recorded, and what is told to

@@ -25,11 +25,17 @@ type Options struct {
 	// with its own errors. It must not call Stop. nil: nothing is recorded.
 	Record func([]Change)
 
+	// Hold puts matching off until Open: callers take their places and agents
+	// are listened to, but nobody is offered anybody, and nobody lapses because
+	// no agent is there, since who is there is not known before Restore.
+	Hold bool
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
 
-// Engine matches callers with agents. All agents start offline. Its methods
+// Engine matches callers with agents. All agents start offline, or as Restore
+// says. Its methods
 // may be called from any goroutine; Stop ends it.
 type Engine struct {
 	now     func() time.Time
@@ -44,7 +50,8 @@ type Engine struct {
 	agents  map[string]*agent
 	waiting map[string]*Ticket // by call
 	talking map[string]*agent  // by call
-	serial  uint64             // orders joins and idle times
+	serial  int64              // orders idle times
+	held    bool               // nobody is offered anybody: before Open
 	out     outbox
 	stopped bool
 }
@@ -71,7 +78,7 @@ func (q *callers) ahead(t *Ticket) int { return q.waiting.ahead(t) + q.offered.a
 // New checks the options, names everything that is wrong in them, and starts.
 func New(o Options) (*Engine, error) {
 	e := &Engine{
-		now: o.Now, record: o.Record, log: o.Logger,
+		now: o.Now, record: o.Record, log: o.Logger, held: o.Hold,
 		news: make(chan struct{}, 1), told: make(chan struct{}),
 		queues: map[string]*callers{}, agents: map[string]*agent{},
 		waiting: map[string]*Ticket{}, talking: map[string]*agent{},
@@ -128,7 +135,8 @@ func (e *Engine) wake() {
 	}
 }
 
-// Join gives the caller a place, and an agent at once if one is ready. It
+// Join gives the caller a place, and an agent at once if one is ready. Before
+// Open a caller whom nobody is there for gets a place too, and lapses then. It
 // returns ErrUnknownQueue, ErrNobodySignedIn, ErrFull, ErrDuplicate or
 // ErrStopped, wrapped.
 func (e *Engine) Join(c Caller) (*Ticket, error) {
@@ -142,7 +150,7 @@ func (e *Engine) Join(c Caller) (*Ticket, error) {
 
 // SignIn makes an agent ready (A1): from offline, from a pause, from being
 // unreachable or taken out. During a talk it takes back a SignOut or Pause.
-func (e *Engine) SignIn(agentID string) error { return e.ask(agentID, eventSignIn, "signed in") }
+func (e *Engine) SignIn(agentID string) error { return e.ask(agentID, eventSignIn, causeSignedIn) }
 
 // SignOut takes an agent off. During a talk it is granted when the talk ends,
 // though callers no longer count on the agent from now on. An offer is
@@ -155,7 +163,7 @@ func (e *Engine) Pause(agentID, reason string) error { return e.ask(agentID, eve
 
 // Ready ends a pause, a wrap-up or being unreachable. During a talk it takes
 // back a SignOut or Pause.
-func (e *Engine) Ready(agentID string) error { return e.ask(agentID, eventReady, "ready") }
+func (e *Engine) Ready(agentID string) error { return e.ask(agentID, eventReady, causeReady) }
 
 // Reachable reports that an agent's phone has registered. An unreachable agent
 // is ready again; for any other it means nothing and is no error.
@@ -165,7 +173,7 @@ func (e *Engine) Reachable(agentID string) error {
 	if err != nil || a.state != StateUnreachable {
 		return err
 	}
-	e.turn(a, eventReachable, "phone registered")
+	e.turn(a, eventReachable, causeRegistered)
 	return nil
 }
 
@@ -241,6 +249,14 @@ func (e *Engine) admit(queues []Rules, agents []Profile) error {
 	return nil
 }
 
+// named finds a queue. One that is no longer described still has talks to end.
+func (e *Engine) named(id string) *callers {
+	if q := e.queues[id]; q != nil {
+		return q
+	}
+	return &callers{rules: Rules{ID: id}}
+}
+
 // agent finds an agent of a running engine.
 func (e *Engine) agent(id string) (*agent, error) {
 	if e.stopped {
@@ -261,5 +277,8 @@ func (e *Engine) stopTimers() {
 	}
 	for _, q := range e.queues {
 		q.stopUnattended()
+	}
+	for _, t := range e.waiting {
+		t.stopPatience()
 	}
 }

@@ -590,7 +590,7 @@ func TestUnattendedLapses(t *testing.T) {
 func TestClose(t *testing.T) {
 	atDesk(t, usual(), func(t *testing.T, d *desk) {
 		d.signIn("1001", "1002")
-		ringing, failing, waiting := d.join("ringing"), d.join("failing"), d.join("waiting")
+		ringing, failing, waiting := d.join("ringing"), d.join("said no to"), d.join("waiting")
 		d.signIn("1003")
 		elsewhere := d.joinAs(Caller{ID: "elsewhere", Queue: "repairs"})
 		answered, refused := d.offered(ringing, "1001"), d.offered(failing, "1002")

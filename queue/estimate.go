@@ -46,7 +46,7 @@ func (q *callers) estimate(position int) (time.Duration, bool) {
 // who also serves other queues with callers waiting counts for a share.
 func (q *callers) capacity() (agents float64) {
 	for _, a := range q.agents {
-		if a.state == StatePaused || a.then != 0 || !a.presence().attending {
+		if !a.takesCalls() {
 			continue
 		}
 		shared := 1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -29,33 +30,99 @@ func (e *Engine) join(c Caller) (*Ticket, error) {
 	if c.Arrived.IsZero() {
 		c.Arrived = e.now()
 	}
-	t := &Ticket{engine: e, caller: c, queue: q, joinedAs: e.next(), joined: time.Now(), number: c.Offers,
+	c.Arrived = c.Arrived.Round(0) // the order goes by what is recorded, so that a restart finds the same
+	t := &Ticket{engine: e, caller: c, queue: q, joined: time.Now().Add(-max(0, c.Waited)), number: c.Offers,
 		offers: make(chan *Offer, 1), lapsed: make(chan struct{})}
-	if q.signedIn == 0 || q.refusing {
+	if !e.held && (q.signedIn == 0 || q.refusing) {
 		q.metrics.turnedAway("nobody")
 		return nil, ErrNobodySignedIn
 	}
-	if q.rules.MaxWaiting > 0 && q.ready.len() == 0 && q.ahead(t) >= q.rules.MaxWaiting {
+	if !c.Again && q.rules.MaxWaiting > 0 && q.ready.len() == 0 && q.ahead(t) >= q.rules.MaxWaiting {
 		q.metrics.turnedAway("full")
 		return nil, fmt.Errorf("%w: %d are waiting", ErrFull, q.waiting.len()+q.offered.len())
 	}
 	e.waiting[c.ID] = t
-	q.metrics.joined()
-	e.note(Change{Kind: KindJoined, Queue: c.Queue, Call: c.ID, Priority: c.Priority, Arrived: c.Arrived, Head: c.Head})
+	q.metrics.joined(c.Again)
+	e.note(Change{Kind: KindJoined, Queue: c.Queue, Call: c.ID, WaitedMs: t.waited().Milliseconds(),
+		Priority: c.Priority, Arrived: c.Arrived, Head: c.Head, Again: c.Again, Prefer: c.Prefer})
+	e.prefer(t)
 	e.seat(t)
 	return t, nil
 }
 
-// seat gives a caller the longest-idle ready agent, or the place in the line.
+// seat gives a caller a ready agent, or the place in the line.
 func (e *Engine) seat(t *Ticket) {
-	switch a := t.queue.ready.first(); {
-	case t.lapseNext != "":
+	if t.lapseNext != "" {
 		e.lapse(t, Change{Cause: t.lapseNext})
-	case a != nil:
-		e.offer(t, a)
-	default:
-		t.queue.waiting.add(t)
+		return
 	}
+	if !e.held {
+		if a := t.taker(); a != nil {
+			e.offer(t, a)
+			return
+		}
+	}
+	t.queue.waiting.add(t)
+}
+
+// taker is the ready agent for a caller: the one they had before, or else the
+// longest idle. It is nil when there is none, and while they wait for their own.
+func (t *Ticket) taker() *agent {
+	switch a := t.prefers; {
+	case a == nil:
+	case a.state == StateReady:
+		return a
+	case t.patience != nil && a.takesCalls():
+		return nil
+	}
+	t.prefers = nil
+	return t.queue.ready.first()
+}
+
+// prefer notes whom the caller had before, and for how long they wait for that
+// one alone.
+func (e *Engine) prefer(t *Ticket) {
+	a := e.agents[t.caller.Prefer]
+	if a == nil || !slices.Contains(a.queues, t.queue) {
+		return
+	}
+	t.prefers = a
+	if t.queue.rules.PreferFor > 0 {
+		t.patience = time.AfterFunc(t.queue.rules.PreferFor, func() {
+			defer e.enter()()
+			t.patience = nil
+			if t.prefers != nil && t.queue.waiting.remove(t) {
+				e.seat(t)
+			}
+		})
+	}
+}
+
+// disappoint seats the callers anew who wait for an agent who no longer takes
+// calls.
+func (e *Engine) disappoint(a *agent) {
+	var waited []*Ticket
+	for _, q := range a.queues {
+		for _, t := range q.waiting.items {
+			if t.prefers == a {
+				waited = append(waited, t)
+			}
+		}
+	}
+	for _, t := range waited {
+		t.queue.waiting.remove(t)
+		e.seat(t)
+	}
+}
+
+// next is the first of a queue's callers who may go to the agent.
+func (q *callers) next(a *agent) *Ticket {
+	for _, t := range q.waiting.items {
+		if t.prefers == nil || t.prefers == a {
+			return t
+		}
+	}
+	return nil
 }
 
 // serve gives a ready agent the first caller of all their queues, or a place
@@ -63,7 +130,7 @@ func (e *Engine) seat(t *Ticket) {
 func (e *Engine) serve(a *agent) {
 	var first *Ticket
 	for _, q := range a.queues {
-		if t := q.waiting.first(); t != nil && (first == nil || callerOrder(t, first) < 0) {
+		if t := q.next(a); !e.held && t != nil && (first == nil || callerOrder(t, first) < 0) {
 			first = t
 		}
 	}
@@ -108,16 +175,26 @@ func (e *Engine) connected(o *Offer) error {
 		return o.overError()
 	}
 	t, a := o.ticket, o.agent
-	o.over = true // its context stays: the talk may go on using it
-	o.timer.Stop()
-	e.part(o)
+	e.fulfil(o)
 	from := e.move(a, eventConnect, "")
-	a.call, a.queue, a.busy = t.caller.ID, t.queue, time.Now()
-	e.talking[a.call] = a
+	e.begin(a, t.caller.ID, t.queue)
 	e.close(t)
 	t.queue.metrics.connected(t.waited(), t.queue.rules.ServiceLevel)
 	e.note(o.change(KindConnected, "", from, a.state))
 	return nil
+}
+
+// fulfil ends an offer that led to a talk, which may go on using its context.
+func (e *Engine) fulfil(o *Offer) {
+	o.over = true
+	o.timer.Stop()
+	e.part(o)
+}
+
+// begin is an agent's talk with a call.
+func (e *Engine) begin(a *agent, callID string, q *callers) {
+	a.call, a.queue, a.busy = callID, q, time.Now()
+	e.talking[callID] = a
 }
 
 func (e *Engine) failed(o *Offer, reason Refusal) {
@@ -163,7 +240,7 @@ func (e *Engine) refuse(o *Offer, ev event, result, cause string, why error) {
 	t.queue.metrics.offerEnded(result)
 	e.note(o.change(KindRefused, cause, from, a.state))
 	if ev == eventMiss || ev == eventDecline {
-		e.alarm(a, t.queue.rules.DeclinePause, eventRested, "rested")
+		e.alarm(a, t.queue.rules.DeclinePause, eventRested, causeRested)
 	}
 	e.seat(t)
 	e.settle(a)
@@ -241,6 +318,7 @@ func (e *Engine) lapseAll(q *callers, reason string) {
 // close marks a wait as over.
 func (e *Engine) close(t *Ticket) {
 	t.done = true
+	t.stopPatience()
 	delete(e.waiting, t.caller.ID)
 	t.queue.metrics.waiting.Dec()
 }
@@ -252,7 +330,7 @@ func (e *Engine) ask(agentID string, ev event, cause string) error {
 	if err != nil {
 		return err
 	}
-	if a.inTalk() && a.then != 0 && (ev == eventSignIn || ev == eventReady) {
+	if a.state.inTalk() && a.then != 0 && (ev == eventSignIn || ev == eventReady) {
 		e.wish(a, 0, cause)
 		return nil
 	}
@@ -315,7 +393,7 @@ func (e *Engine) afterTalk(a *agent) {
 	case wrapUp == 0:
 		e.turn(a, eventWrapped, "")
 	default:
-		e.alarm(a, wrapUp, eventWrapped, "wrap-up over")
+		e.alarm(a, wrapUp, eventWrapped, causeWrapped)
 	}
 }
 
@@ -354,7 +432,7 @@ func (e *Engine) move(a *agent, ev event, cause string) (from State) {
 		a.queue.handled.add(time.Since(a.busy))
 	}
 	switch ev {
-	case eventSignIn, eventReady, eventConnect, eventDecline, eventRejoin:
+	case eventSignIn, eventReady, eventConnect, eventDecline, eventRejoin, eventFound:
 		a.misses = 0
 	}
 	if a.state == StateReady && ev != eventRelease {
@@ -379,12 +457,16 @@ func (e *Engine) settle(a *agent) {
 	if a.state == StateReady {
 		e.serve(a)
 	}
+	if !a.takesCalls() {
+		e.disappoint(a)
+	}
 }
 
 // attend decides what becomes of a queue's callers when the number of agents
-// behind it has changed.
+// behind it has changed. Who is behind it is not known before Open.
 func (e *Engine) attend(q *callers) {
 	switch {
+	case e.held:
 	case q.attending > 0:
 		q.stopUnattended()
 		q.refusing = false
@@ -417,9 +499,16 @@ func (e *Engine) alarm(a *agent, d time.Duration, ev event, cause string) {
 	})
 }
 
-func (e *Engine) next() uint64 {
+func (e *Engine) next() int64 {
 	e.serial++
 	return e.serial
+}
+
+func (t *Ticket) stopPatience() {
+	if t.patience != nil {
+		t.patience.Stop()
+		t.patience = nil
+	}
 }
 
 func (a *agent) stopTimer() {
@@ -459,7 +548,7 @@ func (o *Offer) change(kind, cause string, from, to State) Change {
 		From: from, To: to, Cause: cause, Out: o.agent.out, WaitedMs: o.ticket.waited().Milliseconds()}
 }
 
-// waited is how long this wait has lasted, on the real clock.
+// waited is how long this wait has lasted, on the real clock, a restart included.
 func (t *Ticket) waited() time.Duration { return time.Since(t.joined) }
 
 func count(yes bool) int {

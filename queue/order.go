@@ -6,8 +6,9 @@ import (
 )
 
 // callerOrder says who is served first: a caller who returns to the head (B4),
-// then the higher priority, then the earlier arrival. The head of a queue is
-// ahead of every priority, because that caller was already being served.
+// then the higher priority, then the earlier arrival, then the lower ID of the
+// call, so that a restart finds everybody in the same order. The head of a
+// queue is ahead of every priority, because that caller was already being served.
 func callerOrder(a, b *Ticket) int {
 	switch {
 	case a.caller.Head != b.caller.Head:
@@ -20,7 +21,7 @@ func callerOrder(a, b *Ticket) int {
 	case !a.caller.Arrived.Equal(b.caller.Arrived):
 		return a.caller.Arrived.Compare(b.caller.Arrived)
 	}
-	return cmp.Compare(a.joinedAs, b.joinedAs)
+	return cmp.Compare(a.caller.ID, b.caller.ID)
 }
 
 // idleOrder puts the longest-idle agent first.

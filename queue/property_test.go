@@ -129,8 +129,7 @@ func (l *ledger) agentWith(call string) string {
 	return ""
 }
 
-// before is the order of callers written out once more; lines keeps the order
-// of joining, which decides between equals.
+// before is the order of callers written out once more.
 func before(a, b Change) bool {
 	if a.Head != b.Head {
 		return a.Head
@@ -138,7 +137,10 @@ func before(a, b Change) bool {
 	if a.Priority != b.Priority {
 		return a.Priority > b.Priority
 	}
-	return a.Arrived.Before(b.Arrived)
+	if !a.Arrived.Equal(b.Arrived) {
+		return a.Arrived.Before(b.Arrived)
+	}
+	return a.Call < b.Call
 }
 
 // world is an engine with its callers and phones, driven at random.

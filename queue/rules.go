@@ -9,7 +9,8 @@
 // The files: rules.go (what a queue and an agent are), order.go (who comes
 // before whom), agent.go (the states), caller.go (ticket and offer, the side a
 // call sees), engine.go (the verbs), match.go (how a caller and an agent meet
-// and part), change.go (what is recorded), estimate.go, views.go, metrics.go.
+// and part), change.go (what is recorded), restore.go (going on after a
+// restart from what was recorded), estimate.go, views.go, metrics.go.
 package queue
 
 import (
@@ -32,7 +33,7 @@ const (
 const ReportGrace = 5 * time.Second
 
 // Rules are one queue's standards. A zero field takes its default, except
-// MaxWaiting (zero: no limit) and WrapUp (zero: none).
+// MaxWaiting (zero: no limit), WrapUp and PreferFor (zero: none).
 type Rules struct {
 	ID string
 
@@ -65,6 +66,11 @@ type Rules struct {
 	// is out of service (unreachable, or taken out after missed offers). Then
 	// they lapse, so that they are told (A3).
 	Unattended time.Duration
+
+	// PreferFor is how long a caller waits for the agent they had before
+	// (Caller.Prefer) and lets others pass, as long as that agent is going to
+	// be ready. Zero: anybody takes them unless that agent is ready at once.
+	PreferFor time.Duration
 }
 
 // withDefaults fills zero fields and refuses what makes no sense.
@@ -85,6 +91,7 @@ func (r Rules) withDefaults() (Rules, error) {
 		{"ServiceLevel", &r.ServiceLevel, DefaultServiceLevel},
 		{"DeclinePause", &r.DeclinePause, DefaultDeclinePause},
 		{"Unattended", &r.Unattended, DefaultUnattended},
+		{"PreferFor", &r.PreferFor, 0},
 	} {
 		if *d.value < 0 && d.value != &r.DeclinePause {
 			return r, fmt.Errorf("queue %s: %s is %v: it may not be negative", r.ID, d.name, *d.value)
