@@ -3,7 +3,9 @@ package journal
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +17,11 @@ import (
 // path until it is killed.
 const crashChildPath = "HOTLINE_TEST_JOURNAL_CHILD"
 
-// appendUntilKilled appends from several goroutines and reports every entry on standard output after it was acknowledged.
+// childFenced is what the child writes when none of its appends is taken any more.
+const childFenced = "fenced"
+
+// appendUntilKilled appends from several goroutines and reports every entry on standard output after it was
+// acknowledged. Fenced, it says so and stays until its standard input ends.
 func appendUntilKilled(path string) {
 	j, err := Open(context.Background(), Options{Path: path})
 	if err != nil {
@@ -32,6 +38,9 @@ func appendUntilKilled(path string) {
 				}
 				token := fmt.Sprintf("%d-%d-%d", os.Getpid(), a, i)
 				seq, err := write(context.Background(), NewEntry("child.wrote", token, fmt.Sprintf("appender/%d", a)))
+				if errors.Is(err, ErrFenced) {
+					return
+				}
 				if err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)
@@ -43,6 +52,8 @@ func appendUntilKilled(path string) {
 		})
 	}
 	all.Wait()
+	fmt.Println(childFenced)
+	_, _ = io.Copy(io.Discard, os.Stdin) // stay, with the lock, until the test closes it
 }
 
 // TestKilledProcessLosesNothingAcknowledged kills a writing process with SIGKILL, again and again, while another

@@ -28,6 +28,9 @@ var ErrExpired = errors.New("journal: the content of this entry has expired")
 type Entry struct {
 	// Seq is assigned on append: 1, 2, 3 … without gaps, one sequence for the whole journal.
 	Seq int64 `json:"seq"`
+	// Epoch is assigned on append: the epoch of the process that wrote the entry (see Journal.Epoch). It never falls from
+	// one entry to the next; 0 in entries that were written before there were epochs.
+	Epoch int64 `json:"epoch"`
 	// At is in UTC with microseconds; Append fills it when it is zero. The order of entries is that of Seq, not of At.
 	At time.Time `json:"at"`
 	// Streams are names such as "call/20260206-090000-0001" or "agent/1001".
@@ -128,7 +131,8 @@ func withoutRepeats(names []string) []string {
 type link [sha256.Size]byte
 
 // next is the link of the entry e that follows prev. Every part is preceded by its length, so that no two
-// different entries are hashed from the same bytes; the data goes in as its own hash, so that it can expire.
+// different entries are hashed from the same bytes; the data goes in as its own hash, so that it can expire. The epoch
+// goes in last and only where there is one, so that entries from before there were epochs keep their links.
 func (prev link) next(e Entry, dataHash link) link {
 	h := sha256.New()
 	h.Write(prev[:])
@@ -140,6 +144,9 @@ func (prev link) next(e Entry, dataHash link) link {
 		hashText(h, s)
 	}
 	h.Write(dataHash[:])
+	if e.Epoch != 0 {
+		hashNumber(h, e.Epoch)
+	}
 	return link(h.Sum(nil))
 }
 

@@ -82,6 +82,8 @@ func TestLinksOfDifferentEntriesDiffer(t *testing.T) {
 		{Seq: 1, At: at, Kind: "a", Streams: []string{"bc", "d"}},
 		{Seq: 1, At: at, Kind: "a", Streams: []string{"b", "cd"}},
 		{Seq: 2, At: at, Kind: "ab", Streams: []string{"c"}},
+		{Seq: 1, Epoch: 1, At: at, Kind: "ab", Streams: []string{"c"}},
+		{Seq: 1, Epoch: 2, At: at, Kind: "ab", Streams: []string{"c"}},
 		{Seq: 1, At: at.Add(time.Microsecond), Kind: "ab", Streams: []string{"c"}},
 	}
 	seen := map[link]int{}
@@ -118,7 +120,7 @@ func FuzzEntry(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := storedEntry(in.Seq, in.At.UnixMicro(), in.Kind, string(streams), sql.NullString{String: string(in.Data), Valid: true})
+		out, err := storedEntry(in.Seq, in.Epoch, in.At.UnixMicro(), in.Kind, string(streams), sql.NullString{String: string(in.Data), Valid: true})
 		if err != nil {
 			t.Fatalf("an accepted entry cannot be read back: %v", err)
 		}
@@ -134,18 +136,18 @@ func FuzzEntry(f *testing.F) {
 
 // FuzzStoredEntry reads rows as a damaged or tampered file could hold them: an error is fine, a panic is not.
 func FuzzStoredEntry(f *testing.F) {
-	f.Add(int64(1), int64(1770000000000000), "call.arrived", `["call/1"]`, `{"a":1}`)
-	f.Add(int64(-1), int64(-1<<63), "", `{"a":`, ``)
-	f.Add(int64(0), int64(1<<63-1), "\xff", `[1,null]`, `nul`)
-	f.Fuzz(func(t *testing.T, seq, micro int64, kind, streams, data string) {
-		e, err := storedEntry(seq, micro, kind, streams, sql.NullString{String: data, Valid: true})
+	f.Add(int64(1), int64(1), int64(1770000000000000), "call.arrived", `["call/1"]`, `{"a":1}`)
+	f.Add(int64(-1), int64(-1), int64(-1<<63), "", `{"a":`, ``)
+	f.Add(int64(0), int64(0), int64(1<<63-1), "\xff", `[1,null]`, `nul`)
+	f.Fuzz(func(t *testing.T, seq, epoch, micro int64, kind, streams, data string) {
+		e, err := storedEntry(seq, epoch, micro, kind, streams, sql.NullString{String: data, Valid: true})
 		if err != nil {
 			return
 		}
 		var into map[string]any
 		_ = e.Decode(&into) // any outcome but a panic
-		if e.Seq != seq || e.At.Location() != time.UTC {
-			t.Errorf("entry %+v does not have the row's number or is not in UTC", e)
+		if e.Seq != seq || e.Epoch != epoch || e.At.Location() != time.UTC {
+			t.Errorf("entry %+v does not have the row's number and epoch or is not in UTC", e)
 		}
 	})
 }

@@ -1,5 +1,6 @@
 // Package journal owns the record of what the service was about to do and what happened: append-only entries in
-// one sequence, read back by stream, kept in SQLite and chained by hashes. A call's stage, an agent's state, the
+// one sequence, read back by stream, kept in SQLite and chained by hashes, written by one process at a time: whoever
+// claims the journal begins an epoch, and the process before it can write no more. A call's stage, an agent's state, the
 // order of a queue are folds of it. It must not know any kind of entry: what a kind means is its writer's affair.
 package journal
 
@@ -14,7 +15,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,12 +39,13 @@ const (
 // Options say where the journal is and with whom it speaks.
 type Options struct {
 	Path       string                // the SQLite file; it is created, in a directory that exists, readable by its owner alone
+	Standby    bool                  // read beside the process that writes, until Claim
 	Now        func() time.Time      // the wall clock for entries without a time; nil means time.Now
 	Logger     *slog.Logger          // nil means slog.Default
 	Registerer prometheus.Registerer // nil means no metrics
 }
 
-// Journal is the single writer of one file. All its methods may be called from any goroutine.
+// Journal is the single writer of one file, or stands by to become it. All its methods may be called from any goroutine.
 type Journal struct {
 	path    string
 	now     func() time.Time
@@ -52,13 +53,19 @@ type Journal struct {
 	metrics *metrics
 	lock    *os.File
 	db      *sql.DB
-	writer  *writer // nil while the disk has not let it be opened
+	writer  *writer // nil in standby, and while the disk has not let it be opened; the writer goroutine's own
 	reader  *Reader
 
+	standby atomic.Bool
+	epoch   atomic.Int64
+	newest  int64         // the newest epoch found at the last try to claim; the writer goroutine's own
+	locked  chan struct{} // closed when the lock file is ours
+
 	requests   chan *request // unbuffered: handing over a request is its acceptance
+	claims     chan *claim   // unbuffered likewise
 	grown      chan struct{} // capacity 1: the WAL has grown by checkpointEvery entries
 	closing    chan struct{}
-	goroutines sync.WaitGroup // the writer and the checkpointer
+	goroutines sync.WaitGroup // the writer, the checkpointer and who waits for the lock file
 	fault      atomic.Pointer[error]
 	close      func() error
 }
@@ -75,15 +82,20 @@ type outcome struct {
 	err  error
 }
 
-// Open opens or creates the journal and starts its writer; Close ends it. ctx bounds opening alone.
-// It returns ErrInUse when the file has a writer already, and an error when the file is not a journal, has a newer
+// Open opens or creates the journal, claims it and starts its writer; Close ends it. ctx bounds opening alone.
+// With Standby it neither claims nor changes anything: the journal can be read, beside the process that writes it, and
+// refuses appends with ErrStandby until Claim.
+//
+// Without Standby it returns ErrInUse when the file has a writer already, and an error when the file is not a journal, has a newer
 // schema, or cannot be created. A disk that is full or broken is no such error: the service must be able to start and
 // take calls, so the journal opens, Err says why it cannot be written, and every Append tries anew.
 func Open(ctx context.Context, o Options) (*Journal, error) {
 	j := &Journal{
 		path: o.Path, now: o.Now, logger: o.Logger,
-		requests: make(chan *request), grown: make(chan struct{}, 1), closing: make(chan struct{}),
+		newest: unknownEpoch, locked: make(chan struct{}),
+		requests: make(chan *request), claims: make(chan *claim), grown: make(chan struct{}, 1), closing: make(chan struct{}),
 	}
+	j.standby.Store(o.Standby)
 	if j.now == nil {
 		j.now = time.Now
 	}
@@ -99,17 +111,23 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	return j, nil
 }
 
+// busyTimeout is how long a statement waits for another process that is writing, in milliseconds: two processes have the
+// file open during a takeover, and none of them writes for long.
+const busyTimeout = "busy_timeout(1000)"
+
 // autoCheckpoint is when SQLite checkpoints within a commit: only if the checkpointer could not keep up, at 64 MiB of WAL.
 const autoCheckpoint = "wal_autocheckpoint(16384)"
 
 func (j *Journal) open(ctx context.Context, reg prometheus.Registerer) (err error) {
-	if j.lock, err = lockFile(j.path + ".lock"); err != nil {
-		return err
+	if !j.standby.Load() {
+		if err = j.takeLock(); err != nil {
+			return err
+		}
 	}
 	if err = createPrivate(j.path); err != nil {
 		return err
 	}
-	source, err := dataSource(j.path, "rw", "busy_timeout(5000)", "journal_mode(wal)", "synchronous(normal)", autoCheckpoint)
+	source, err := dataSource(j.path, "rw", busyTimeout, "journal_mode(wal)", "synchronous(normal)", autoCheckpoint)
 	if err != nil {
 		return err
 	}
@@ -123,7 +141,12 @@ func (j *Journal) open(ctx context.Context, reg prometheus.Registerer) (err erro
 	if j.metrics, err = newMetrics(reg); err != nil {
 		return err
 	}
-	if j.writer, err = newWriter(ctx, j.db); diskFails(err) {
+	if j.standby.Load() {
+		_, err = j.reader.version(ctx)
+	} else {
+		err = j.begin(ctx)
+	}
+	if diskFails(err) {
 		j.note(err) // calls go on without the journal, and every append tries anew
 		return nil
 	}
@@ -153,23 +176,6 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-// lockFile takes the lock that makes a journal's writer the only one. The kernel lets go of it when the process
-// ends, however it ends. It is a file of its own because closing any descriptor of the database would drop SQLite's locks.
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = ErrInUse
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
 // Append writes the entries in one transaction, in their order, and returns the sequence number of the last; the
 // others precede it without gaps. It returns once they are committed: they then survive the death of this process,
 // but not a power cut (see AppendDurable). With no entries it does nothing and returns 0.
@@ -177,6 +183,7 @@ func lockFile(path string) (*os.File, error) {
 // An error means that none of the entries was written. ctx counts only until the writer takes the entries: whoever is
 // cancelled before gets an error and nothing was written; whoever is cancelled later still waits for the outcome, so
 // it is never unknown. While the disk is full or broken, Append returns the reason and every Append tries anew.
+// ErrFenced is the last word: another process has claimed the journal.
 func (j *Journal) Append(ctx context.Context, entries ...Entry) (last int64, err error) {
 	return j.append(ctx, false, entries)
 }
@@ -189,6 +196,12 @@ func (j *Journal) AppendDurable(ctx context.Context, entries ...Entry) (last int
 func (j *Journal) append(ctx context.Context, durable bool, entries []Entry) (int64, error) {
 	if len(entries) == 0 {
 		return 0, nil
+	}
+	if err := j.Err(); errors.Is(err, ErrFenced) {
+		return 0, err
+	}
+	if j.standby.Load() {
+		return 0, ErrStandby
 	}
 	began := time.Now()
 	r := &request{entries: make([]Entry, len(entries)), durable: durable, done: make(chan outcome, 1)}
@@ -237,7 +250,8 @@ func (j *Journal) Err() error {
 func (j *Journal) Reader() *Reader { return j.reader }
 
 // Close commits what was taken, ends the writer and closes the file. Appends that were not taken yet return ErrClosed.
-// A second Close returns what the first did.
+// A second Close returns what the first did. It takes nothing from another process that has the file open: neither a
+// fenced journal nor one that stood by touches what the owner has written.
 func (j *Journal) Close() error { return j.close() }
 
 func (j *Journal) shut() error {
@@ -273,6 +287,8 @@ func (j *Journal) write() {
 		select {
 		case r := <-j.requests:
 			j.commitGroup(j.collect(r))
+		case c := <-j.claims:
+			c.done <- j.takeOver(c.ctx)
 		case <-j.closing:
 			return // whoever still waits to hand over hears of closing too
 		}
@@ -333,8 +349,11 @@ func (j *Journal) commit(group []*request, durable bool) {
 }
 
 func (j *Journal) commitEntries(entries []Entry, durable bool) (first int64, err error) {
-	if j.writer == nil { // the disk was full or broken when the journal was opened
-		if j.writer, err = newWriter(context.Background(), j.db); err != nil {
+	if err := j.Err(); errors.Is(err, ErrFenced) { // since these were handed over
+		return 0, err
+	}
+	if j.writer == nil { // the disk was full or broken when the journal was claimed
+		if err := j.begin(context.Background()); err != nil {
 			return 0, err
 		}
 	}
@@ -379,7 +398,11 @@ func (j *Journal) note(err error) {
 	}
 	j.metrics.failures.Inc()
 	j.fault.Store(&err)
-	if before == nil {
+	switch {
+	case errors.Is(before, ErrFenced): // nothing follows it
+	case errors.Is(err, ErrFenced):
+		j.logger.Warn("journal was taken over, this process writes no more", "path", j.path, "err", err)
+	case before == nil:
 		j.logger.Error("journal cannot be written, every append tries anew", "path", j.path, "err", err)
 	}
 }

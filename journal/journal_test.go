@@ -31,8 +31,8 @@ func TestAppendStoresTheWholeEntry(t *testing.T) {
 		t.Errorf("the last of two entries has number %d", last)
 	}
 	want := []Entry{
-		{Seq: 1, At: time.Date(2026, 2, 6, 1, 0, 0, 123456000, time.UTC), Streams: []string{"call/1"}, Kind: "call.arrived", Data: []byte("null")},
-		{Seq: 2, At: time.Date(2026, 2, 6, 0, 0, 0, 123456000, time.UTC), Streams: []string{"call/1", "agent/1001"}, Kind: "queue.offered", Data: []byte(`{"wait":3}`)},
+		{Seq: 1, Epoch: 1, At: time.Date(2026, 2, 6, 1, 0, 0, 123456000, time.UTC), Streams: []string{"call/1"}, Kind: "call.arrived", Data: []byte("null")},
+		{Seq: 2, Epoch: 1, At: time.Date(2026, 2, 6, 0, 0, 0, 123456000, time.UTC), Streams: []string{"call/1", "agent/1001"}, Kind: "queue.offered", Data: []byte(`{"wait":3}`)},
 	}
 	if diff := cmp.Diff(want, readAll(t, j.Reader(), Query{})); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)

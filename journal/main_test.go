@@ -49,15 +49,19 @@ type tester interface {
 // openAt opens a journal of a test in a folder; the test closes it, or end does.
 func openAt(t tester, dir string, logs *logBuffer) *Journal {
 	t.Helper()
-	o := Options{Path: filepath.Join(dir, "journal.db")}
-	if logs != nil {
-		o.Logger = slog.New(slog.NewTextHandler(logs, nil))
-	}
-	j, err := Open(context.Background(), o)
+	j, err := Open(context.Background(), optionsAt(dir, logs))
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	return j
+}
+
+func optionsAt(dir string, logs *logBuffer) Options {
+	o := Options{Path: filepath.Join(dir, "journal.db")}
+	if logs != nil {
+		o.Logger = slog.New(slog.NewTextHandler(logs, nil))
+	}
+	return o
 }
 
 func open(t *testing.T) *Journal {

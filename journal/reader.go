@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +20,8 @@ const pageSize = 256
 // Reader reads a journal, beside its writer or without one. All its methods may be called from any goroutine.
 type Reader struct {
 	db     *sql.DB
-	shared bool // belongs to a Journal, which closes it
+	shared bool        // belongs to a Journal, which closes it
+	newest atomic.Bool // the file has the newest schema, so its version need not be looked up any more
 }
 
 // OpenReader opens the journal at path for reading only, whether or not a service is writing it.
@@ -56,7 +58,7 @@ func (r *Reader) Read(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 
 func (r *Reader) read(ctx context.Context, q Query, yield func(Entry) bool) error {
 	head, err := r.head(ctx)
-	if err != nil {
+	if err != nil || head == 0 {
 		return err
 	}
 	low, high, left := q.After, head+1, q.Limit // exclusive bounds of what is still to be read
@@ -88,13 +90,41 @@ func (r *Reader) read(ctx context.Context, q Query, yield func(Entry) bool) erro
 
 // head is the sequence number of the last entry, 0 when there is none.
 func (r *Reader) head(ctx context.Context) (int64, error) {
+	version, err := r.version(ctx)
+	if err != nil || version == 0 { // a journal in standby whose file nobody has claimed yet
+		return 0, err
+	}
 	var head int64
-	err := r.db.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM entry").Scan(&head)
+	err = r.db.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM entry").Scan(&head)
 	return head, err
 }
 
+// version is that of the file's schema. An older one is read as it is: a reader changes nothing, and whoever claims the
+// journal may bring it to the newest at any moment.
+func (r *Reader) version(ctx context.Context) (int, error) {
+	if r.newest.Load() {
+		return len(migrations), nil
+	}
+	version, err := schemaVersion(ctx, r.db)
+	r.newest.Store(err == nil && version == len(migrations))
+	return version, err
+}
+
+// epochColumn is how a query names the epoch of an entry.
+func (r *Reader) epochColumn(ctx context.Context) (string, error) {
+	version, err := r.version(ctx)
+	if version < epochsSince {
+		return "0", err
+	}
+	return "entry.epoch", err
+}
+
 func (r *Reader) page(ctx context.Context, q Query, low, high int64, size int) ([]Entry, error) {
-	text, args := q.sql(low, high, size)
+	epoch, err := r.epochColumn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, args := q.sql(epoch, low, high, size)
 	rows, err := r.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
@@ -111,7 +141,7 @@ func (r *Reader) page(ctx context.Context, q Query, low, high int64, size int) (
 }
 
 // sql is the query for the entries between low and high, both exclusive.
-func (q Query) sql(low, high int64, size int) (text string, args []any) {
+func (q Query) sql(epoch string, low, high int64, size int) (text string, args []any) {
 	from, seq := "entry", "entry.seq"
 	var where []string
 	and := func(condition string, values ...any) {
@@ -143,8 +173,8 @@ func (q Query) sql(low, high int64, size int) (text string, args []any) {
 	if q.Newest {
 		direction = "DESC"
 	}
-	text = fmt.Sprintf("SELECT entry.seq, at, kind, streams, data FROM %s WHERE %s ORDER BY %s %s LIMIT ?",
-		from, strings.Join(where, " AND "), seq, direction)
+	text = fmt.Sprintf("SELECT entry.seq, %s, at, kind, streams, data FROM %s WHERE %s ORDER BY %s %s LIMIT ?",
+		epoch, from, strings.Join(where, " AND "), seq, direction)
 	return text, append(args, size)
 }
 
@@ -170,15 +200,15 @@ func scanEntry(row scanner) (Entry, error) {
 		streams string
 		data    sql.NullString
 	)
-	if err := row.Scan(&e.Seq, &micro, &e.Kind, &streams, &data); err != nil {
+	if err := row.Scan(&e.Seq, &e.Epoch, &micro, &e.Kind, &streams, &data); err != nil {
 		return Entry{}, err
 	}
-	return storedEntry(e.Seq, micro, e.Kind, streams, data)
+	return storedEntry(e.Seq, e.Epoch, micro, e.Kind, streams, data)
 }
 
 // storedEntry makes an entry of a row's columns.
-func storedEntry(seq, micro int64, kind, streams string, data sql.NullString) (Entry, error) {
-	e := Entry{Seq: seq, At: time.UnixMicro(micro).UTC(), Kind: kind}
+func storedEntry(seq, epoch, micro int64, kind, streams string, data sql.NullString) (Entry, error) {
+	e := Entry{Seq: seq, Epoch: epoch, At: time.UnixMicro(micro).UTC(), Kind: kind}
 	if err := json.Unmarshal([]byte(streams), &e.Streams); err != nil {
 		return Entry{}, fmt.Errorf("entry %d has unreadable streams: %w", seq, err)
 	}
@@ -239,7 +269,7 @@ func openReader(ctx context.Context, path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := schemaVersion(ctx, r.db)
+	version, err := r.version(ctx)
 	if err == nil && version == 0 {
 		err = errors.New("the journal has not been set up yet: start the service once")
 	}

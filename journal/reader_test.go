@@ -247,7 +247,7 @@ func TestQueriesUseAnIndex(t *testing.T) {
 		{"what is new", Query{After: 1000}, "SEARCH entry USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 	}
 	for _, tt := range tests {
-		text, args := tt.q.sql(0, 1000, 10)
+		text, args := tt.q.sql("entry.epoch", 0, 1000, 10)
 		rows, err := j.Reader().db.Query("EXPLAIN QUERY PLAN "+text, args...)
 		if err != nil {
 			t.Fatal(err)

@@ -34,7 +34,19 @@ CREATE TABLE membership (
 	seq    INTEGER NOT NULL,
 	PRIMARY KEY (stream, seq)
 ) STRICT, WITHOUT ROWID;
+`, `
+ALTER TABLE entry ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0; -- in the hash unless 0: written before there were epochs
+CREATE TABLE epoch (
+	number  INTEGER PRIMARY KEY,
+	at      INTEGER NOT NULL,    -- of the claim, microseconds since 1970, UTC
+	host    TEXT NOT NULL,       -- of the process that claimed it
+	process INTEGER NOT NULL     -- its ID there
+) STRICT;
+CREATE INDEX entry_kind ON entry (kind);
 `}
+
+// epochsSince is the schema version in which entries have epochs.
+const epochsSince = 2
 
 // dataSource is the connection string for the database at path.
 func dataSource(path, mode string, pragmas ...string) (string, error) {
@@ -47,18 +59,17 @@ func dataSource(path, mode string, pragmas ...string) (string, error) {
 	return u.String(), nil
 }
 
-// migrate brings the database to the newest schema, or says why this program cannot use it.
+// migrate brings the database to the newest schema, or says why this program cannot use it. It runs in the claim's
+// transaction, so that two processes cannot migrate the same file at once.
 func migrate(ctx context.Context, conn *sql.Conn) error {
 	version, err := schemaVersion(ctx, conn)
 	if err != nil {
 		return err
 	}
 	for ; version < len(migrations); version++ {
-		script := fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
-			migrations[version], applicationID, version+1)
+		script := fmt.Sprintf("%s PRAGMA application_id=%d; PRAGMA user_version=%d;", migrations[version], applicationID, version+1)
 		if _, err := conn.ExecContext(ctx, script); err != nil {
-			_, rollbackErr := conn.ExecContext(ctx, "ROLLBACK")
-			return errors.Join(fmt.Errorf("migrate the schema from version %d: %w", version, err), rollbackErr)
+			return fmt.Errorf("migrate the schema from version %d: %w", version, err)
 		}
 	}
 	return nil

@@ -19,12 +19,15 @@ func (b *BrokenChain) Error() string {
 }
 
 // Verify walks the whole journal and returns a *BrokenChain naming the first entry that was changed, removed, put in,
-// or taken out of a stream. Content that has expired is no fault: its hash stands for it. What a chain alone cannot
+// taken out of a stream, or written by a process that had been fenced. Content that has expired is no fault: its hash stands for it. What a chain alone cannot
 // show is that entries are missing from its end, or that somebody rewrote everything from an entry on.
 func (r *Reader) Verify(ctx context.Context) error {
 	head, err := r.head(ctx)
 	if err != nil {
 		return fmt.Errorf("verify the journal: %w", err)
+	}
+	if head == 0 {
+		return nil
 	}
 	c := chainCheck{}
 	for c.seq < head {
@@ -41,12 +44,17 @@ func (r *Reader) Verify(ctx context.Context) error {
 
 // chainCheck is the chain as far as it has been found right.
 type chainCheck struct {
-	seq  int64
-	hash link
+	seq   int64
+	epoch int64
+	hash  link
 }
 
 func (r *Reader) verifyPage(ctx context.Context, c *chainCheck) error {
-	rows, err := r.db.QueryContext(ctx, `SELECT seq, at, kind, streams, data, data_hash, hash,
+	epoch, err := r.epochColumn(ctx)
+	if err != nil {
+		return fmt.Errorf("verify the journal: %w", err)
+	}
+	rows, err := r.db.QueryContext(ctx, `SELECT seq, `+epoch+`, at, kind, streams, data, data_hash, hash,
 		CASE WHEN json_valid(entry.streams) THEN
 			(SELECT count(*) FROM json_each(entry.streams) JOIN stream ON stream.name = value
 				JOIN membership ON membership.stream = stream.id AND membership.seq = entry.seq)
@@ -65,20 +73,20 @@ func (r *Reader) verifyPage(ctx context.Context, c *chainCheck) error {
 
 func (c *chainCheck) step(row scanner) error {
 	var (
-		seq, micro     int64
-		kind, streams  string
-		data           sql.NullString
-		dataHash, hash []byte
-		memberships    int
+		seq, epoch, micro int64
+		kind, streams     string
+		data              sql.NullString
+		dataHash, hash    []byte
+		memberships       int
 	)
-	if err := row.Scan(&seq, &micro, &kind, &streams, &data, &dataHash, &hash, &memberships); err != nil {
+	if err := row.Scan(&seq, &epoch, &micro, &kind, &streams, &data, &dataHash, &hash, &memberships); err != nil {
 		return fmt.Errorf("verify the journal after entry %d: %w", c.seq, err)
 	}
 	if seq != c.seq+1 {
 		return &BrokenChain{Seq: c.seq + 1, Reason: fmt.Sprintf("it is missing: %d follows %d", seq, c.seq)}
 	}
 	broken := func(reason string) error { return &BrokenChain{Seq: seq, Reason: reason} }
-	e, err := storedEntry(seq, micro, kind, streams, data)
+	e, err := storedEntry(seq, epoch, micro, kind, streams, data)
 	if err != nil {
 		return broken(err.Error())
 	}
@@ -90,12 +98,15 @@ func (c *chainCheck) step(row scanner) error {
 	}
 	next := c.hash.next(e, link(dataHash))
 	if next != link(hash) {
-		return broken("its time, kind, streams or hash are not what was written")
+		return broken("its time, epoch, kind, streams or hash are not what was written")
+	}
+	if epoch < c.epoch {
+		return broken(fmt.Sprintf("it was written in epoch %d, after epoch %d had begun", epoch, c.epoch))
 	}
 	if memberships != len(e.Streams) {
 		return broken("it was taken out of one of its streams")
 	}
-	c.seq, c.hash = seq, next
+	c.seq, c.epoch, c.hash = seq, epoch, next
 	return nil
 }
 

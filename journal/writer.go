@@ -7,11 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"time"
 )
 
 // writer owns the connection that writes and the end of the hash chain. Only one goroutine uses it.
 type writer struct {
 	conn       *sql.Conn
+	epoch      int64
+	newest     *sql.Stmt
 	insert     *sql.Stmt
 	nameStream *sql.Stmt
 	joinStream *sql.Stmt
@@ -23,22 +27,19 @@ type writer struct {
 	tailStale bool // after a failure the end of the chain is read anew: what a failed commit left is SQLite's to say
 }
 
+// newWriter is a writer that has no epoch yet: nothing can be committed before begin.
 func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{conn: conn}
-	if err := w.prepare(ctx); err != nil {
-		return nil, errors.Join(err, w.close())
-	}
-	return w, nil
+	return &writer{conn: conn}, nil
 }
 
 // close ends the statements too: SQLite keeps a connection open, and the WAL with it, while one of them is.
 func (w *writer) close() error {
 	var errs []error
-	for _, s := range []*sql.Stmt{w.insert, w.nameStream, w.joinStream} {
+	for _, s := range []*sql.Stmt{w.newest, w.insert, w.nameStream, w.joinStream} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
@@ -46,15 +47,96 @@ func (w *writer) close() error {
 	return errors.Join(append(errs, w.conn.Close())...)
 }
 
-func (w *writer) prepare(ctx context.Context) (err error) {
-	if err = migrate(ctx, w.conn); err != nil {
+// begin brings the file to the newest schema and begins the epoch after the newest one, in one transaction. newest is
+// the newest epoch that an earlier try of this process found, or unknownEpoch: had another one been begun since, this
+// process would be fenced already, and must not fence whoever came after it.
+func (w *writer) begin(ctx context.Context, newest *int64, at time.Time) error {
+	err := w.transact(ctx, func() error {
+		if err := migrate(ctx, w.conn); err != nil {
+			return err
+		}
+		if err := w.prepare(ctx); err != nil {
+			return err
+		}
+		found, err := w.newestEpoch(ctx)
+		if err != nil {
+			return err
+		}
+		if *newest != unknownEpoch && found.number > *newest {
+			return found.fences()
+		}
+		*newest, w.epoch = found.number, found.number+1
+		return w.insertEpoch(ctx, at)
+	})
+	if err != nil {
 		return err
 	}
+	return w.readTail(ctx)
+}
+
+// transact runs do in a transaction that other processes' writing waits for.
+func (w *writer) transact(ctx context.Context, do func() error) error {
+	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := do()
+	if err == nil {
+		_, err = w.conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// SQLite may have rolled back by itself (disk full); then this finds no transaction, which is as well.
+		_, _ = w.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	}
+	return err
+}
+
+// epoch is a claim of the journal.
+type epoch struct {
+	number  int64
+	at      time.Time
+	host    string
+	process int
+}
+
+// fences says who ended our epoch by beginning this one.
+func (e epoch) fences() error {
+	return fmt.Errorf("%w: process %d on %s began epoch %d at %s", ErrFenced, e.process, e.host, e.number, e.at.Format(time.RFC3339))
+}
+
+// newestEpoch is the last claim, the zero epoch when there was none.
+func (w *writer) newestEpoch(ctx context.Context) (epoch, error) {
+	var e epoch
+	var micro int64
+	err := w.newest.QueryRowContext(ctx).Scan(&e.number, &micro, &e.host, &e.process)
+	if errors.Is(err, sql.ErrNoRows) {
+		return epoch{}, nil
+	}
+	if err != nil {
+		return epoch{}, fmt.Errorf("read the newest epoch: %w", err)
+	}
+	e.at = time.UnixMicro(micro).UTC()
+	return e, nil
+}
+
+func (w *writer) insertEpoch(ctx context.Context, at time.Time) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // only for whoever looks later who it was
+	}
+	_, err = w.conn.ExecContext(ctx, "INSERT INTO epoch (number, at, host, process) VALUES (?, ?, ?, ?)", w.epoch, at.UnixMicro(), host, os.Getpid())
+	if err != nil {
+		return fmt.Errorf("begin epoch %d: %w", w.epoch, err)
+	}
+	return nil
+}
+
+func (w *writer) prepare(ctx context.Context) (err error) {
 	statements := []struct {
 		into **sql.Stmt
 		text string
 	}{
-		{&w.insert, "INSERT INTO entry (seq, at, kind, streams, data, data_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"},
+		{&w.newest, "SELECT number, at, host, process FROM epoch ORDER BY number DESC LIMIT 1"},
+		{&w.insert, "INSERT INTO entry (seq, epoch, at, kind, streams, data, data_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO NOTHING"},
 		{&w.joinStream, "INSERT INTO membership (stream, seq) SELECT id, ? FROM stream WHERE name = ?"},
 	}
@@ -63,7 +145,7 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return w.readTail(ctx)
+	return nil
 }
 
 func (w *writer) readTail(ctx context.Context) error {
@@ -96,20 +178,29 @@ func (w *writer) commit(entries []Entry, durable bool) (first int64, err error) 
 	if err := w.flushOnCommit(ctx, durable); err != nil {
 		return 0, err
 	}
-	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return 0, err
-	}
-	seq, hash, err := w.insertAll(ctx, entries)
-	if err == nil {
-		_, err = w.conn.ExecContext(ctx, "COMMIT")
-	}
+	var seq int64
+	var hash link
+	err = w.transact(ctx, func() error {
+		if err := w.checkEpoch(ctx); err != nil {
+			return err
+		}
+		seq, hash, err = w.insertAll(ctx, entries)
+		return err
+	})
 	if err != nil {
-		// SQLite may have rolled back by itself (disk full); then this finds no transaction, which is as well.
-		_, _ = w.conn.ExecContext(ctx, "ROLLBACK")
 		return 0, err
 	}
 	w.tailSeq, w.tailHash = seq, hash
 	return seq - int64(len(entries)) + 1, nil
+}
+
+// checkEpoch is the fence: within the transaction no other process can claim, and one that has claimed is seen.
+func (w *writer) checkEpoch(ctx context.Context) error {
+	newest, err := w.newestEpoch(ctx)
+	if err == nil && newest.number > w.epoch {
+		err = newest.fences()
+	}
+	return err
 }
 
 // flushOnCommit chooses, outside of a transaction as SQLite wants it, whether a commit flushes the WAL to the disk.
@@ -132,7 +223,7 @@ func (w *writer) insertAll(ctx context.Context, entries []Entry) (seq int64, has
 	seq, hash = w.tailSeq, w.tailHash
 	for _, e := range entries {
 		seq++
-		e.Seq = seq
+		e.Seq, e.Epoch = seq, w.epoch
 		dataHash := link(sha256.Sum256(e.Data))
 		hash = hash.next(e, dataHash)
 		if err := w.insertOne(ctx, e, dataHash, hash); err != nil {
@@ -147,7 +238,7 @@ func (w *writer) insertOne(ctx context.Context, e Entry, dataHash, hash link) er
 	if err != nil {
 		return err
 	}
-	if _, err := w.insert.ExecContext(ctx, e.Seq, e.At.UnixMicro(), e.Kind, string(streams), string(e.Data), dataHash[:], hash[:]); err != nil {
+	if _, err := w.insert.ExecContext(ctx, e.Seq, e.Epoch, e.At.UnixMicro(), e.Kind, string(streams), string(e.Data), dataHash[:], hash[:]); err != nil {
 		return err
 	}
 	for _, s := range e.Streams {
