@@ -1,0 +1,343 @@
+package faults_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"hotline/call"
+	"hotline/configs"
+	"hotline/journal"
+	"hotline/queue"
+	"hotline/test/ear"
+	"hotline/test/faults"
+	"hotline/test/phone"
+	"hotline/test/stand"
+)
+
+// TestMain lets a few tests run side by side: they wait far more than they work. An explicit -parallel takes precedence.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", "6"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// voices of the people in the tests: a note each.
+var voices = map[string]int{"caller": 250, "agent": 400}
+
+// world is a real Asterisk and a real service that speak through a proxy, with phones on either side.
+type world struct {
+	*stand.Service
+	wire *faults.Proxy
+	seed *faults.Seed
+	t    testing.TB
+	ctx  context.Context
+	code *ear.Code
+}
+
+// newWorld starts them; they end with the test. configure may be nil.
+func newWorld(t testing.TB, limit time.Duration, configure func(*configs.Config)) *world {
+	t.Helper()
+	w := idleWorld(t, limit, configure)
+	w.serve()
+	return w
+}
+
+// idleWorld is a world whose service is prepared and not started.
+func idleWorld(t testing.TB, limit time.Duration, configure func(*configs.Config)) *world {
+	t.Helper()
+	w := &world{t: t, seed: faults.NewSeed(t)}
+	asterisk := stand.Asterisk(t, stand.Options{Configure: func(cfg *configs.Config) { brisk(cfg); also(configure, cfg) }})
+	var cancel context.CancelFunc
+	w.ctx, cancel = context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("the test took longer than %s", limit))
+	t.Cleanup(cancel)
+	w.wire = newProxy(t, asterisk)
+	w.Service = prepare(t, asterisk.Through(w.wire.Addr()))
+	var err error
+	if w.code, err = asterisk.Code(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func also(configure func(*configs.Config), cfg *configs.Config) {
+	if configure != nil {
+		configure(cfg)
+	}
+}
+
+func newProxy(t testing.TB, asterisk *stand.Instance) *faults.Proxy {
+	t.Helper()
+	p, err := faults.NewProxy(asterisk.Config.Asterisk.ARI.Bind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// prepare makes a service ready to be started; what runs of it ends with the test.
+func prepare(t testing.TB, on *stand.Instance) *stand.Service {
+	t.Helper()
+	s, err := stand.On(on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Terminate(); err != nil {
+			t.Errorf("stop the service: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the service's log:\n%s", s.ServiceLog())
+		}
+	})
+	return s
+}
+
+// brisk is a hotline in which nobody rests for long.
+func brisk(cfg *configs.Config) {
+	cfg.Queues[0].WrapUp.Duration = time.Second
+	cfg.Rating.Timeout.Duration = 3 * time.Second
+}
+
+func (w *world) serve() {
+	w.t.Helper()
+	if err := w.Serve(w.ctx, stand.StartClock); err != nil {
+		w.t.Fatalf("start the service: %v", err)
+	}
+}
+
+// caller makes a phone that calls from outside and says the callers' note.
+func (w *world) caller(number string) *phone.Phone {
+	w.t.Helper()
+	return w.phone(phone.Options{
+		Name: "caller " + number, IP: stand.TrunkAddress, Number: number, Voice: voices["caller"],
+	})
+}
+
+// desk makes an agent's phone, registers it and signs the agent in.
+func (w *world) desk(id string, incoming phone.Behaviour) *phone.Phone {
+	w.t.Helper()
+	account, ok := w.Config.Agent(id)
+	if !ok {
+		w.t.Fatalf("no agent %s in the configuration", id)
+	}
+	p := w.phone(phone.Options{
+		Name: "agent " + id, IP: "127.0.0.1", Number: id, Password: account.Password.Reveal(),
+		Voice: voices["agent"], Incoming: incoming,
+	})
+	if err := p.Register(w.ctx); err != nil {
+		w.t.Fatal(err)
+	}
+	w.must("agent", "sign-in", id)
+	return p
+}
+
+func (w *world) phone(o phone.Options) *phone.Phone {
+	w.t.Helper()
+	o.Server, o.Code, o.Voices = w.SIP().String(), w.code, voices
+	p, err := phone.New(o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		p.Close()
+		if w.t.Failed() {
+			w.t.Logf("%s:\n%s", p.Name(), p.Trace())
+		}
+	})
+	return p
+}
+
+// dial places a call to the hotline and waits for the answer.
+func (w *world) dial(p *phone.Phone) *phone.Call {
+	w.t.Helper()
+	c, err := p.Call(w.ctx, w.Config.Service.Number)
+	if err != nil {
+		w.t.Fatalf("the call is not answered: %v", err)
+	}
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("%s heard: %s", p.Name(), c.Transcript())
+		}
+	})
+	return c
+}
+
+// hears waits until the phone hears something that begins at or after from.
+func (w *world) hears(c *phone.Call, pattern string, from time.Duration) ear.Heard {
+	w.t.Helper()
+	heard, err := c.WaitHeard(w.ctx, pattern, from)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return heard
+}
+
+func (w *world) keys(c *phone.Call, digits string) {
+	w.t.Helper()
+	if err := c.Keys(w.ctx, digits); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// incoming waits for a call to a phone.
+func (w *world) incoming(p *phone.Phone) *phone.Call {
+	w.t.Helper()
+	c, err := p.NextCall(w.ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func (w *world) hangup(c *phone.Call) {
+	w.t.Helper()
+	if err := c.Hangup(w.ctx); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) ended(c *phone.Call) phone.End {
+	w.t.Helper()
+	end, err := c.WaitEnded(w.ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return end
+}
+
+// waits is a caller who has chosen a person in the menu and hears the hold tone.
+func (w *world) waits(number string) *phone.Call {
+	w.t.Helper()
+	c := w.dial(w.caller(number))
+	w.hears(c, "menu.main", 0)
+	w.keys(c, "0")
+	w.hears(c, ear.HoldTone, 0)
+	return c
+}
+
+// talks is a caller who talks with the agent at that desk; both hear each other.
+func (w *world) talks(number string, desk *phone.Phone) (caller, agent *phone.Call) {
+	w.t.Helper()
+	caller = w.dial(w.caller(number))
+	w.hears(caller, "menu.main", 0)
+	w.keys(caller, "0")
+	agent = w.incoming(desk)
+	w.hears(caller, "voice.agent", 0)
+	w.hears(agent, "voice.caller", 0)
+	return caller, agent
+}
+
+// must runs a command of the program.
+func (w *world) must(args ...string) string {
+	w.t.Helper()
+	out, err := w.Run(w.ctx, args...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+// agentState is what the service says an agent is doing.
+func (w *world) agentState(id string) (state queue.State) {
+	w.t.Helper()
+	for line := range strings.Lines(w.must("agent", "list", id)) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == id {
+			if err := state.UnmarshalText([]byte(fields[2])); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	return state
+}
+
+// becomes waits until the agent is in a state, and gives how long that took.
+func (w *world) becomes(id string, want queue.State) time.Duration {
+	w.t.Helper()
+	return w.await(fmt.Sprintf("agent %s is %v", id, want), func() bool { return w.agentState(id) == want })
+}
+
+// await waits until something holds, and gives how long that took.
+func (w *world) await(what string, holds func() bool) time.Duration {
+	w.t.Helper()
+	began := time.Now()
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-w.ctx.Done():
+			w.t.Fatalf("never came true: %s: %v", what, context.Cause(w.ctx))
+		}
+	}
+	return time.Since(began)
+}
+
+// logged counts the lines of the service's log with all of these.
+func (w *world) logged(parts ...string) (n int) {
+	return logged(w.Service, parts...)
+}
+
+func logged(s *stand.Service, parts ...string) (n int) {
+lines:
+	for line := range strings.Lines(s.ServiceLog()) {
+		for _, part := range parts {
+			if !strings.Contains(line, part) {
+				continue lines
+			}
+		}
+		n++
+	}
+	return n
+}
+
+// summary waits until the journal says how the newest call with this number ended.
+func (w *world) summary(number string) (found call.Summary) {
+	w.t.Helper()
+	w.await("the journal has the end of the call from "+number, func() bool {
+		calls, err := w.Calls(w.ctx)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, c := range calls {
+			if c.Number == mask(number) && c.Outcome.Result != "" {
+				found = c
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// mask is how a mobile's number is shown.
+func mask(mobile string) string { return mobile[:3] + "****" + mobile[7:] }
+
+// entries are those of the whole journal, in order.
+func (w *world) entries() (list []journal.Entry) {
+	w.t.Helper()
+	reader, err := journal.OpenReader(w.ctx, w.Config.Journal())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer reader.Close()
+	for e, err := range reader.Read(w.ctx, journal.Query{}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		list = append(list, e)
+	}
+	return list
+}
