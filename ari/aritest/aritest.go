@@ -59,6 +59,7 @@ type Server struct {
 	subscribed map[string]bool // channel IDs
 	allowed    map[string]bool // event filter; nil: everything
 	lasts      func(media string) time.Duration
+	recorder   func(name, format string) // nil: nothing is written
 	log        []*Request
 	sent       []string // kinds of events written to a websocket
 	client     *client  // nil: nobody listens
@@ -123,9 +124,17 @@ func (s *Server) MediaLasts(lasts func(media string) time.Duration) {
 	s.lasts = lasts
 }
 
+// Recorder has f write the file of each recording that begins. f must not call
+// the server.
+func (s *Server) Recorder(f func(name, format string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recorder = f
+}
+
 // Dialplan says what an extension does with a channel that is continued to it;
 // unless it hangs up, the channel returns to Stasis. Extensions that are not set
-// just return.
+// just return; exten "" is all those of the context that are not set.
 func (s *Server) Dialplan(context, exten string, run func(*Channel)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

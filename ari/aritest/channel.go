@@ -78,7 +78,7 @@ type Channel struct {
 	wasJoined bool
 	bridge    *bridge
 	ringing   bool // 180 was sent to the caller
-	played    []string
+	played    []Heard
 	commands  []command
 	current   *playback
 	recording *recording
@@ -89,6 +89,12 @@ type Channel struct {
 
 	silentSince time.Time // zero: something is heard
 	silences    []Silence
+}
+
+// Heard is a medium that began to play, and when.
+type Heard struct {
+	At     time.Time
+	Medium string
 }
 
 // Silence is a time in which somebody heard nothing: no ringing, nothing
@@ -189,9 +195,18 @@ func (c *Channel) Display() (name, number string) {
 // Played lists the media that began to play on the channel, or in its bridge
 // while it was there.
 func (c *Channel) Played() []string {
+	var media []string
+	for _, h := range c.Heard(0) {
+		media = append(media, h.Medium)
+	}
+	return media
+}
+
+// Heard is Played with times, without the first few.
+func (c *Channel) Heard(from int) []Heard {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	return slices.Clone(c.played)
+	return slices.Clone(c.played[min(from, len(c.played)):])
 }
 
 // Var is a channel variable.

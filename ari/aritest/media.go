@@ -83,12 +83,13 @@ func (p *playback) play(from int) {
 
 // heard notes who hears a medium.
 func (p *playback) heard(medium string) {
+	h := Heard{time.Now(), medium}
 	if p.channel != nil {
-		p.channel.played = append(p.channel.played, medium)
+		p.channel.played = append(p.channel.played, h)
 		return
 	}
 	for _, c := range p.bridge.channels {
-		c.played = append(c.played, medium)
+		c.played = append(c.played, h)
 	}
 }
 

@@ -384,6 +384,9 @@ func (c *Channel) record(p params) answer {
 			return false
 		}
 		c.recording, r.began = r, time.Now()
+		if c.s.recorder != nil {
+			c.s.recorder(r.name, r.format)
+		}
 		c.sound()
 		if longest := p.number("maxDurationSeconds"); longest > 0 {
 			r.cancel = c.s.after(time.Duration(longest)*time.Second, r.finish)
