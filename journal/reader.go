@@ -156,13 +156,6 @@ func (q Query) sql(epoch string, low, high int64, size int) (text string, args [
 	if q.StreamPrefix != "" {
 		and("EXISTS (SELECT 1 FROM json_each(entry.streams) WHERE value >= ? AND value < ?)", q.StreamPrefix, afterPrefix(q.StreamPrefix))
 	}
-	if len(q.Kinds) > 0 {
-		kinds := make([]any, len(q.Kinds))
-		for i, k := range q.Kinds {
-			kinds[i] = k
-		}
-		and("kind IN (?"+strings.Repeat(", ?", len(kinds)-1)+")", kinds...)
-	}
 	if !q.Since.IsZero() {
 		and("at >= ?", ceilMicro(q.Since))
 	}
@@ -173,9 +166,31 @@ func (q Query) sql(epoch string, low, high int64, size int) (text string, args [
 	if q.Newest {
 		direction = "DESC"
 	}
-	text = fmt.Sprintf("SELECT entry.seq, %s, at, kind, streams, data FROM %s WHERE %s ORDER BY %s %s LIMIT ?",
-		epoch, from, strings.Join(where, " AND "), seq, direction)
-	return text, append(args, size)
+	text = fmt.Sprintf("SELECT %s AS seq, %s, at, kind, streams, data FROM %s WHERE %s", seq, epoch, from, strings.Join(where, " AND "))
+	text, args = q.ofKinds(text, args)
+	return fmt.Sprintf("%s ORDER BY seq %s LIMIT ?", text, direction), append(args, size)
+}
+
+// ofKinds narrows a selection to the kinds asked for. In the whole journal each kind is a selection of its own, which
+// SQLite merges: in each the index on the kind is in order, while over all of them it would have to sort. A stream is
+// short enough to be looked through.
+func (q Query) ofKinds(selection string, args []any) (text string, all []any) {
+	kinds := withoutRepeats(q.Kinds)
+	if len(kinds) == 0 {
+		return selection, args
+	}
+	if q.Stream != "" {
+		for _, k := range kinds {
+			args = append(args, k)
+		}
+		return selection + " AND +kind IN (?" + strings.Repeat(", ?", len(kinds)-1) + ")", args
+	}
+	arms := make([]string, len(kinds))
+	for i, k := range kinds {
+		arms[i] = selection + " AND kind = ?"
+		all = append(append(all, args...), k)
+	}
+	return strings.Join(arms, " UNION ALL "), all
 }
 
 // ceilMicro is the first stored time that is not before t: entries have whole microseconds.

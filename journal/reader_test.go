@@ -74,7 +74,7 @@ func TestQueries(t *testing.T) {
 			q.StreamPrefix = rapid.SampledFrom([]string{"call/", "call/1", "c", "ca\U0010ffff", "<", "zzz"}).Draw(t, "prefix")
 		}
 		if maybe(t, "by kind") {
-			q.Kinds = rapid.SliceOfN(rapid.SampledFrom(kinds), 1, 2).Draw(t, "kinds")
+			q.Kinds = rapid.SliceOfN(rapid.SampledFrom(kinds), 1, 4).Draw(t, "kinds")
 		}
 		if maybe(t, "after") {
 			q.After = int64(rapid.IntRange(0, len(all)+1).Draw(t, "after seq"))
@@ -244,6 +244,10 @@ func TestQueriesUseAnIndex(t *testing.T) {
 	}{
 		{"a call's timeline", Query{Stream: "call/1"}, "SEARCH membership USING PRIMARY KEY (stream=? AND seq>? AND seq<?)"},
 		{"an agent's newest entry", Query{Stream: "agent/1", Newest: true, Limit: 1}, "SEARCH membership USING PRIMARY KEY (stream=? AND seq>? AND seq<?)"},
+		{"all of a kind", Query{Kinds: []string{"call.ended"}, Newest: true}, "SEARCH entry USING INDEX entry_kind (kind=? AND rowid>? AND rowid<?)"},
+		{"what is new of several kinds", Query{Kinds: []string{"call.arrived", "call.ended", "call.said"}, After: 1000}, "SEARCH entry USING INDEX entry_kind (kind=? AND rowid>? AND rowid<?)"},
+		{"a stream's entries of some kinds", Query{Stream: "call/1", Kinds: []string{"call.arrived", "call.ended"}}, "SEARCH membership USING PRIMARY KEY (stream=? AND seq>? AND seq<?)"},
+		{"a kind since yesterday", Query{Kinds: []string{"call.ended"}, Since: time.Unix(1, 0)}, "SEARCH entry USING INDEX entry_kind (kind=? AND rowid>? AND rowid<?)"},
 		{"what is new", Query{After: 1000}, "SEARCH entry USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 	}
 	for _, tt := range tests {
