@@ -9,8 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"hotline/call"
@@ -19,24 +17,6 @@ import (
 
 // The control socket is how commands reach the running service: JSON over
 // HTTP on a unix socket that only the service's own user can open.
-
-func listenControl(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("the control socket's folder: %w", err)
-	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("another hotline is running on %s: stop it first, or give this one its own state_dir", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("the control socket of a hotline that is gone: %w", err)
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("the control socket: %w", err)
-	}
-	return l, os.Chmod(path, 0o600)
-}
 
 // controlServer answers the commands.
 type controlServer struct {
@@ -121,34 +101,52 @@ func (s *controlServer) setClock(at string) error {
 }
 
 // ask sends a command to the running service.
-func ask(ctx context.Context, socket, method, path string) (status, error) {
-	client := &http.Client{
-		Timeout: 5 * time.Second,
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		}},
-	}
+func ask(ctx context.Context, socket, method, path string) (answer status, err error) {
+	client := controlClient(socket)
+	client.Timeout = 5 * time.Second
 	defer client.CloseIdleConnections()
-	var answer status
-	request, err := http.NewRequestWithContext(ctx, method, "http://hotline"+path, nil)
+	response, err := request(ctx, client, socket, method, path)
 	if err != nil {
 		return answer, err
 	}
-	response, err := client.Do(request)
-	if err != nil {
-		return answer, fmt.Errorf("no hotline answers on %s: %w; start it with: hotline serve", socket, err)
-	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
-	if err != nil {
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&answer); err != nil {
 		return answer, fmt.Errorf("reading the service's answer: %w", err)
 	}
-	if response.StatusCode != http.StatusOK {
-		var refusal struct{ Error string }
-		if json.Unmarshal(body, &refusal) != nil || refusal.Error == "" {
-			refusal.Error = fmt.Sprintf("%s: %s", response.Status, bytes.TrimSpace(body))
-		}
-		return answer, errors.New(refusal.Error)
+	return answer, nil
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 8 << 20
+
+// controlClient speaks to the control socket.
+func controlClient(socket string) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+}
+
+// request sends a command; what the service refuses is the error.
+func request(ctx context.Context, client *http.Client, socket, method, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://hotline"+path, nil)
+	if err != nil {
+		return nil, err
 	}
-	return answer, json.Unmarshal(body, &answer)
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("no hotline answers on %s: %w; start it with: hotline serve", socket, err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return response, nil
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("reading the service's answer: %w", err)
+	}
+	var refusal struct{ Error string }
+	if json.Unmarshal(body, &refusal) != nil || refusal.Error == "" {
+		refusal.Error = fmt.Sprintf("%s: %s", response.Status, bytes.TrimSpace(body))
+	}
+	return nil, errors.New(refusal.Error)
 }

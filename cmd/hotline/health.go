@@ -13,10 +13,12 @@ import (
 )
 
 // health answers whether the service lives (/healthz) and whether it can
-// serve callers (/readyz, with the reason where it cannot).
+// serve callers (/readyz, with the reason where it cannot). A service that is
+// degraded still serves callers: it is ready, and says what is the matter.
 type health struct {
 	link    *ari.Link
 	journal *journal.Journal
+	watch   *watch
 }
 
 func (h *health) handler(reg *prometheus.Registry) http.Handler {
@@ -29,13 +31,23 @@ func (h *health) handler(reg *prometheus.Registry) http.Handler {
 
 // readiness is /readyz's answer: what is missing, in words.
 type readiness struct {
-	Ready    bool   `json:"ready"`
-	Asterisk string `json:"asterisk"`
-	Journal  string `json:"journal"`
+	Ready    bool     `json:"ready"`
+	Asterisk string   `json:"asterisk"`
+	Journal  string   `json:"journal"`
+	Degraded []string `json:"degraded,omitempty"` // what is worse than it should be; callers are served all the same
 }
 
 func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
-	answer := readiness{Ready: true, Asterisk: "connected", Journal: "written"}
+	answer := h.readiness()
+	w.Header().Set("Content-Type", "application/json")
+	if !answer.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(answer) // the asker has gone: nobody to tell
+}
+
+func (h *health) readiness() readiness {
+	answer := readiness{Ready: true, Asterisk: "connected", Journal: "written", Degraded: h.watch.list()}
 	if status := h.link.Status(); !status.Connected {
 		answer.Ready = false
 		answer.Asterisk = fmt.Sprintf("waiting for Asterisk: %v", status.Err)
@@ -43,10 +55,7 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 	if err := h.journal.Err(); err != nil {
 		answer.Ready = false
 		answer.Journal = err.Error()
+		answer.Degraded = append(answer.Degraded, "the journal cannot be written: "+err.Error())
 	}
-	if !answer.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // the asker has gone: nobody to tell
+	return answer
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"crypto/subtle"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"hotline/ari"
 	"hotline/call"
 	"hotline/configs"
 	"hotline/ivr"
@@ -89,6 +91,34 @@ func declinePause(q configs.Queue) time.Duration {
 		return -1
 	}
 	return q.DeclinePause.Duration
+}
+
+// lookAfter watches what the service stands on.
+func lookAfter(cfg *configs.Config, link *ari.Link, log *slog.Logger, reg prometheus.Registerer) *watch {
+	return newWatch(&watch{
+		log: log,
+		dirs: map[string]string{
+			"state": cfg.Service.StateDir, "recordings": cfg.RecordingsDir(), "raw": cfg.Asterisk.Outside("raw"),
+		},
+		prompts: func() ([]string, error) {
+			library, err := prompt.OpenLibrary(cfg.PromptsOutside())
+			if err != nil {
+				return nil, err
+			}
+			needed, err := neededPrompts(cfg)
+			return library.Missing(needed...), err
+		},
+		asterisk: func(ctx context.Context) error {
+			if !link.Status().Connected {
+				return nil
+			}
+			_, err := link.Bridges(ctx)
+			if !link.Status().Connected {
+				return nil // it went meanwhile, which the link has told
+			}
+			return err
+		},
+	}, reg)
 }
 
 // pinOf compares in constant time, and never finds an empty PIN right.

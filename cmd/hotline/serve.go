@@ -112,16 +112,16 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		Now: clock.now, Logger: log, Registerer: reg,
 	})
 
+	metrics, err := listenTCP(ctx, cfg.Listen.Metrics.String(), false)
+	if err != nil {
+		return err
+	}
 	control, err := listenControl(cfg.ControlSocket())
 	if err != nil {
 		return err
 	}
-	defer os.Remove(cfg.ControlSocket())
-	metrics, err := net.Listen("tcp", cfg.Listen.Metrics.String())
-	if err != nil {
-		return fmt.Errorf("listen.metrics: %w; is another hotline running?", err)
-	}
-	health := &health{link: link, journal: book}
+	look := lookAfter(cfg, link, log, reg)
+	health := &health{link: link, journal: book, watch: look}
 
 	group, running := errgroup.WithContext(ctx)
 	// The link outlives the calls: those that are just ending hear Asterisk out.
@@ -140,34 +140,67 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return serveHTTP(running, control, (&controlServer{queue: lines, calls: calls, clock: clock, zone: cfg.Service.Timezone.Location}).handler())
 	})
 	group.Go(func() error { sweep(running, store, log); return nil })
+	group.Go(func() error { look.run(running); return nil })
 	log.Info("the hotline is up", "number", cfg.Service.Number, "metrics", metrics.Addr().String())
-	err = group.Wait()
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		err = nil // we were asked to stop
+	<-running.Done()
+	leaving := context.Cause(running)
+	if err := within(leaveWithin, group.Wait); errors.Is(err, errStuck) {
+		log.Warn("not everything has come to its end; it ends with the process", "err", err)
 	}
-	log.Info("the hotline is down; Asterisk keeps its calls")
-	return err
+	log.Info("the hotline is down; Asterisk keeps its calls", "why", leaving)
+	if ctx.Err() != nil {
+		return nil // we were asked to stop
+	}
+	return leaving
+}
+
+// Whoever stops the service waits for two seconds at most. What does not come
+// to its end within its share of them ends with the process: it is in the
+// journal already, and is found again by whoever comes next.
+const (
+	leaveWithin = 1200 * time.Millisecond // everything that runs
+	closeWithin = 250 * time.Millisecond  // each thing that is closed then
+)
+
+// errStuck says that something did not end in its time.
+var errStuck = errors.New("still not done")
+
+// within waits for stop, and no longer than limit.
+func within(limit time.Duration, stop func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- stop() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(limit):
+		return fmt.Errorf("%w after %v", errStuck, limit)
+	}
 }
 
 // closing runs a teardown and logs what it could not do.
 func closing(log *slog.Logger, what string, stop func() error) {
-	if err := stop(); err != nil {
+	if err := within(closeWithin, stop); err != nil {
 		log.Error("closing "+what, "err", err)
 	}
 }
 
-// serveHTTP serves until ctx ends, then lets requests finish for a second.
+// serveHTTP serves until ctx ends, then lets requests finish for a moment.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	finished := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer close(finished)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
 		defer cancel()
 		if err := server.Shutdown(last); err != nil {
 			_ = server.Close() // whoever still asks is cut off: the service is going
 		}
 	})
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	err := server.Serve(l)
+	if !stop() {
+		<-finished
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving %s: %w", l.Addr(), err)
 	}
 	return nil
@@ -251,6 +284,18 @@ func openLibrary(cfg *configs.Config) (*prompt.Library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; build the prompts with: hotline prompts build", err)
 	}
+	needed, err := neededPrompts(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if missing := library.Missing(needed...); len(missing) > 0 {
+		return nil, fmt.Errorf("prompts are missing in %s: %v; build them with: hotline prompts build", dir, missing)
+	}
+	return library, nil
+}
+
+// neededPrompts are those that callers or agents may hear.
+func neededPrompts(cfg *configs.Config) ([]string, error) {
 	catalogue, err := loadCatalogue(cfg)
 	if err != nil {
 		return nil, err
@@ -259,10 +304,7 @@ func openLibrary(cfg *configs.Config) (*prompt.Library, error) {
 	for _, generated := range prompt.Generated() {
 		needed = append(needed, generated.ID)
 	}
-	if missing := library.Missing(needed...); len(missing) > 0 {
-		return nil, fmt.Errorf("prompts are missing in %s: %v; build them with: hotline prompts build", dir, missing)
-	}
-	return library, nil
+	return needed, nil
 }
 
 func newCalendar(cfg *configs.Config) (*calendar.Calendar, error) {

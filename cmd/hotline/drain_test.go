@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// crowd is calls that end when they are told to.
+type crowd struct {
+	live  atomic.Int64
+	ended chan struct{} // closed when the last has
+}
+
+func newCrowd(live int64) *crowd {
+	c := &crowd{ended: make(chan struct{})}
+	c.live.Store(live)
+	return c
+}
+
+func (c *crowd) Live() int { return int(c.live.Load()) }
+
+func (c *crowd) Drain(ctx context.Context) error {
+	select {
+	case <-c.ended:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *crowd) end() {
+	c.live.Store(0)
+	close(c.ended)
+}
+
+func TestDrain(t *testing.T) {
+	for _, test := range []struct {
+		name, path string
+		then       func(c *crowd, terminate context.CancelFunc)
+		cause      error
+		said       string // the last line
+	}{
+		{
+			"the calls end", "/drain",
+			func(c *crowd, _ context.CancelFunc) { c.end() },
+			errDrained, "the last call has ended; the service has left",
+		},
+		{
+			"the time is over", "/drain?timeout=20ms",
+			func(*crowd, context.CancelFunc) {},
+			errDrainTime, "the service has left; calls that Asterisk keeps: 3",
+		},
+		{
+			"the service is stopped meanwhile", "/drain?timeout=1h",
+			func(_ *crowd, terminate context.CancelFunc) { terminate() },
+			context.Canceled, "the service has left; calls that Asterisk keeps: 3",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			asked, terminate := context.WithCancel(t.Context())
+			running, leave := context.WithCancelCause(asked)
+			calls := newCrowd(3)
+			d := &drain{calls: calls, leave: leave}
+			server := httptest.NewServer(d.serve(running, time.Millisecond))
+			defer server.Close()
+			if d.on() {
+				t.Error("it drains before anybody has asked for it")
+			}
+			response, err := http.Post(server.URL+test.path, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if !d.on() {
+				t.Error("it does not drain though it was asked to")
+			}
+			test.then(calls, terminate)
+			var told bytes.Buffer
+			if err := watchDrain(&told, response.Body); err != nil {
+				t.Error(err)
+			}
+			if !strings.HasPrefix(told.String(), "calls left: 3\n") || !strings.HasSuffix(told.String(), "\n"+test.said+"\n") {
+				t.Errorf("who watches is told\n%swant 3 calls left at first, and then %q", told.String(), test.said)
+			}
+			if cause := context.Cause(running); !errors.Is(cause, test.cause) {
+				t.Errorf("the service leaves because of %v, want %v", cause, test.cause)
+			}
+			terminate()
+		})
+	}
+}
+
+// Who stops watching does not stop the draining, and a second look finds it
+// going on, with the limit that was given last.
+func TestADrainIsWatchedAgain(t *testing.T) {
+	running, leave := context.WithCancelCause(t.Context())
+	d := &drain{calls: newCrowd(1), leave: leave}
+	server := httptest.NewServer(d.serve(running, time.Millisecond))
+	defer server.Close()
+
+	watching, stop := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(watching, "POST", server.URL+"/drain?timeout=1h", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	response.Body.Close()
+	if running.Err() != nil || !d.on() {
+		t.Fatalf("draining has stopped with whoever watched it: %v", context.Cause(running))
+	}
+	again, err := http.Post(server.URL+"/drain?timeout=20ms", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Body.Close()
+	var told bytes.Buffer
+	if err := watchDrain(&told, again.Body); err != nil || !errors.Is(context.Cause(running), errDrainTime) {
+		t.Errorf("the second limit does not hold: %v, %v\n%s", err, context.Cause(running), told.String())
+	}
+}
+
+func TestAWrongDrainLimitIsRefused(t *testing.T) {
+	d := &drain{calls: newCrowd(0), leave: func(error) {}}
+	for _, text := range []string{"soon", "-1s", "5"} {
+		w := httptest.NewRecorder()
+		d.serve(t.Context(), time.Second)(w, httptest.NewRequest("POST", "/drain?timeout="+text, nil))
+		if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "90s") || d.on() {
+			t.Errorf("%q: %d %s, draining %v; want it refused with an example", text, w.Code, w.Body, d.on())
+		}
+	}
+}
+
+// A service that dies while it drains is not taken for one that has drained.
+func TestAServiceThatDiesWhileItDrainsIsTold(t *testing.T) {
+	var told bytes.Buffer
+	err := watchDrain(&told, strings.NewReader("{\"left\":2}\n"))
+	if err == nil || !strings.Contains(err.Error(), "gone") {
+		t.Errorf("watching ends with %v, want that the service is gone", err)
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Where the service listens. A process that takes over from another shares its
+// TCP address and puts its control socket in the place of the other's, so that
+// whoever asks always finds one of the two.
+
+// reusePort is SO_REUSEPORT, which package syscall lacks: processes of one user
+// that all ask for it listen on one address.
+const reusePort = 0xf
+
+// listenTCP listens on an address that a successor can share. Unless beside
+// another, the address has to be free: otherwise two services that know
+// nothing of each other would share it unnoticed.
+func listenTCP(ctx context.Context, address string, beside bool) (net.Listener, error) {
+	if !beside {
+		free, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, fmt.Errorf("listen.metrics: %w; is another hotline running?", err)
+		}
+		address = free.Addr().String() // where port 0 was asked for
+		if err := free.Close(); err != nil {
+			return nil, err
+		}
+	}
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var refused error
+		err := c.Control(func(fd uintptr) {
+			refused = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, reusePort, 1)
+		})
+		return errors.Join(err, refused)
+	}}
+	l, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen.metrics: %w; does something else than a hotline listen there?", err)
+	}
+	return l, nil
+}
+
+// controlSocket is the unix socket for commands to the service.
+type controlSocket struct {
+	*net.UnixListener
+	path string
+	file fs.FileInfo // tells ours from one that was put in its place
+}
+
+// listenControl listens on the control socket, in the place of whatever socket
+// is there: it is made under another name and renamed, so that there is no
+// moment without one.
+func listenControl(path string) (*controlSocket, error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("the control socket's folder: %w", err)
+	}
+	made := filepath.Join(dir, fmt.Sprintf(".%d", os.Getpid())) // short: a socket's path has at most 108 bytes
+	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the control socket of a hotline that is gone: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("the control socket: %w", err)
+	}
+	l.SetUnlinkOnClose(false)
+	s := &controlSocket{UnixListener: l, path: path}
+	if err := s.appear(made); err != nil {
+		return nil, errors.Join(fmt.Errorf("the control socket: %w", err), l.Close(), os.Remove(made))
+	}
+	return s, nil
+}
+
+func (s *controlSocket) appear(made string) (err error) {
+	if err := os.Chmod(made, 0o600); err != nil {
+		return err
+	}
+	if s.file, err = os.Lstat(made); err != nil {
+		return err
+	}
+	return os.Rename(made, s.path)
+}
+
+// Close stops listening and removes the socket's file, unless a successor has
+// put its own there.
+func (s *controlSocket) Close() error {
+	err := s.UnixListener.Close()
+	if there, statErr := os.Lstat(s.path); statErr == nil && os.SameFile(there, s.file) {
+		err = errors.Join(err, os.Remove(s.path))
+	}
+	return err
+}
+
+// answers says whether somebody listens on a unix socket.
+func answers(path string) bool {
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was said
+	return true
+}
