@@ -17,6 +17,7 @@ import (
 	"hotline/ari"
 	"hotline/call"
 	"hotline/configs"
+	"hotline/configs/asterisk"
 	"hotline/ivr/calendar"
 	"hotline/ivr/prompt"
 	"hotline/journal"
@@ -105,6 +106,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		SoundsDir:   cfg.PromptsInside(),
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
+		NetLog:      asterisk.NetLog(cfg),
 		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
 		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: true, Queues: queuesOfCalls(cfg),
