@@ -12,8 +12,12 @@
 // library's client and connection are not used: they panic on event kinds they
 // do not know, drop events when a subscriber is slow, and have no timeouts.
 //
+// On every connect, what Asterisk has is compared with what is known here while
+// events are held back: see [Link.OnConnect]. An earlier process's calls are
+// taken up with [Link.Reopen] and the verbs that begin with Restore.
+//
 // A full call (answered, queued, connected, recorded, ended) costs 16 requests
-// and 21 events, the connection itself two requests: TestCostOfAFullCall lists them.
+// and 21 events, the connection itself three requests: TestCostOfAFullCall lists them.
 package ari
 
 import (
@@ -122,6 +126,8 @@ type Link struct {
 	met      *metrics
 	repeats  *repeats
 	arrivals *arrivals
+	gate     gate
+	hook     func(context.Context, *Snapshot) error
 
 	mu     sync.Mutex
 	routes map[string]route // by channel, playback, bridge and recording ID
@@ -167,6 +173,16 @@ func (l *Link) Status() Status {
 	defer l.mu.Unlock()
 	return l.status
 }
+
+// OnConnect has f called on every connect, before Run is. By then what Asterisk
+// has was compared with what this process knows: legs that are gone are told as
+// lost, and what rang, answered, left or ended unheard is told. Events are held
+// back until f returns: it can claim what an earlier process left behind
+// ([Link.Reopen]) and miss nothing of what happens to it meanwhile. Channels of
+// the application that f leaves unclaimed, and that are in no bridge, then
+// arrive. f must not wait for an event, must end with its context, and when it
+// returns an error the connection is given up and tried again.
+func (l *Link) OnConnect(f func(ctx context.Context, now *Snapshot) error) { l.hook = f }
 
 // Arrivals yields each channel that entered Stasis and that no session claims,
 // in order and without limit. It is closed when Run ends.

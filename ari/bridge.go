@@ -22,15 +22,22 @@ type Bridge struct {
 // where "mixing" with two legs would only pass on, so that recordings on a leg
 // hear prompt and partner alike.
 func (s *Session) Bridge(ctx context.Context, kind string) (*Bridge, error) {
-	b := &Bridge{session: s, id: s.newID("bridge"), playing: make(map[*Playback]struct{})}
+	b := newBridge(s, s.newID("bridge"))
 	err := s.link.do(ctx, request{
 		op: opBridge, target: b.id, method: http.MethodPost, path: []string{"bridges"},
-		body: map[string]string{"bridgeId": b.id, "type": kind, "name": s.callID},
+		body: map[string]string{"bridgeId": b.id, "type": kind, "name": s.callID}, again: true,
 	}, nil)
-	if err != nil {
-		return nil, err
+	if err == nil || taken(err) {
+		return b, nil
 	}
-	return b, nil
+	if mayExist(err) {
+		s.link.DestroyStray(b.id)
+	}
+	return nil, err
+}
+
+func newBridge(s *Session, id string) *Bridge {
+	return &Bridge{session: s, id: id, playing: make(map[*Playback]struct{})}
 }
 
 // ID is the bridge's ID.
@@ -49,6 +56,9 @@ func (b *Bridge) Remove(ctx context.Context, legs ...*Leg) error {
 	return b.legs(ctx, opRemoveLegs, "removeChannel", legs)
 }
 
+// legs sends a command about legs. It is sent again only if they are not where
+// it puts them: a leg that is added twice leaves the bridge in between, and one
+// that is removed twice is refused.
 func (b *Bridge) legs(ctx context.Context, op, verb string, legs []*Leg) error {
 	ids := make([]string, len(legs))
 	for i, leg := range legs {
@@ -57,8 +67,24 @@ func (b *Bridge) legs(ctx context.Context, op, verb string, legs []*Leg) error {
 	// An array: in a JSON body Asterisk does not split a string at commas.
 	return b.session.link.do(ctx, request{
 		op: op, target: b.id, method: http.MethodPost, path: []string{"bridges", b.id, verb},
-		body: map[string][]string{"channel": ids},
+		body: map[string][]string{"channel": ids}, again: true,
+		done: func(ctx context.Context) (bool, error) {
+			joined, err := b.joined(ctx)
+			return err == nil && !slices.ContainsFunc(ids, func(id string) bool {
+				return slices.Contains(joined, id) != (op == opAddLegs)
+			}), err
+		},
 	}, nil)
+}
+
+// joined lists the channels in the bridge, none if it is gone.
+func (b *Bridge) joined(ctx context.Context) ([]string, error) {
+	var now BridgeInfo
+	err := b.session.link.do(ctx, request{op: opBridges, target: b.id, method: http.MethodGet, path: []string{"bridges", b.id}}, &now)
+	if notFound(err) {
+		return nil, nil
+	}
+	return now.Channels, err
 }
 
 // Play plays to everybody in the bridge; it delays no command. Asterisk needs
@@ -92,7 +118,7 @@ func (b *Bridge) Destroy(ctx context.Context) error {
 	for _, p := range playing {
 		p.stopping()
 	}
-	err := b.session.link.do(ctx, request{op: opDestroy, target: b.id, method: http.MethodDelete, path: []string{"bridges", b.id}}, nil)
+	err := b.session.link.do(ctx, request{op: opDestroy, target: b.id, method: http.MethodDelete, path: []string{"bridges", b.id}, again: true}, nil)
 	if err != nil && !notFound(err) {
 		return err
 	}

@@ -84,6 +84,15 @@ func decode(data []byte) (k *kind, name string, ev any, err error) {
 	return k, name, ev, nil
 }
 
+// isEnd says whether the event ends what it is about.
+func isEnd(ev any) bool {
+	switch ev.(type) {
+	case *destroyed, *arilib.PlaybackFinished, *arilib.RecordingFinished, *arilib.RecordingFailed:
+		return true
+	}
+	return false
+}
+
 // Asterisk writes the type first; then the rest need not be looked at to find it.
 var typeFirst = []byte(`{"type":"`)
 

@@ -98,13 +98,13 @@ type Leg struct {
 	ringing    bool
 	dialing    bool // Dial was sent, no outcome yet
 	held       bool
+	unsure     bool // held is a guess: the leg was restored
 	made       bool // accepted by Asterisk; true for arrived channels
 	inStasis   bool
 	subscribed bool
 	gone       bool
 	entries    int           // times the channel entered Stasis
-	exits      int           // … and left it
-	continuing bool          // a Continue is under way
+	continuing bool          // a Continue is under way, or Release was asked for
 	changed    chan struct{} // closed and replaced when any of the above changes
 	checking   bool
 	playing    map[*Playback]struct{}
@@ -197,7 +197,7 @@ func (l *Leg) Ring(ctx context.Context) error {
 
 // Answer answers the channel.
 func (l *Leg) Answer(ctx context.Context) error {
-	err := l.post(ctx, opAnswer, "answer", nil)
+	err := l.postAgain(ctx, opAnswer, "answer", nil)
 	if err == nil {
 		l.mu.Lock()
 		l.answered = true
@@ -223,7 +223,7 @@ func (l *Leg) Hangup(ctx context.Context, cause int, reason string) error {
 
 	err := l.link.do(ctx, request{
 		op: opHangup, target: l.id, method: http.MethodDelete, path: []string{"channels", l.id},
-		query: url.Values{"reason_code": {strconv.Itoa(cause)}},
+		query: url.Values{"reason_code": {strconv.Itoa(cause)}}, again: true,
 	}, nil)
 
 	l.mu.Lock()
@@ -267,7 +267,8 @@ type PlayOptions struct {
 	Language string
 	Skip     time.Duration // start this far into the first medium
 	// ID names the playback, so that another process can stop it; empty: the
-	// call's next number. It must not be in use.
+	// call's next number. It must not be in use: Asterisk 22 plays both then.
+	// Where it is refused as being in use, the playback is taken as begun.
 	ID string
 }
 
@@ -311,8 +312,22 @@ func (l *Leg) Continue(ctx context.Context, context, exten string, priority int)
 	return nil
 }
 
+// Release lets go of the channel: the dialplan goes on after Stasis(), where its
+// net takes callers. It does not wait for anything; the mailbox sees Left, and
+// Entered should the dialplan come back while the session is open.
+func (l *Leg) Release(ctx context.Context) error {
+	l.mu.Lock()
+	l.continuing = true
+	l.mu.Unlock()
+	return l.post(ctx, opContinue, "continue", nil)
+}
+
 // Dial describes a leg to be made.
 type Dial struct {
+	// ID is the channel's ID, for one that was written down before; empty: the
+	// call's next number. If a channel has it already, that is the leg, made by
+	// an earlier attempt.
+	ID string
 	// Role names the leg within the call and becomes part of its ID: "agent".
 	Role string
 	// Endpoint is Asterisk's: PJSIP/1001.
@@ -333,7 +348,10 @@ type Dial struct {
 // process, without dialing it yet. A phone without a registered contact is an *Error
 // that is Unreachable.
 func (s *Session) Create(ctx context.Context, d Dial) (*Leg, error) {
-	id := s.newID(d.Role)
+	id := d.ID
+	if id == "" {
+		id = s.newID(d.Role)
+	}
 	leg := newLeg(s.link, id)
 	leg.subscribed = true
 	s.own(id, leg)
@@ -359,10 +377,12 @@ func (s *Session) Create(ctx context.Context, d Dial) (*Leg, error) {
 	}
 	var made channel
 	err := s.link.do(ctx, request{op: opCreate, target: d.Endpoint, method: http.MethodPost, path: []string{"channels", "create"}, body: body}, &made)
-	if err != nil {
+	if err != nil && !(d.ID != "" && taken(err)) {
 		s.disown(id)
 		leg.release()
-		s.link.clear(id, err)
+		if mayExist(err) {
+			s.link.HangUpStray(id)
+		}
 		return nil, err
 	}
 	leg.mu.Lock()
@@ -406,9 +426,18 @@ func (l *Leg) Dial(ctx context.Context, timeout time.Duration) error {
 
 // post sends a command to the channel.
 func (l *Leg) post(ctx context.Context, op, verb string, body any) error {
-	return l.verdict(l.link.do(ctx, request{
-		op: op, target: l.id, method: http.MethodPost, path: []string{"channels", l.id, verb}, body: body,
-	}, nil))
+	return l.verdict(l.link.do(ctx, l.command(op, verb, body), nil))
+}
+
+// postAgain sends one that may be repeated.
+func (l *Leg) postAgain(ctx context.Context, op, verb string, body any) error {
+	r := l.command(op, verb, body)
+	r.again = true
+	return l.verdict(l.link.do(ctx, r, nil))
+}
+
+func (l *Leg) command(op, verb string, body any) request {
+	return request{op: op, target: l.id, method: http.MethodPost, path: []string{"channels", l.id, verb}, body: body}
 }
 
 // owner is the session, or an error before Adopt.

@@ -93,28 +93,45 @@ func rtpOf(stats string) RTP {
 
 func (l *Leg) entered(ev *stasisStart) {
 	l.see(&ev.Channel)
+	l.enter(at(ev.Timestamp))
+}
+
+// enter and leave follow whether the channel is in Stasis. What a look at
+// Asterisk has shown before its event came is not told twice.
+func (l *Leg) enter(at time.Time) {
+	if l.inStasis {
+		return
+	}
 	l.inStasis = true
 	l.entries++
 	l.change()
-	l.tell(Event{At: at(ev.Timestamp), Kind: Entered})
+	l.tell(Event{At: at, Kind: Entered})
+}
+
+func (l *Leg) leave(at time.Time) {
+	if !l.inStasis && l.entries > 0 {
+		return
+	}
+	l.inStasis = false
+	l.change()
+	l.tell(Event{At: at, Kind: Left})
 }
 
 func (l *Leg) left(ev *arilib.StasisEnd) {
 	l.see(&ev.Channel)
-	l.inStasis = false
-	l.exits++
-	l.change()
-	l.tell(Event{At: at(ev.Timestamp), Kind: Left})
+	l.leave(at(ev.Timestamp))
 	hungUp := len(l.evidence.Requests) > 0
 	if l.continuing && !hungUp {
 		return
 	}
 	l.evidence.LeftAt = at(ev.Timestamp)
-	if hungUp && !l.subscribed {
+	switch {
+	case l.gone:
+	case hungUp && !l.subscribed:
 		l.destroyed(l.goneByRequest(at(ev.Timestamp)))
-		return
+	default:
+		l.verifyLocked()
 	}
-	l.verifyLocked()
 }
 
 // goneByRequest is the end of a channel whose destruction nobody reports, since
@@ -128,10 +145,10 @@ func (l *Leg) goneByRequest(at time.Time) *GoneError {
 }
 
 func (l *Leg) hold(at time.Time, held bool) {
-	if l.held == held {
+	if l.held == held && !l.unsure {
 		return
 	}
-	l.held = held
+	l.held, l.unsure = held, false
 	kind := Resumed
 	if held {
 		kind = Held
@@ -152,9 +169,9 @@ func (l *Leg) dialed(at time.Time, status string) {
 		}
 	case "ANSWER":
 		l.dialStatus(status)
+		l.evidence.AnsweredAt = at // a look at Asterisk knew no better than now
 		if !l.answered {
 			l.answered, l.dialing = true, false
-			l.evidence.AnsweredAt = at
 			l.change()
 			l.tell(Event{At: at, Kind: Answered})
 		}

@@ -16,6 +16,7 @@ type metrics struct {
 	malformed  prometheus.Counter
 	unrouted   prometheus.Counter
 	repeated   prometheus.Counter
+	repeats    *prometheus.CounterVec
 	depth      prometheus.Gauge
 	attempts   prometheus.Counter
 	reconnects prometheus.Counter
@@ -54,6 +55,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "hotline_ari_repeated_events_total",
 			Help: "Events received a second time, byte for byte; ignored.",
 		}),
+		repeats: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hotline_ari_repeated_requests_total",
+			Help: "Requests that were sent a second time for want of an answer, by verb: Asterisk is slow or away.",
+		}, []string{"op"}),
 		depth: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "hotline_ari_mailbox_depth_max",
 			Help: "Deepest mailbox of any call since the start.",
@@ -73,7 +78,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.latency, m.errors, m.events, m.unknown, m.malformed,
-			m.unrouted, m.repeated, m.depth, m.attempts, m.reconnects, m.connected)
+			m.unrouted, m.repeated, m.repeats, m.depth, m.attempts, m.reconnects, m.connected)
 	}
 	return m
 }

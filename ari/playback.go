@@ -74,7 +74,7 @@ func (p *Playback) Stop(ctx context.Context) error {
 func (l *Leg) StopPlayback(ctx context.Context, id string) error { return l.link.stopPlayback(ctx, id) }
 
 func (l *Link) stopPlayback(ctx context.Context, id string) error {
-	err := l.do(ctx, request{op: opStopPlayback, target: id, method: http.MethodDelete, path: []string{"playbacks", id}}, nil)
+	err := l.do(ctx, request{op: opStopPlayback, target: id, method: http.MethodDelete, path: []string{"playbacks", id}, again: true}, nil)
 	if notFound(err) {
 		return nil
 	}
@@ -97,8 +97,11 @@ func (p *Playback) start(ctx context.Context, op string, path []string, o PlayOp
 	if o.Skip > 0 {
 		body["offsetms"] = o.Skip.Milliseconds()
 	}
-	err := p.session.link.do(ctx, request{op: op, target: path[1], method: http.MethodPost, path: path, body: body}, nil)
-	if err == nil {
+	err := p.session.link.do(ctx, request{
+		op: op, target: path[1], method: http.MethodPost, path: path, body: body,
+		again: true, done: p.begun,
+	}, nil)
+	if err == nil || taken(err) {
 		p.mu.Lock()
 		p.accepted = true
 		p.mu.Unlock()
@@ -109,6 +112,20 @@ func (p *Playback) start(ctx context.Context, op string, path []string, o PlayOp
 		return nil, p.leg.verdict(err)
 	}
 	return nil, err
+}
+
+// begun says whether Asterisk has the playback, or had: it does not refuse one
+// whose ID is in use, but plays both.
+func (p *Playback) begun(ctx context.Context) (bool, error) {
+	err := p.ask(ctx)
+	if notFound(err) {
+		return p.Result() != Playing, nil
+	}
+	return err == nil, err
+}
+
+func (p *Playback) ask(ctx context.Context) error {
+	return p.session.link.do(ctx, request{op: opPlayback, target: p.id, method: http.MethodGet, path: []string{"playbacks", p.id}}, nil)
 }
 
 func (p *Playback) track() {
@@ -184,17 +201,18 @@ func (p *Playback) isAccepted() bool {
 	return p.accepted
 }
 
-// settleIfOver asks whether the playback ended while no events came.
-func (p *Playback) settleIfOver(ctx context.Context) error {
-	if !p.isAccepted() {
-		return nil
+// Check asks whether the playback is still there: queued or playing. If it is
+// not, it is over: the script is told by PlaybackDone, unless it was before.
+func (p *Playback) Check(ctx context.Context) (there bool, err error) {
+	if p.Result() != Playing {
+		return false, nil
 	}
-	err := p.session.link.do(ctx, request{op: opPlayback, target: p.id, method: http.MethodGet, path: []string{"playbacks", p.id}}, nil)
+	err = p.ask(ctx)
 	if notFound(err) {
 		p.finish(Event{At: time.Now()}, p.verdict("done"), true)
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 func (p *Playback) release() { p.settle(Cancelled) }

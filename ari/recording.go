@@ -53,10 +53,7 @@ func (l *Leg) Record(ctx context.Context, o RecordOptions) (*Recording, error) {
 	}
 	r := &Recording{session: s, leg: l, name: o.Name, done: make(chan struct{})}
 	s.own(o.Name, r)
-	l.mu.Lock()
-	l.recording[r] = struct{}{}
-	l.mu.Unlock()
-
+	l.trackRecording(r)
 	err = l.post(ctx, opRecord, "record", o.body())
 	if err != nil {
 		r.finish(Event{}, RecordingResult{Failed: true, Cause: err.Error()}, false)
@@ -66,6 +63,12 @@ func (l *Leg) Record(ctx context.Context, o RecordOptions) (*Recording, error) {
 	r.accepted = true
 	r.mu.Unlock()
 	return r, nil
+}
+
+func (l *Leg) trackRecording(r *Recording) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recording[r] = struct{}{}
 }
 
 func (o RecordOptions) body() map[string]any {
@@ -156,17 +159,25 @@ func (r *Recording) isAccepted() bool {
 	return r.accepted
 }
 
-// settleIfOver asks whether the recording ended while no events came.
-func (r *Recording) settleIfOver(ctx context.Context) error {
-	if !r.isAccepted() {
-		return nil
+// Check asks whether the recording is still under way. If it is not, it is over
+// and Lost, for its file to be looked at: the script is told by RecordingDone,
+// unless it was before.
+func (r *Recording) Check(ctx context.Context) (there bool, err error) {
+	if r.isOver() {
+		return false, nil
 	}
-	err := r.session.link.do(ctx, request{op: opRecording, target: r.name, method: http.MethodGet, path: []string{"recordings", "live", r.name}}, nil)
+	err = r.session.link.do(ctx, request{op: opRecording, target: r.name, method: http.MethodGet, path: []string{"recordings", "live", r.name}}, nil)
 	if notFound(err) {
 		r.finish(Event{At: time.Now()}, RecordingResult{Lost: true}, true)
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
+}
+
+func (r *Recording) isOver() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.over
 }
 
 func (r *Recording) release() { r.settle(RecordingResult{Lost: true}) }

@@ -61,6 +61,12 @@ func (e *Error) Conflict() bool {
 		e.Op == opBridge && e.Status == http.StatusInternalServerError && strings.Contains(e.Message, "duplicate")
 }
 
+// taken says that what was to be made is there already, under the ID that we
+// chose: an earlier attempt was carried out after all.
+func (e *Error) taken() bool {
+	return e.Conflict() && (strings.Contains(e.Message, "already exists") || strings.Contains(e.Message, "duplicate"))
+}
+
 // Unreachable says that the phone has no registered contact. Asterisk answers
 // the create with 500 "Allocation failed" then: no fault of the server, and
 // repeating it is of no use.
@@ -84,10 +90,16 @@ func notFound(err error) bool {
 	return errors.As(err, &e) && e.NotFound()
 }
 
+func taken(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.taken()
+}
+
 // verbs, as they appear in errors and in the label "op" of the metrics.
 const (
 	opAddLegs      = "add"
 	opAnswer       = "answer"
+	opApplication  = "application"
 	opBridge       = "bridge"
 	opBridgePlay   = "bridge play"
 	opBridges      = "bridges"
@@ -121,23 +133,51 @@ type request struct {
 	path       []string // segments below the root, escaped by do
 	query      url.Values
 	body       any
+	// again: a command that does no harm when it is carried out twice.
+	again bool
+	// done asks whether a command without an answer has been carried out, where
+	// a second time would be heard; nil: it need not be asked.
+	done func(context.Context) (bool, error)
 }
 
 // do sends r and decodes the answer into out unless that is nil. It gives up
-// after RequestTimeout; reads that found no connection are tried once more.
+// after RequestTimeout. What may be repeated is tried once more, within another
+// RequestTimeout: reads that got no answer, and commands that got none or an
+// error of the server.
 func (l *Link) do(ctx context.Context, r request, out any) error {
-	if r.method != http.MethodGet && l.Status().Replaced {
-		return &Error{Op: r.op, Target: r.target, Err: ErrReplaced}
-	}
 	err := l.once(ctx, r, out)
-	var e *Error
-	if r.method == http.MethodGet && errors.As(err, &e) && e.Status == 0 && ctx.Err() == nil {
-		err = l.once(ctx, r, out)
+	if !r.repeatable(err) || ctx.Err() != nil {
+		return err
 	}
-	return err
+	l.met.repeats.WithLabelValues(r.op).Inc()
+	ctx, cancel := context.WithTimeoutCause(ctx, l.o.RequestTimeout, errNoAnswer)
+	defer cancel()
+	if r.done != nil {
+		switch done, unknown := r.done(ctx); {
+		case unknown != nil:
+			return err
+		case done:
+			return nil
+		}
+	}
+	return l.once(ctx, r, out)
+}
+
+func (r *request) repeatable(err error) bool {
+	var e *Error
+	switch {
+	case !errors.As(err, &e):
+		return false
+	case r.method == http.MethodGet:
+		return e.Status == 0
+	}
+	return r.again && e.Unavailable()
 }
 
 func (l *Link) once(ctx context.Context, r request, out any) error {
+	if r.method != http.MethodGet && l.Status().Replaced {
+		return &Error{Op: r.op, Target: r.target, Err: ErrReplaced}
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, l.o.RequestTimeout, errNoAnswer)
 	defer cancel()
 	began := time.Now()

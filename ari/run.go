@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"iter"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
-	"golang.org/x/sync/errgroup"
 )
 
 // maxMessage bounds one event: Asterisk repeats names and variables of callers.
@@ -71,6 +71,7 @@ func (l *Link) live(ctx context.Context) (lived bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	l.met.attempts.Inc()
+	l.gate.close()
 	conn, err := l.connect(ctx)
 	if err != nil {
 		return false, err
@@ -94,6 +95,10 @@ func (l *Link) live(ctx context.Context) (lived bool, err error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
+	if errors.Is(err, ErrReplaced) {
+		l.down(err, true) // at once: whoever prepares may still be at work
+	}
+	cancel(err)
 	select {
 	case <-ready:
 		return true, err
@@ -122,20 +127,6 @@ func (l *Link) connect(ctx context.Context) (*websocket.Conn, error) {
 	}
 	conn.SetReadLimit(maxMessage)
 	return conn, nil
-}
-
-// prepare makes a fresh connection usable: the event filter belongs to the
-// connection's application, and what was missed meanwhile is looked up.
-func (l *Link) prepare(ctx context.Context) error {
-	app, err := l.filter(ctx)
-	if err != nil {
-		return err
-	}
-	if err := l.reconcile(ctx, app); err != nil {
-		return err
-	}
-	l.up()
-	return nil
 }
 
 // watch pings, since Asterisk does not, and ends the connection when nothing
@@ -172,7 +163,8 @@ func (l *Link) pump(ctx context.Context, conn *websocket.Conn) error {
 	}
 }
 
-// take decodes one message and delivers it. Its only error is ErrReplaced.
+// take decodes one message and delivers it, unless events are held back. Its
+// only error is ErrReplaced, which waits for nothing.
 func (l *Link) take(data []byte) error {
 	if l.repeats.seen(data) {
 		l.met.repeated.Inc()
@@ -193,7 +185,9 @@ func (l *Link) take(data []byte) error {
 	if name == "ApplicationReplaced" {
 		return ErrReplaced
 	}
-	l.deliver(kind.target(ev), ev)
+	if id := kind.target(ev); !l.gate.keep(id, ev) {
+		l.deliver(id, ev)
+	}
 	return nil
 }
 
@@ -219,7 +213,7 @@ func (l *Link) arrive(ev *stasisStart) {
 	if len(ev.Args) > 0 && ev.Args[0] == legMark {
 		l.met.unrouted.Inc()
 		l.log.Warn("a leg of ours entered Stasis but its call is over; it is hung up", "channel_id", ev.Channel.ID)
-		l.hangUpStray(ev.Channel.ID)
+		l.HangUpStray(ev.Channel.ID)
 		return
 	}
 	a := Arrival{
@@ -243,8 +237,9 @@ func (l *Link) announce(a Arrival) {
 	leg := newLeg(l, a.ChannelID)
 	leg.name, leg.answered, leg.inStasis, leg.entries = a.Name, a.Answered, true, 1
 	a.leg = leg
-	l.route(a.ChannelID, leg)
-	l.arrivals.add(a)
+	if l.routeNew(a.ChannelID, leg) {
+		l.arrivals.add(a)
+	}
 }
 
 // forgetUnclaimed gives up the route of a channel that ended before anybody adopted
@@ -262,134 +257,6 @@ func (l *Leg) unclaimed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.session == nil
-}
-
-// reconcile looks up what happened while no events came: legs that are gone,
-// phones that rang or answered, playbacks and recordings that ended, channels
-// that arrived, subscriptions that were lost.
-func (l *Link) reconcile(ctx context.Context, app application) error {
-	before := l.routed() // what is made while we look is not absent
-	present, err := l.channels(ctx)
-	if err != nil {
-		return err
-	}
-	byID := make(map[string]*channel, len(present))
-	for i := range present {
-		byID[present[i].ID] = &present[i]
-	}
-	var resubscribe []string
-	for _, r := range before {
-		leg, ok := r.(*Leg)
-		if !ok || !leg.exists() {
-			continue
-		}
-		c, ok := byID[leg.id]
-		if !ok {
-			leg.lost()
-			continue
-		}
-		if leg.caughtUp(c) && !slices.Contains(app.ChannelIDs, leg.id) {
-			resubscribe = append(resubscribe, leg.id)
-		}
-	}
-	for _, id := range resubscribe {
-		if err := l.subscribe(ctx, id); err != nil && !notFound(err) {
-			return err
-		}
-	}
-	if err := l.find(ctx, present); err != nil {
-		return err
-	}
-	return l.settleOpen(ctx, before)
-}
-
-// caughtUp brings the leg's signals up to what the channel's state says, and
-// tells whether the leg needs a subscription.
-func (l *Leg) caughtUp(c *channel) (subscribed bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.name = c.Name
-	switch {
-	case l.dialing && c.State == "Ringing":
-		l.dialed(time.Now(), "RINGING")
-	case l.dialing && c.State == "Up":
-		l.dialed(time.Now(), "ANSWER")
-	case c.State == "Up":
-		l.answered = true
-	}
-	if app, _ := c.stasis(); app != "" && l.entries == 0 {
-		l.inStasis = true
-		l.entries++
-		l.change()
-		l.tell(Event{At: time.Now(), Kind: Entered})
-	}
-	return l.subscribed
-}
-
-// find announces the channels that sit in our application alone, with nobody
-// knowing. Those in a bridge talk to somebody and are left in peace.
-func (l *Link) find(ctx context.Context, present []channel) error {
-	var strangers []*channel
-	for i := range present {
-		if c := &present[i]; l.stranger(c) {
-			strangers = append(strangers, c)
-		}
-	}
-	if len(strangers) == 0 {
-		return nil
-	}
-	bridges, err := l.Bridges(ctx)
-	if err != nil {
-		return err
-	}
-	joined := make(map[string]bool)
-	for _, b := range bridges {
-		for _, id := range b.Channels {
-			joined[id] = true
-		}
-	}
-	for _, c := range strangers {
-		if !joined[c.ID] {
-			l.announceFound(c)
-		}
-	}
-	return nil
-}
-
-// stranger says whether a channel is in our application, no leg of ours, and
-// claimed by no session.
-func (l *Link) stranger(c *channel) bool {
-	app, args := c.stasis()
-	if app != l.o.App || len(args) > 0 && args[0] == legMark {
-		return false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, known := l.routes[c.ID]
-	return !known
-}
-
-func (l *Link) announceFound(c *channel) {
-	_, args := c.stasis()
-	l.announce(Arrival{
-		ChannelID: c.ID, Name: c.Name, Endpoint: endpointOf(c.Name),
-		CallerNumber: c.Caller.Number, CallerName: c.Caller.Name,
-		Exten: c.Dialplan.Exten, Context: c.Dialplan.Context, Language: c.Language,
-		Args: args, Created: at(c.Creationtime), Answered: c.State == "Up",
-		Vars: c.ChannelVars, At: time.Now(), Found: true,
-	})
-}
-
-// settleOpen asks after each playback and recording that was under way.
-func (l *Link) settleOpen(ctx context.Context, open []route) error {
-	asking, ctx := errgroup.WithContext(ctx)
-	asking.SetLimit(8)
-	for _, r := range open {
-		if medium, ok := r.(interface{ settleIfOver(context.Context) error }); ok {
-			asking.Go(func() error { return medium.settleIfOver(ctx) })
-		}
-	}
-	return asking.Wait()
 }
 
 // background runs a check that Run waits for; false when Run is not running.
@@ -457,6 +324,17 @@ func (l *Link) route(id string, r route) {
 	l.routes[id] = r
 }
 
+// routeNew is false when events about id have somewhere to go already.
+func (l *Link) routeNew(id string, r route) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.routes[id] != nil {
+		return false
+	}
+	l.routes[id] = r
+	return true
+}
+
 // unroute removes routes that still lead where they did.
 func (l *Link) unroute(routes map[string]route) {
 	l.mu.Lock()
@@ -468,27 +346,41 @@ func (l *Link) unroute(routes map[string]route) {
 	}
 }
 
-func (l *Link) routed() []route {
+// known is what events are routed to, by ID, without the legs that Asterisk has
+// not made yet: their absence means nothing.
+func (l *Link) known() map[string]route {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := make([]route, 0, len(l.routes))
-	for _, r := range l.routes {
-		out = append(out, r)
-	}
+	out := maps.Clone(l.routes)
+	l.mu.Unlock()
+	maps.DeleteFunc(out, func(_ string, r route) bool {
+		leg, ok := r.(*Leg)
+		return ok && !leg.exists()
+	})
 	return out
 }
 
+func legs(known map[string]route) iter.Seq2[string, *Leg] {
+	return func(yield func(string, *Leg) bool) {
+		for id, r := range known {
+			if leg, ok := r.(*Leg); ok && !yield(id, leg) {
+				return
+			}
+		}
+	}
+}
+
 // repeats recognises messages received a second time, byte for byte (each
-// carries a time in milliseconds), among the latest few hundred.
+// carries a time in milliseconds), among the latest few thousand: half a minute
+// of the busiest hour.
 type repeats struct {
 	seed  maphash.Seed
-	ring  [256]uint64
+	ring  [16384]uint64
 	next  int
 	known map[uint64]struct{}
 }
 
 func newRepeats() *repeats {
-	return &repeats{seed: maphash.MakeSeed(), known: make(map[uint64]struct{}, 257)}
+	return &repeats{seed: maphash.MakeSeed(), known: make(map[uint64]struct{})}
 }
 
 func (r *repeats) seen(data []byte) bool {

@@ -60,6 +60,7 @@ type Event struct {
 type Session struct {
 	link   *Link
 	callID string
+	run    int // how many processes had the call before
 
 	mu     sync.Mutex
 	box    []Event
@@ -187,11 +188,15 @@ func (s *Session) signal() {
 	}
 }
 
-// newID numbers the call's things: <call>-agent-1, <call>-play-3.
+// newID numbers the call's things: <call>-agent-1, <call>-play-3, and in its
+// second process <call>-agent-r1-1.
 func (s *Session) newID(what string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.serial[what]++
+	if s.run > 0 {
+		return fmt.Sprintf("%s-%s-r%d-%d", s.callID, what, s.run, s.serial[what])
+	}
 	return fmt.Sprintf("%s-%s-%d", s.callID, what, s.serial[what])
 }
 

@@ -30,38 +30,36 @@ type channel struct {
 
 // Channel is one channel in a snapshot of Asterisk.
 type Channel struct {
-	ID      string
-	Name    string
-	State   string // Down, Ring, Ringing, Up …
-	Created time.Time
-	Context string
-	Exten   string
-	App     string   // Stasis application the channel is in; empty: none
-	Args    []string // with which it entered: legs of ours have leg, call ID, role
-	Vars    map[string]string
+	ID           string
+	Name         string
+	State        string // Down, Ring, Ringing, Up …
+	CallerNumber string // as the network gave it
+	CallerName   string
+	Language     string
+	Created      time.Time
+	Context      string
+	Exten        string
+	App          string   // Stasis application the channel is in; empty: none
+	Args         []string // with which it entered: legs of ours have leg, call ID, role
+	Vars         map[string]string
+	// Subscribed says that Asterisk lists the channel among those whose events
+	// we get. In Stasis it does so anyway: that the channel's end will carry its
+	// cause is certain only if Leg.Subscribe has returned at some time. Channels
+	// does not fill it.
+	Subscribed bool
 }
 
-// Channels lists all channels of this Asterisk.
-func (l *Link) Channels(ctx context.Context) ([]Channel, error) {
-	raw, err := l.channels(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Channel, len(raw))
-	for i, c := range raw {
-		app, args := c.stasis()
-		out[i] = Channel{
-			ID: c.ID, Name: c.Name, State: c.State, Created: at(c.Creationtime),
-			Context: c.Dialplan.Context, Exten: c.Dialplan.Exten, App: app, Args: args, Vars: c.ChannelVars,
-		}
-	}
-	return out, nil
-}
+// Leg says whether Session.Create made the channel.
+func (c *Channel) Leg() bool { return len(c.Args) > 0 && c.Args[0] == legMark }
 
-func (l *Link) channels(ctx context.Context) ([]channel, error) {
-	var raw []channel
-	err := l.do(ctx, request{op: opChannels, target: "all", method: http.MethodGet, path: []string{"channels"}}, &raw)
-	return raw, err
+func (c *channel) public() Channel {
+	app, args := c.stasis()
+	return Channel{
+		ID: c.ID, Name: c.Name, State: c.State,
+		CallerNumber: c.Caller.Number, CallerName: c.Caller.Name, Language: c.Language,
+		Created: at(c.Creationtime), Context: c.Dialplan.Context, Exten: c.Dialplan.Exten,
+		App: app, Args: args, Vars: c.ChannelVars,
+	}
 }
 
 // stasis says which application the channel is in.
@@ -71,6 +69,20 @@ func (c *channel) stasis() (app string, args []string) {
 	}
 	fields := strings.Split(c.Dialplan.AppData, ",")
 	return fields[0], fields[1:]
+}
+
+// Channels lists all channels of this Asterisk.
+func (l *Link) Channels(ctx context.Context) ([]Channel, error) {
+	var raw []channel
+	err := l.do(ctx, request{op: opChannels, target: "all", method: http.MethodGet, path: []string{"channels"}}, &raw)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Channel, len(raw))
+	for i := range raw {
+		out[i] = raw[i].public()
+	}
+	return out, nil
 }
 
 // BridgeInfo is one bridge in a snapshot of Asterisk.
@@ -89,6 +101,48 @@ func (l *Link) Bridges(ctx context.Context) ([]BridgeInfo, error) {
 	return out, err
 }
 
+// Snapshot is what Asterisk had at one moment. Those who get it share it: it is
+// only to be read.
+type Snapshot struct {
+	At       time.Time             // when Asterisk was asked, on the service's clock
+	Channels map[string]Channel    // by ID, of other applications and the dialplan too
+	Bridges  map[string]BridgeInfo // by ID
+
+	bridged map[string]bool // channel IDs
+}
+
+// snapshot asks Asterisk what it has. The bridges come last: a channel that was
+// alone and joins somebody meanwhile does not seem alone.
+func (l *Link) snapshot(ctx context.Context, app application) (*Snapshot, error) {
+	s := &Snapshot{At: time.Now()}
+	channels, err := l.Channels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bridges, err := l.Bridges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	subscribed := make(map[string]bool, len(app.ChannelIDs))
+	for _, id := range app.ChannelIDs {
+		subscribed[id] = true
+	}
+	s.Channels = make(map[string]Channel, len(channels))
+	for _, c := range channels {
+		c.Subscribed = subscribed[c.ID]
+		s.Channels[c.ID] = c
+	}
+	s.Bridges = make(map[string]BridgeInfo, len(bridges))
+	s.bridged = make(map[string]bool)
+	for _, b := range bridges {
+		s.Bridges[b.ID] = b
+		for _, id := range b.Channels {
+			s.bridged[id] = true
+		}
+	}
+	return s, nil
+}
+
 // application is what Asterisk keeps about our application.
 type application struct {
 	ChannelIDs    []string `json:"channel_ids"`
@@ -97,11 +151,16 @@ type application struct {
 	} `json:"events_allowed"`
 }
 
+func (l *Link) application(ctx context.Context) (app application, err error) {
+	err = l.do(ctx, request{op: opApplication, target: l.o.App, method: http.MethodGet, path: []string{"applications", l.o.App}}, &app)
+	return app, err
+}
+
 func (l *Link) subscribe(ctx context.Context, channelID string) error {
 	return l.do(ctx, request{
 		op: opSubscribe, target: channelID, method: http.MethodPost,
 		path:  []string{"applications", l.o.App, "subscription"},
-		query: url.Values{"eventSource": {"channel:" + channelID}},
+		query: url.Values{"eventSource": {"channel:" + channelID}}, again: true,
 	}, nil)
 }
 

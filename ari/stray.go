@@ -4,25 +4,57 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 )
 
 // A command whose answer never came may have been carried out all the same,
 // and late. What it made would be nobody's: it is ended by the ID we chose.
 
-// clear hangs up a channel that a failed Create may have made.
-func (l *Link) clear(id string, err error) {
-	var fault *Error
-	if errors.As(err, &fault) && fault.Unavailable() && !fault.Unreachable() {
-		l.hangUpStray(id)
+// HangUpStray ends, in the background, a leg of ours that belongs to no call.
+// One that is not there is looked for once more after RequestTimeout, for the
+// command that makes it may only just be on its way.
+func (l *Link) HangUpStray(channelID string) {
+	l.endStray(request{op: opHangup, target: channelID, method: http.MethodDelete, path: []string{"channels", channelID}, again: true},
+		"a leg that belongs to no call is hung up", "channel_id")
+}
+
+// DestroyStray does so with a bridge of ours. Its legs stay, in Stasis and
+// alone.
+func (l *Link) DestroyStray(bridgeID string) {
+	l.endStray(request{op: opDestroy, target: bridgeID, method: http.MethodDelete, path: []string{"bridges", bridgeID}, again: true},
+		"a bridge that belongs to no call is destroyed", "bridge")
+}
+
+func (l *Link) endStray(r request, done, key string) {
+	l.background(func(ctx context.Context) {
+		err := l.do(ctx, r, nil)
+		if err != nil && wait(ctx, l.o.RequestTimeout) {
+			err = l.do(ctx, r, nil)
+		}
+		switch {
+		case err == nil:
+			l.log.Info(done, key, r.target)
+		case !notFound(err) && ctx.Err() == nil:
+			l.log.Warn("what belongs to no call is left in Asterisk", key, r.target, "err", err)
+		}
+	})
+}
+
+// wait is false when ctx ends before the time is over.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
-// hangUpStray ends a leg of ours that belongs to no call.
-func (l *Link) hangUpStray(id string) {
-	l.background(func(ctx context.Context) {
-		err := l.do(ctx, request{op: opHangup, target: id, method: http.MethodDelete, path: []string{"channels", id}}, nil)
-		if err != nil && !notFound(err) {
-			l.log.Warn("a leg that belongs to no call is left in Asterisk", "channel_id", id, "err", err)
-		}
-	})
+// mayExist says whether a command that failed may have made something, or may
+// yet.
+func mayExist(err error) bool {
+	var fault *Error
+	return errors.As(err, &fault) && fault.Unavailable()
 }
