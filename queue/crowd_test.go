@@ -53,7 +53,7 @@ func TestCrowd(t *testing.T) {
 		if served.Load()+left.Load() != callers || served.Load() < callers/2 {
 			t.Errorf("%d served, %d left or turned away of %d: does the engine still match?", served.Load(), left.Load(), callers)
 		}
-		l := newLedger(o.Agents)
+		l := newLedger(o)
 		for _, c := range d.recorded {
 			if err := l.add(c); err != nil {
 				t.Fatalf("%v\nin %+v", err, c)

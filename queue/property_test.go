@@ -21,11 +21,19 @@ type ledger struct {
 	idle   []string          // ready, reserved and ringing agents, longest idle first
 	with   map[string]string // agent → call: reserved, ringing, talking, hold
 	lines  []Change          // KindJoined of everybody who waits
+	held   bool              // between a start and Open
+	rules  map[string]Rules
+
+	history map[string][]Change // all of an agent's changes
 }
 
-func newLedger(agents []Profile) *ledger {
-	l := &ledger{serves: map[string][]string{}, states: map[string]State{}, with: map[string]string{}}
-	for _, p := range agents {
+func newLedger(o Options) *ledger {
+	l := &ledger{serves: map[string][]string{}, states: map[string]State{}, with: map[string]string{},
+		rules: map[string]Rules{}, history: map[string][]Change{}}
+	for _, r := range o.Queues {
+		l.rules[r.ID] = r
+	}
+	for _, p := range o.Agents {
 		l.serves[p.ID], l.states[p.ID] = p.Queues, StateOffline
 	}
 	return l
@@ -38,17 +46,19 @@ func (l *ledger) add(c Change) error {
 	}
 	switch c.Kind {
 	case KindJoined:
-		if l.agentWith(c.Call) != "" || l.at(c.Call) >= 0 {
+		if l.agentWith(c.Call) != "" || l.at(c.Call) >= 0 && !c.Again {
 			return fmt.Errorf("call %s is there twice", c.Call)
 		}
+		l.drop(c.Call)
 		l.lines = append(l.lines, c)
 	case KindOffered:
 		if err := l.fair(c); err != nil {
 			return err
 		}
 	case KindConnected:
-		if l.with[c.Agent] != c.Call {
-			return fmt.Errorf("connected to %q, reserved for %q", c.Call, l.with[c.Agent])
+		found := c.Cause == CauseFound && l.with[c.Agent] == "" && l.agentWith(c.Call) == ""
+		if l.with[c.Agent] != c.Call && !found {
+			return fmt.Errorf("connected to %q, reserved for %q; the call is with %q", c.Call, l.with[c.Agent], l.agentWith(c.Call))
 		}
 		l.drop(c.Call)
 	case KindRefused:
@@ -61,15 +71,38 @@ func (l *ledger) add(c Change) error {
 		}
 		l.drop(c.Call)
 	}
+	if c.Agent != "" {
+		l.history[c.Agent] = append(l.history[c.Agent], c)
+	}
 	if c.To != 0 {
 		l.move(c)
 	}
 	return nil
 }
 
+// restored folds what is known of an agent, as far back as is needed and from
+// the very beginning: it must be the same.
+func (l *ledger) restored(agent string) (Restored, error) {
+	var all, needed Restored
+	for _, c := range l.history[agent] {
+		all = all.After(c)
+		if c.Settles() {
+			needed = Restored{}
+		}
+		needed = needed.After(c)
+	}
+	if all != needed {
+		return all, fmt.Errorf("agent %s was %+v by all changes, and %+v by those since one that settles it", agent, all, needed)
+	}
+	return all, nil
+}
+
 // fair: the caller is the first of all the agent's queues, the agent the
 // longest idle of all who serve the caller's queue, and both are free.
 func (l *ledger) fair(c Change) error {
+	if l.held {
+		return fmt.Errorf("agent %s was offered call %s before the engine was opened", c.Agent, c.Call)
+	}
 	if a := l.agentWith(c.Call); a != "" {
 		return fmt.Errorf("call %s already has agent %s", c.Call, a)
 	}
@@ -81,13 +114,14 @@ func (l *ledger) fair(c Change) error {
 		return fmt.Errorf("agent %s does not serve %s", c.Agent, c.Queue)
 	}
 	for _, other := range l.lines {
-		if l.agentWith(other.Call) == "" && slices.Contains(l.serves[c.Agent], other.Queue) && before(other, l.lines[i]) {
+		free := l.agentWith(other.Call) == "" && slices.Contains(l.serves[c.Agent], other.Queue) && !l.patient(other, c.Agent, c.At)
+		if free && before(other, l.lines[i]) {
 			return fmt.Errorf("agent %s was offered call %s, but %s stands before it", c.Agent, c.Call, other.Call)
 		}
 	}
 	for _, id := range l.idle {
 		if l.states[id] == StateReady && slices.Contains(l.serves[id], c.Queue) {
-			if id != c.Agent {
+			if id != c.Agent && l.lines[i].Prefer != c.Agent {
 				return fmt.Errorf("agent %s was chosen, but %s has been idle for longer", c.Agent, id)
 			}
 			break
@@ -96,9 +130,15 @@ func (l *ledger) fair(c Change) error {
 	return nil
 }
 
+// patient: the caller may be waiting for another agent, whom they had before.
+func (l *ledger) patient(joined Change, agent string, at time.Time) bool {
+	wait := l.rules[joined.Queue].PreferFor
+	return wait > 0 && joined.Prefer != "" && joined.Prefer != agent && !at.After(joined.At.Add(wait))
+}
+
 func (l *ledger) move(c Change) {
 	l.states[c.Agent] = c.To
-	released := c.To == StateReady && (c.Kind == KindLeft || c.Kind == KindLapsed)
+	released := c.To == StateReady && (c.From == StateReserved || c.From == StateRinging)
 	onOffer := c.To == StateReserved || c.To == StateRinging
 	if !released && !onOffer && c.From != c.To {
 		l.idle = slices.DeleteFunc(l.idle, func(id string) bool { return id == c.Agent })
@@ -118,7 +158,9 @@ func (l *ledger) at(call string) int {
 	return slices.IndexFunc(l.lines, func(c Change) bool { return c.Call == call })
 }
 
-func (l *ledger) drop(call string) { l.lines = slices.Delete(l.lines, l.at(call), l.at(call)+1) }
+func (l *ledger) drop(call string) {
+	l.lines = slices.DeleteFunc(l.lines, func(c Change) bool { return c.Call == call })
+}
 
 func (l *ledger) agentWith(call string) string {
 	for agent, with := range l.with {
@@ -166,6 +208,7 @@ func newWorld(t *rapid.T) *world {
 			DeclinePause:    time.Duration(rapid.IntRange(1, 20).Draw(t, "decline pause "+id)) * time.Second,
 			MissesBeforeOut: rapid.IntRange(1, 3).Draw(t, "misses "+id),
 			Unattended:      30 * time.Second,
+			PreferFor:       time.Duration(rapid.SampledFrom([]int{0, 0, 15}).Draw(t, "prefer for "+id)) * time.Second,
 		})
 	}
 	for i := range rapid.IntRange(1, 6).Draw(t, "agents") {
@@ -174,7 +217,7 @@ func newWorld(t *rapid.T) *world {
 			Queues: rapid.SliceOfNDistinct(rapid.SampledFrom(queues), 1, 3, rapid.ID[string]).Draw(t, "queues"),
 		})
 	}
-	w.ledger = newLedger(w.o.Agents)
+	w.ledger = newLedger(w.o)
 	w.o.Record = func(c []Change) { w.fed <- c }
 	var err error
 	if w.e, err = New(w.o); err != nil {
@@ -211,8 +254,12 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		if len(w.offers) > 0 && rapid.IntRange(0, 3).Draw(t, "returning") == 0 {
 			id = pick(t, w.offers).ticket.Caller().ID
 		}
+		prefer := ""
+		if rapid.IntRange(0, 3).Draw(t, "had an agent before") == 0 {
+			prefer = w.agent()
+		}
 		ticket, err := w.e.Join(Caller{
-			ID: id, Queue: w.queue(),
+			ID: id, Queue: w.queue(), Prefer: prefer,
 			Priority: rapid.IntRange(0, 2).Draw(t, "priority"),
 			Head:     rapid.IntRange(0, 5).Draw(t, "head") == 0,
 			Arrived:  time.Now().Add(time.Duration(rapid.IntRange(-3, 3).Draw(t, "arrived")) * time.Second),
@@ -245,6 +292,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"answered":  func(t *rapid.T) { _ = pick(t, w.offers).Connected() },
 		"failed":    fail,
 		"hold":      talk(w.e.Hold), "resume": talk(w.e.Resume), "end": talk(w.e.EndTalk),
+		"found":    talk(func(agent, call string) error { return w.e.Found(agent, call, w.queue()) }),
 		"end talk": end, "rejoin": rejoin, "rejoin any": talk(w.e.Rejoin),
 		"sign in":       func(*rapid.T) { _ = w.e.SignIn(w.agent()) },
 		"sign in again": func(*rapid.T) { _ = w.e.SignIn(w.agent()) },
@@ -254,12 +302,21 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"reachable":     func(*rapid.T) { _ = w.e.Reachable(w.agent()) },
 		"close":         func(*rapid.T) { _ = w.e.Close(w.queue(), LapseClosing) },
 		"time passes":   func(t *rapid.T) { time.Sleep(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second) },
+		"restart":       w.restart,
 		"":              w.check,
 	}
 }
 
 // check holds after every action.
 func (w *world) check(t *rapid.T) {
+	w.drain(t)
+	w.checkAgents(t)
+	w.checkIdle(t)
+	w.checkCallers(t)
+}
+
+// drain takes in what has happened.
+func (w *world) drain(t *rapid.T) {
 	synctest.Wait()
 	for len(w.fed) > 0 {
 		for _, c := range <-w.fed {
@@ -277,8 +334,6 @@ func (w *world) check(t *rapid.T) {
 		default:
 		}
 	}
-	w.checkAgents(t)
-	w.checkCallers(t)
 }
 
 func (w *world) checkAgents(t *rapid.T) {
@@ -302,6 +357,24 @@ func (w *world) checkAgents(t *rapid.T) {
 	}
 }
 
+// checkIdle: the ready agents of a queue stand in the order of the changes.
+func (w *world) checkIdle(t *rapid.T) {
+	for id, q := range w.e.queues {
+		var want, got []string
+		for _, agent := range w.ledger.idle {
+			if w.ledger.states[agent] == StateReady && slices.Contains(w.ledger.serves[agent], id) {
+				want = append(want, agent)
+			}
+		}
+		for _, a := range q.ready.items {
+			got = append(got, a.profile.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("the ready agents of %s are %q, longest idle first; by the changes %q", id, got, want)
+		}
+	}
+}
+
 func (w *world) checkCallers(t *rapid.T) {
 	for _, rules := range w.o.Queues {
 		var want []Change
@@ -320,20 +393,133 @@ func (w *world) checkCallers(t *rapid.T) {
 				t.Fatalf("place %d of %s is call %s, offered to %q, position %d; by the changes call %s, offered to %q",
 					i+1, rules.ID, v.ID, v.OfferedTo, w.tickets[v.ID].Position(), want[i].Call, w.ledger.agentWith(v.ID))
 			}
-			if v.OfferedTo == "" {
+			if v.OfferedTo == "" && !w.ledger.held {
 				w.checkNobodyIdles(t, v)
 			}
 		}
-		if len(got) > 0 && w.e.SignedIn(rules.ID) == 0 {
+		if len(got) > 0 && w.e.SignedIn(rules.ID) == 0 && !w.ledger.held {
 			t.Fatalf("%d callers wait in %s with nobody signed in", len(got), rules.ID)
 		}
 	}
 }
 
 func (w *world) checkNobodyIdles(t *rapid.T, v CallerView) {
+	joined := w.ledger.lines[w.ledger.at(v.ID)]
 	for id, state := range w.ledger.states {
+		if w.ledger.patient(joined, id, time.Now()) {
+			continue
+		}
 		if state == StateReady && slices.Contains(w.ledger.serves[id], v.Queue) {
 			t.Fatalf("call %s waits in %s while agent %s is ready", v.ID, v.Queue, id)
+		}
+	}
+}
+
+// restart ends the engine at this moment and builds a new one from what was
+// recorded. The callers who waited come back one by one in whatever order.
+func (w *world) restart(t *rapid.T) {
+	places := w.places()
+	w.e.Stop()
+	w.drain(t)
+	began := time.Now()
+	time.Sleep(time.Duration(rapid.IntRange(0, 30).Draw(t, "seconds away")) * time.Second)
+
+	w.o.Hold, w.ledger.held = true, true
+	var err error
+	if w.e, err = New(w.o); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.e.Restore(w.lastAgents(t)); err != nil {
+		t.Fatalf("restoring: %v", err)
+	}
+	var ids []string
+	for _, list := range places {
+		ids = append(ids, list...)
+	}
+	slices.Sort(ids)
+	if len(ids) > 1 {
+		ids = rapid.Permutation(ids).Draw(t, "rejoining")
+	}
+	for _, id := range ids {
+		w.rejoin(t, id, time.Since(began))
+	}
+	w.check(t)
+	if got := w.places(); !maps.EqualFunc(got, places, slices.Equal) {
+		t.Fatalf("after the restart the callers stand as %q, before as %q", got, places)
+	}
+	if rapid.IntRange(0, 3).Draw(t, "bustle before opening") == 0 {
+		asks := []func(string) error{w.e.SignIn, w.e.SignOut, w.e.Ready, w.e.Reachable, func(id string) error { return w.e.Pause(id, "lunch") }}
+		for range 3 {
+			_ = rapid.SampledFrom(asks).Draw(t, "ask")(w.agent())
+		}
+		time.Sleep(time.Duration(rapid.IntRange(0, 10).Draw(t, "seconds held")) * time.Second)
+		w.check(t)
+	}
+	w.e.Open()
+	w.ledger.held = false
+	w.check(t)
+	w.checkNobodyLost(t, places)
+}
+
+// places is who stands where in each queue.
+func (w *world) places() map[string][]string {
+	places := map[string][]string{}
+	for _, r := range w.o.Queues {
+		for _, v := range w.e.Waiting(r.ID) {
+			places[r.ID] = append(places[r.ID], v.ID)
+		}
+	}
+	return places
+}
+
+// lastAgents is what is known of the agents, those who have been idle for
+// longest first.
+func (w *world) lastAgents(t *rapid.T) []Restored {
+	var list []Restored
+	for _, id := range slices.Sorted(maps.Keys(w.ledger.history)) {
+		r, err := w.ledger.restored(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.State == StateWrapUp {
+			r.WrapUpLeft = w.ledger.rules[r.Queue].WrapUp - time.Since(r.Since)
+		}
+		list = append(list, r)
+	}
+	slices.SortStableFunc(list, func(a, b Restored) int {
+		return cmp.Compare(slices.Index(w.ledger.idle, a.Agent), slices.Index(w.ledger.idle, b.Agent))
+	})
+	return list
+}
+
+func (w *world) rejoin(t *rapid.T, id string, away time.Duration) {
+	old := w.tickets[id]
+	c := old.Caller()
+	c.Again, c.Offers, c.Waited = true, old.number, old.waited()
+	ticket, err := w.e.Join(c)
+	if err != nil {
+		t.Fatalf("a caller who waited before the restart: %v", err)
+	}
+	if ticket.waited() != old.waited() {
+		t.Fatalf("call %s has waited for %v, of that %v during the restart; now it is %v", id, old.waited(), away, ticket.waited())
+	}
+	w.tickets[id] = ticket
+}
+
+// checkNobodyLost: whoever stood in line before a restart does so after it,
+// unless nobody is there to wait for.
+func (w *world) checkNobodyLost(t *rapid.T, before map[string][]string) {
+	after := w.places()
+	for id, places := range before {
+		switch {
+		case w.e.SignedIn(id) > 0 && !slices.Equal(after[id], places):
+			t.Fatalf("in queue %s stood %q before the restart and %q after", id, places, after[id])
+		case w.e.SignedIn(id) == 0:
+			for _, call := range places {
+				if reason := w.tickets[call].LapseReason(); reason != LapseSignedOut {
+					t.Fatalf("call %s waited in %s, where nobody is signed in; it lapsed with %q", call, id, reason)
+				}
+			}
 		}
 	}
 }
@@ -343,12 +529,13 @@ type noDeadline struct{ testing.TB }
 
 // Whatever people and phones do, in any order: never two agents for a caller,
 // nor two callers for an agent; the order is kept; nobody waits while an agent
-// who could help is ready; no agent is stuck; the changes alone tell it all.
+// who could help is ready; no agent is stuck; the changes alone tell it all, so
+// that a restart at any moment changes nothing of it.
 func TestAnyCourseOfEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(noDeadline{t}, func(t *rapid.T) {
 			w := newWorld(t)
-			defer w.e.Stop()
+			defer func() { w.e.Stop() }()
 			t.Repeat(w.actions())
 		})
 	})

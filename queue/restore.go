@@ -69,7 +69,7 @@ func (r Restored) After(c Change) Restored {
 		}
 	case StateTalking, StateHold:
 		is.Call, is.Queue, is.Then, is.ThenReason = c.Call, c.Queue, r.Then, r.ThenReason
-		if !c.From.inTalk() && c.From != StateWrapUp {
+		if c.Kind == KindConnected || !c.From.inTalk() && c.From != StateWrapUp { // not one that goes on
 			is.Began = c.At
 		}
 	case StateWrapUp:
@@ -81,7 +81,7 @@ func (r Restored) After(c Change) Restored {
 			is.Rest = c.To == StatePaused && !c.Out && (c.Cause == string(Declined) || c.Cause == string(NoAnswer))
 		}
 	case StateOffline:
-		is.Call, is.Queue = "", ""
+		return Restored{Agent: c.Agent, State: c.To, Since: c.At}
 	}
 	return is
 }
@@ -234,9 +234,15 @@ func (e *Engine) Open() {
 	for _, id := range slices.Sorted(maps.Keys(e.queues)) {
 		e.attend(e.queues[id])
 	}
+	e.matchAll()
+}
+
+// matchAll goes through all callers in their order and seats each anew, where
+// more than one caller or agent has become free at once.
+func (e *Engine) matchAll() {
 	var all []*Ticket
-	for _, t := range e.waiting {
-		all = append(all, t)
+	for _, q := range e.queues {
+		all = append(all, q.waiting.items...)
 	}
 	slices.SortFunc(all, callerOrder)
 	for _, t := range all {
@@ -273,19 +279,14 @@ func (e *Engine) Found(agentID, callID, queueID string) error {
 
 func (e *Engine) found(a *agent, callID string, q *callers) {
 	c := Change{Kind: KindConnected, Queue: q.rules.ID, Call: callID, Agent: a.profile.ID, Cause: CauseFound}
-	t := e.waiting[callID]
-	var freed *agent   // whose phone rang for the call
-	var passed *Ticket // for whom this agent's phone rang
-	switch o := a.offer; {
-	case o != nil && o.ticket == t:
-		c.Offer = o.ID
-		e.fulfil(o)
-	case o != nil:
-		passed = o.ticket
-		e.takeBack(o)
+	t, mine := e.waiting[callID], a.offer
+	if mine != nil && mine.ticket == t {
+		c.Offer = mine.ID
+		e.fulfil(mine)
+	} else {
+		e.takeBack(mine)
 	}
-	if t != nil && t.offer != nil {
-		freed = t.offer.agent
+	if t != nil {
 		e.takeBack(t.offer)
 	}
 	c.From = e.move(a, eventFound, "")
@@ -299,16 +300,18 @@ func (e *Engine) found(a *agent, callID string, q *callers) {
 	}
 	e.note(c)
 	e.settle(a)
-	if freed != nil {
-		e.settle(freed)
-	}
-	if passed != nil {
-		e.seat(passed)
-	}
+	e.matchAll()
 }
 
-// takeBack ends an offer that has been overtaken by what was found. To settle
-// the agent, who is ready again, and to seat the caller is left to do.
+// takeBack ends an offer, if there is one, that has been overtaken by what was
+// found. Caller and agent stand in line again, to be matched.
 func (e *Engine) takeBack(o *Offer) {
+	if o == nil {
+		return
+	}
 	e.note(e.release(o, o.change(KindRefused, CauseFound, 0, 0), "withdrawn", ErrWithdrawn))
+	o.ticket.queue.waiting.add(o.ticket)
+	for _, q := range o.agent.queues {
+		q.ready.add(o.agent)
+	}
 }
