@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"ivr/calendar":     nil,
 	"ivr/prompt":       nil,
 	"journal":          nil,
+	"journal/audit":    {"journal"},
 	"queue":            nil,
 	"recordings":       {"journal"},
 }

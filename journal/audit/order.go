@@ -1,0 +1,197 @@
+package audit
+
+import (
+	"cmp"
+	"slices"
+)
+
+// order is I3: in each queue the caller who stands first is offered the agent.
+//
+// What is guaranteed: whenever an agent is offered a caller, nobody who stands before that caller waits, without an
+// offer of their own, in any queue the agent serves. Which queues these are, the entries show as far as the agent was
+// offered callers of them since the process started. A caller who prefers an agent may be let wait for that one, and
+// is given to that one, out of order.
+//
+// Over a restart: who was waiting comes back to a place that is no worse, and before anybody behind is offered an agent.
+type order struct {
+	tally
+	visits *visits
+	marked bool
+	waits  map[string]*wait           // by call
+	lines  map[string][]*wait         // by queue: those without an offer, in order
+	serves map[string]map[string]bool // by agent: queues they were offered callers of
+	away   map[string]*wait           // by call: those who waited when the process before ended, and are not back
+}
+
+type wait struct {
+	call, queue, prefer string
+	place               change
+	joined              mark
+	passed              mark // away: who was behind was offered an agent
+}
+
+func newOrder(t tally, v *visits) *order {
+	c := &order{tally: t, visits: v, away: map[string]*wait{}}
+	c.forget()
+	return c
+}
+
+// forget drops what ends with a process.
+func (c *order) forget() {
+	c.waits, c.lines, c.serves = map[string]*wait{}, map[string][]*wait{}, map[string]map[string]bool{}
+}
+
+// before is the order in line: who returns to the head of it, then the higher priority, then the earlier arrival.
+func before(a, b *wait) int {
+	x, y := &a.place, &b.place
+	switch {
+	case x.Head != y.Head && x.Head:
+		return -1
+	case x.Head != y.Head:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(y.Priority, x.Priority), x.Arrived.Compare(y.Arrived))
+}
+
+// inLine decides between equals as well: by the call, so that it is the same after a restart; in journals that name no
+// start by who came first.
+func (c *order) inLine(a, b *wait) int {
+	if n := before(a, b); n != 0 {
+		return n
+	}
+	if n := cmp.Compare(a.call, b.call); c.marked && n != 0 {
+		return n
+	}
+	return cmp.Compare(a.joined.seq, b.joined.seq)
+}
+
+func (c *order) see(e *entry) {
+	switch e.Kind {
+	case kindServiceStarted:
+		c.marked = true
+		for id, w := range c.waits {
+			if !c.visits.over(id) {
+				c.away[id] = w
+			}
+		}
+		c.forget()
+		return
+	case kindEnded:
+		delete(c.away, e.call)
+		return
+	}
+	d, ok := e.data.(*change)
+	if !ok {
+		return
+	}
+	w := c.waits[d.Call]
+	switch {
+	case e.Kind == kindJoined:
+		c.join(e, d)
+	case e.Kind == kindOffered:
+		c.offer(e, d, w)
+	case w == nil:
+		if e.Kind == kindConnected {
+			delete(c.away, d.Call) // found talking
+		}
+	case e.Kind == kindRefused:
+		c.add(w)
+	case e.Kind == kindConnected, e.Kind == kindLeft, e.Kind == kindLapsed:
+		c.drop(w)
+	}
+}
+
+func (c *order) join(e *entry, d *change) {
+	if w := c.waits[d.Call]; w != nil {
+		c.find(d.Call, "", []mark{w.joined, e.mark()}, "the caller is in line twice")
+		c.drop(w)
+	}
+	w := &wait{call: d.Call, queue: d.Queue, prefer: d.Prefer, place: *d, joined: e.mark()}
+	if old := c.away[d.Call]; old != nil && old.queue == w.queue {
+		if before(old, w) < 0 {
+			c.find(d.Call, "", []mark{old.joined, e.mark()}, "after the restart the caller has a worse place in the queue %s than before", w.queue)
+		}
+		if old.passed.seq != 0 {
+			c.find(d.Call, "", []mark{old.joined, old.passed, e.mark()}, "after the restart an agent was offered to somebody behind before the caller was back in the queue %s", w.queue)
+		}
+	}
+	delete(c.away, d.Call)
+	c.waits[d.Call] = w
+	c.add(w)
+}
+
+func (c *order) offer(e *entry, d *change, w *wait) {
+	if w == nil || w.queue != d.Queue {
+		if c.marked {
+			c.find(d.Call, d.Agent, []mark{e.mark()}, "offered to agent %s without waiting in the queue %s", d.Agent, d.Queue)
+		}
+		return
+	}
+	if !e.At.Before(c.since) {
+		c.Looked++
+	}
+	c.take(w)
+	for _, queue := range c.served(d) {
+		if w.prefer == d.Agent {
+			break
+		}
+		if first := c.first(queue); first != nil && c.inLine(first, w) < 0 {
+			c.find(first.call, d.Agent, []mark{first.joined, w.joined, e.mark()}, "the caller stood first in the queue %s, and agent %s was offered the call %s", queue, d.Agent, d.Call)
+		}
+	}
+	for _, old := range c.away {
+		if old.queue == d.Queue && old.passed.seq == 0 && old.prefer == "" && before(old, w) < 0 {
+			old.passed = e.mark()
+		}
+	}
+}
+
+// served are the queues that the agent is known to serve, the one of this offer among them.
+func (c *order) served(d *change) []string {
+	if !c.marked {
+		return []string{d.Queue} // the agent's queues may have changed at a start that is not named
+	}
+	if c.serves[d.Agent] == nil {
+		c.serves[d.Agent] = map[string]bool{}
+	}
+	c.serves[d.Agent][d.Queue] = true
+	queues := make([]string, 0, len(c.serves[d.Agent]))
+	for queue := range c.serves[d.Agent] {
+		queues = append(queues, queue)
+	}
+	slices.Sort(queues)
+	return queues
+}
+
+// first is who stands first in a queue, leaving out who may be waiting for a certain agent.
+func (c *order) first(queue string) *wait {
+	for _, w := range c.lines[queue] {
+		if w.prefer == "" {
+			return w
+		}
+	}
+	return nil
+}
+
+// add puts a caller in line.
+func (c *order) add(w *wait) {
+	line := c.lines[w.queue]
+	if at, there := slices.BinarySearchFunc(line, w, c.inLine); !there {
+		c.lines[w.queue] = slices.Insert(line, at, w)
+	}
+}
+
+// take gets a caller out of the line, if there.
+func (c *order) take(w *wait) {
+	line := c.lines[w.queue]
+	if at, there := slices.BinarySearchFunc(line, w, c.inLine); there {
+		c.lines[w.queue] = slices.Delete(line, at, at+1)
+	}
+}
+
+func (c *order) drop(w *wait) {
+	c.take(w)
+	delete(c.waits, w.call)
+}
+
+func (c *order) end() {}

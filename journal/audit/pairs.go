@@ -1,0 +1,120 @@
+package audit
+
+// pairs is I2: never two agents for a caller, nor two callers for an agent, over all calls and restarts.
+//
+// It folds what the queue tells: who is offered to whom, who talks with whom. A restart ends every offer without a
+// word, and talks go on over it. What an agent goes through must follow from what came before, or the fold would not
+// know who is with whom; only the first word about an agent after a restart is believed as it is.
+type pairs struct {
+	tally
+	visits    *visits
+	agents    map[string]*agent
+	with      map[string]string // the agent who has a call
+	marked    bool              // the journal says when a process started
+	restarted func()            // told of a restart that the journal does not name
+}
+
+type agent struct {
+	state string
+	call  string // offered or in talk
+	since mark   // of state
+	found bool   // state is from before a restart: what it is now is not known for sure
+}
+
+func newPairs(t tally, v *visits) *pairs {
+	return &pairs{tally: t, visits: v, agents: map[string]*agent{}, with: map[string]string{}}
+}
+
+func (c *pairs) see(e *entry) {
+	if e.Kind == kindServiceStarted {
+		c.marked = true
+		c.restart(onOffer)
+		return
+	}
+	d, ok := e.data.(*change)
+	if !ok {
+		return
+	}
+	holder := c.with[d.Call]
+	switch {
+	case e.Kind == kindJoined && holder != "":
+		c.find(d.Call, holder, []mark{c.agents[holder].since, e.mark()}, "the caller gets in line while agent %s has the call", holder)
+	case (e.Kind == kindLeft || e.Kind == kindLapsed) && holder != "" && holder != d.Agent:
+		c.find(d.Call, holder, []mark{c.agents[holder].since, e.mark()}, "the wait ends, and agent %s still has the call", holder)
+	}
+	if d.Agent != "" {
+		c.move(e, d)
+	}
+}
+
+// move takes in an agent's change of state, with the call it is about.
+func (c *pairs) move(e *entry, d *change) {
+	a := c.agents[d.Agent]
+	if a == nil {
+		a = &agent{state: d.From, found: true}
+		c.agents[d.Agent] = a
+	}
+	switch {
+	case a.found || d.From == a.state:
+	case !c.marked && d.From == "offline": // nobody is signed in when a process starts
+		c.restart(states)
+		c.restarted()
+	default:
+		c.find(d.Call, d.Agent, []mark{a.since, e.mark()}, "the agent was %s and goes from %s to %s: something in between is missing, or happened in two places",
+			a.state, d.From, d.To)
+	}
+	if onOffer[d.To] || inTalk[d.To] {
+		c.engage(e, a, d)
+	} else {
+		c.release(a)
+	}
+	if !e.At.Before(c.since) {
+		c.Looked++
+	}
+	a.state, a.since, a.found = d.To, e.mark(), false
+}
+
+// engage gives the call to the agent, if nobody else has it and the agent has nobody else.
+func (c *pairs) engage(e *entry, a *agent, d *change) {
+	if a.call != "" && a.call != d.Call && !(a.found && c.visits.over(a.call)) {
+		c.find(d.Call, d.Agent, []mark{a.since, e.mark()}, "two callers for an agent: agent %s has the call %s and gets another", d.Agent, a.call)
+	}
+	if other := c.with[d.Call]; other != "" && other != d.Agent {
+		c.find(d.Call, d.Agent, []mark{c.agents[other].since, e.mark()}, "two agents for a caller: agent %s has the call, and agent %s gets it", other, d.Agent)
+	}
+	c.release(a)
+	a.call = d.Call
+	c.with[d.Call] = d.Agent
+}
+
+func (c *pairs) release(a *agent) {
+	if b := c.agents[c.with[a.call]]; b == a {
+		delete(c.with, a.call)
+	}
+	a.call = ""
+}
+
+// restart ends what agents in these states had with callers.
+func (c *pairs) restart(ends map[string]bool) {
+	for _, a := range c.agents {
+		a.found = true
+		if ends[a.state] {
+			c.release(a)
+		}
+	}
+}
+
+// parted looks whether an agent is still with a call that ended a while ago.
+func (c *pairs) parted(v *visit) {
+	holder := c.with[v.id]
+	if holder == "" {
+		return
+	}
+	a := c.agents[holder]
+	if c.marked && !a.found {
+		c.find(v.id, holder, []mark{a.since, v.ended}, "the call ended, and the agent is still %s with it", a.state)
+	}
+	c.release(a)
+}
+
+func (c *pairs) end() {}
