@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,22 +128,61 @@ func (w *world) caller(number string) *phone.Phone {
 	})
 }
 
+// desk is an agent's phone and the calls that came to it.
+type desk struct {
+	*phone.Phone
+	id string
+
+	mu    sync.Mutex
+	rings []*phone.Call
+}
+
 // desk makes an agent's phone, registers it and signs the agent in.
-func (w *world) desk(id string, incoming phone.Behaviour) *phone.Phone {
+func (w *world) desk(id string, incoming phone.Behaviour) *desk {
 	w.t.Helper()
 	account, ok := w.Config.Agent(id)
 	if !ok {
 		w.t.Fatalf("no agent %s in the configuration", id)
 	}
-	p := w.phone(phone.Options{
-		Name: "agent " + id, IP: "127.0.0.1", Number: id, Password: account.Password.Reveal(),
-		Voice: voices["agent"], Incoming: incoming,
+	if incoming == nil {
+		incoming = phone.RingForEver()
+	}
+	d := &desk{id: id}
+	d.Phone = w.phone(phone.Options{
+		Name: "agent " + id, IP: "127.0.0.1", Number: id, Password: account.Password.Reveal(), Voice: voices["agent"],
 	})
-	if err := p.Register(w.ctx); err != nil {
+	d.answers(incoming)
+	if err := d.Register(w.ctx); err != nil {
 		w.t.Fatal(err)
 	}
 	w.must("agent", "sign-in", id)
-	return p
+	return d
+}
+
+// answers changes what the phone does with the next call.
+func (d *desk) answers(b phone.Behaviour) {
+	d.SetIncoming(func(ctx context.Context, c *phone.Call) {
+		d.mu.Lock()
+		d.rings = append(d.rings, c)
+		d.mu.Unlock()
+		b(ctx, c)
+	})
+}
+
+// calls are those that came to the desk's phone, in order. None may come while another one is there.
+func (d *desk) calls(t testing.TB) []*phone.Call {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rings := slices.SortedFunc(slices.Values(d.rings), func(a, b *phone.Call) int { return a.Start().Compare(b.Start()) })
+	for n := 1; n < len(rings); n++ {
+		// Both messages come in at once where the queue has the next caller at hand: which one the phone sees to first is
+		// its own affair.
+		if over := rings[n-1].Times().Ended; over.IsZero() || rings[n].Start().Before(over.Add(-20*time.Millisecond)) {
+			t.Errorf("%s is called while it has a call\n%s", d.Name(), d.Trace())
+		}
+	}
+	return rings
 }
 
 func (w *world) phone(o phone.Options) *phone.Phone {
@@ -192,10 +233,10 @@ func (w *world) keys(c *phone.Call, digits string) {
 	}
 }
 
-// incoming waits for a call to a phone.
-func (w *world) incoming(p *phone.Phone) *phone.Call {
+// incoming waits for a call to an agent's phone.
+func (w *world) incoming(d *desk) *phone.Call {
 	w.t.Helper()
-	c, err := p.NextCall(w.ctx)
+	c, err := d.NextCall(w.ctx)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -229,12 +270,12 @@ func (w *world) waits(number string) *phone.Call {
 }
 
 // talks is a caller who talks with the agent at that desk; both hear each other.
-func (w *world) talks(number string, desk *phone.Phone) (caller, agent *phone.Call) {
+func (w *world) talks(number string, at *desk) (caller, agent *phone.Call) {
 	w.t.Helper()
 	caller = w.dial(w.caller(number))
 	w.hears(caller, "menu.main", 0)
 	w.keys(caller, "0")
-	agent = w.incoming(desk)
+	agent = w.incoming(at)
 	w.hears(caller, "voice.agent", 0)
 	w.hears(agent, "voice.caller", 0)
 	return caller, agent
@@ -340,4 +381,12 @@ func (w *world) entries() (list []journal.Entry) {
 		list = append(list, e)
 	}
 	return list
+}
+
+func decoded[T any](t testing.TB, e journal.Entry) (data T) {
+	t.Helper()
+	if err := e.Decode(&data); err != nil {
+		t.Fatalf("entry %d, %s: %v", e.Seq, e.Kind, err)
+	}
+	return data
 }
