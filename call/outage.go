@@ -1,0 +1,235 @@
+package call
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"hotline/journal"
+)
+
+// OutageCall is a caller whom an outage cut off or turned away, to be called
+// back (A4).
+type OutageCall struct {
+	Call   string    `json:"call"`            // the call's ID; where the service never had the call, the channel's
+	At     time.Time `json:"at"`              // when the caller called, or came into the net
+	Number string    `json:"number"`          // whole, for who calls back; "" when withheld
+	Stage  string    `json:"stage"`           // where it happened: a call's stage, or "net"
+	How    string    `json:"how"`             // lost, failed; by the net: hung-up, turned-away
+	Why    string    `json:"why,omitempty"`   // of what failed
+	Waited float64   `json:"waited"`          // seconds in line, or in the net
+	Talked float64   `json:"talked"`          // seconds with an agent, as far as was seen
+	Since  string    `json:"since,omitempty"` // what became of the same number later: served, message, rang; "" is nothing
+}
+
+// What became of a caller later, the best last.
+const (
+	SinceRang    = "rang"
+	SinceMessage = "message"
+	SinceServed  = "served"
+)
+
+// stageNet is where callers are whom the dialplan has by itself.
+const stageNet = "net"
+
+// OutageKinds are the entries that [Outages] folds.
+var OutageKinds = []string{KindArrived, KindStage, KindMessage, KindEnded, KindNetCaller}
+
+// Outages is a fold of the journal: every caller, and which of them an outage
+// cut off or turned away. The zero value is ready; what is folded further
+// takes the place of what it was folded from.
+type Outages struct {
+	calls    map[string]*visit // by ID
+	channels map[string]*visit // the same by the caller's channel
+	net      map[string]*visit // by channel: callers whom the dialplan had by itself
+}
+
+// visit is what one caller met with.
+type visit struct {
+	OutageCall
+	channel string
+	entered time.Time // since when Stage goes on
+	result  string    // "" while it goes on
+	message bool      // left one
+	cut     bool      // by an outage
+	known   time.Time // when the journal had the end
+}
+
+// Fold adds an entry. Entries it cannot read and other kinds change nothing.
+func (o Outages) Fold(e journal.Entry) Outages {
+	if o.calls == nil {
+		o = Outages{calls: map[string]*visit{}, channels: map[string]*visit{}, net: map[string]*visit{}}
+	}
+	if e.Kind == KindNetCaller {
+		if d, ok := read[NetCaller](e); ok && o.net[d.Channel] == nil {
+			o.net[d.Channel] = netVisit(e, d)
+		}
+		return o
+	}
+	id, ok := callOf(e)
+	if !ok {
+		return o
+	}
+	v := o.calls[id]
+	if v == nil {
+		v = &visit{OutageCall: OutageCall{Call: id, At: e.At, Stage: "ring"}, entered: e.At}
+		o.calls[id] = v
+	}
+	v.fold(e)
+	if e.Kind == KindArrived {
+		o.channels[v.channel] = v
+	}
+	return o
+}
+
+// callOf is the call that an entry belongs to.
+func callOf(e journal.Entry) (id string, ok bool) {
+	for _, stream := range e.Streams {
+		if id, ok = strings.CutPrefix(stream, Stream("")); ok {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// fold adds an entry of a call of the service's.
+func (v *visit) fold(e journal.Entry) {
+	switch e.Kind {
+	case KindArrived:
+		if d, ok := read[Arrived](e); ok {
+			v.At, v.entered, v.Number, v.channel = d.At, d.At, d.Number, d.Channel
+		}
+	case KindStage:
+		if d, ok := read[Reached](e); ok && d.Stage != "end" {
+			v.leave(e.At)
+			v.Stage, v.entered = d.Stage, e.At
+		}
+	case KindMessage:
+		v.message = true
+	case KindEnded:
+		if d, ok := read[Ended](e); ok {
+			v.end(e, d)
+		}
+	}
+}
+
+// leave counts the stage that is over.
+func (v *visit) leave(at time.Time) {
+	seconds := max(at.Sub(v.entered).Seconds(), 0)
+	switch v.Stage {
+	case "wait":
+		v.Waited += seconds
+	case "talk":
+		v.Talked += seconds
+	}
+}
+
+// end folds the end of a call. What was not seen to its end lasted until it
+// was last seen, and not until somebody noticed.
+func (v *visit) end(e journal.Entry, d Ended) {
+	seen := v.At.Add(time.Duration(d.Seconds * float64(time.Second)))
+	if seen.After(e.At) {
+		seen = e.At
+	}
+	v.leave(seen)
+	v.result, v.known = d.Result, e.At
+	switch {
+	case d.Result == Lost:
+		v.cut, v.How, v.Stage = true, Lost, d.Reason
+	case d.Result == Failed:
+		v.cut, v.How, v.Why = true, Failed, d.Reason
+	case cutOff(d):
+		v.cut, v.How = !slices.Contains([]string{"rate", "farewell"}, v.Stage), Lost
+	}
+}
+
+// cutOff says whether the caller's line ended and nobody had hung up: it was
+// found gone, or it went with Asterisk.
+func cutOff(d Ended) bool {
+	return slices.ContainsFunc(d.Legs, func(e Ending) bool {
+		return e.Leg == "caller" && (e.Facts.Lost && e.How == Vanished || e.Who == AsteriskParty)
+	})
+}
+
+// netVisit is a caller whom the dialplan had by itself.
+func netVisit(e journal.Entry, d NetCaller) *visit {
+	v := &visit{
+		OutageCall: OutageCall{
+			Call: d.Channel, At: d.Entered, Number: d.Number, Stage: stageNet, How: d.End,
+			Waited: d.Left.Sub(d.Entered).Seconds(),
+		},
+		channel: d.Channel, result: d.End, cut: d.End != NetServed, known: e.At,
+	}
+	if d.End == NetUnanswered {
+		v.Stage, v.How = "ring", NetHungUp
+	}
+	return v
+}
+
+// all are the visits, newest first, each told once: a call of the service's
+// that the net has told of as well is the call, unless the service had let go
+// of the caller before.
+func (o Outages) all() []*visit {
+	visits := slices.Collect(maps.Values(o.calls))
+	for channel, v := range o.net {
+		call := o.channels[channel]
+		if call == nil {
+			visits = append(visits, v)
+			continue
+		}
+		told := *v
+		told.Call = call.Call
+		if v.Stage == stageNet && !(v.cut && call.cut) {
+			visits = append(visits, &told)
+		}
+	}
+	slices.SortFunc(visits, func(a, b *visit) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Call, a.Call)) })
+	return visits
+}
+
+// Calls are those that an outage cut off or turned away, newest first, of
+// which the journal has known since that moment: the callers of a weekend
+// without the service are known when it starts again.
+func (o Outages) Calls(since time.Time) []OutageCall {
+	var list []OutageCall
+	later := map[string]string{} // by caller: what became of them after the visit that is looked at
+	for _, v := range o.all() {
+		became := later[v.caller()]
+		if v.cut && !v.known.Before(since) {
+			one := v.OutageCall
+			one.Since = became
+			list = append(list, one)
+		}
+		later[v.caller()] = better(became, v.got())
+	}
+	return list
+}
+
+// caller is who visits, as far as can be told: one with a withheld number is
+// known by the channel alone.
+func (v *visit) caller() string {
+	if v.Number == "" {
+		return v.channel
+	}
+	return v.Number
+}
+
+// got is what the caller got by this visit.
+func (v *visit) got() string {
+	switch {
+	case v.result == Served && !v.cut: // by the net's means too
+		return SinceServed
+	case v.message:
+		return SinceMessage
+	default:
+		return SinceRang
+	}
+}
+
+// better is the better of two things that became of a caller.
+func better(a, b string) string {
+	order := []string{"", SinceRang, SinceMessage, SinceServed}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}
