@@ -130,10 +130,14 @@ func loadCatalogue(cfg *configs.Config) (*prompt.Catalogue, error) {
 type versionCmd struct{}
 
 func (versionCmd) Run() error {
-	version := "development"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	fmt.Println(filepath.Base(os.Args[0]), version)
+	fmt.Println(filepath.Base(os.Args[0]), version())
 	return nil
+}
+
+// version is this program's.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "development"
 }

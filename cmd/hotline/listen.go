@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Where the service listens. A process that takes over from another shares its
@@ -107,4 +111,78 @@ func answers(path string) bool {
 	}
 	_ = conn.Close() // nothing was said
 	return true
+}
+
+// front is what the service answers: its health to whoever watches it, and
+// commands.
+type front struct {
+	address        string // for health
+	socket         string // for commands
+	health         http.Handler
+	control        http.Handler
+	log            *slog.Logger
+	healthListens  net.Listener
+	controlListens net.Listener
+}
+
+// prepare listens. Beside a service that runs it only makes sure that it can:
+// what is asked is answered by the one that acts.
+func (f *front) prepare(ctx context.Context, beside bool) error {
+	if beside {
+		can, err := listenTCP(ctx, f.address, true)
+		if err != nil {
+			return err
+		}
+		return can.Close()
+	}
+	return f.listen(ctx, false)
+}
+
+func (f *front) listen(ctx context.Context, beside bool) (err error) {
+	if f.healthListens, err = listenTCP(ctx, f.address, beside); err != nil {
+		return err
+	}
+	f.controlListens, err = listenControl(f.socket)
+	return err
+}
+
+// serve answers from the moment this process acts until ctx ends.
+func (f *front) serve(ctx context.Context, acts <-chan struct{}) error {
+	select {
+	case <-acts:
+	case <-ctx.Done():
+		return nil
+	}
+	if f.healthListens == nil {
+		if err := f.listen(ctx, true); err != nil {
+			return err
+		}
+	}
+	f.log.Info("the hotline is up", "metrics", f.healthListens.Addr().String())
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error { return serveHTTP(ctx, f.healthListens, f.health) })
+	both.Go(func() error { return serveHTTP(ctx, f.controlListens, f.control) })
+	return both.Wait()
+}
+
+// serveHTTP serves until ctx ends, then lets requests finish for a moment.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	finished := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(finished)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+		defer cancel()
+		if err := server.Shutdown(last); err != nil {
+			_ = server.Close() // whoever still asks is cut off: the service is going
+		}
+	})
+	err := server.Serve(l)
+	if !stop() {
+		<-finished
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", l.Addr(), err)
+	}
+	return nil
 }

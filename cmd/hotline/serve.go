@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -26,6 +24,8 @@ import (
 )
 
 type serveCmd struct {
+	Takeover bool `help:"Where a hotline runs on this state_dir, take its calls over, which nobody hears; where none does, just start."`
+
 	Clock string `help:"Set the service's wall clock, for trying greetings: '2027-02-06 09:00'. It can then be changed while the service runs."`
 }
 
@@ -33,6 +33,9 @@ type serveCmd struct {
 // beside it, and runs it until ctx ends. It is long because a set-up that
 // reads from top to bottom is easier to follow than one that is spread out.
 func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logger) error {
+	asked := ctx
+	ctx, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -64,11 +67,12 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	if err := os.MkdirAll(cfg.Service.StateDir, 0o750); err != nil {
 		return fmt.Errorf("the state folder: %w", err)
 	}
-	book, err := journal.Open(ctx, journal.Options{Path: cfg.Journal(), Now: clock.now, Logger: log, Registerer: reg})
+	book, beside, err := openJournal(ctx, journal.Options{Path: cfg.Journal(), Now: clock.now, Logger: log, Registerer: reg}, s.Takeover)
 	if err != nil {
 		return err
 	}
 	defer closing(log, "the journal", book.Close)
+	tenure := newTenure(book, book, leave, log)
 	announced, err := lastAnnounced(ctx, book.Reader())
 	if err != nil {
 		return err
@@ -82,7 +86,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 
-	lines, err := queue.New(queueOptions(cfg, clock.now, &changes{journal: book, log: log}, log, reg))
+	lines, err := queue.New(queueOptions(cfg, clock.now, &changes{journal: tenure, log: log}, log, reg))
 	if err != nil {
 		return err
 	}
@@ -94,14 +98,15 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	link, err := ari.New(ari.Options{
 		URL: cfg.Asterisk.ARI.URL(), App: cfg.Asterisk.ARI.App,
 		Username: cfg.Asterisk.ARI.User, Password: cfg.Asterisk.ARI.Password.Reveal(),
-		Logger: log, Registerer: reg,
+		Dial: tenure.dial, Logger: log, Registerer: reg,
 	})
 	if err != nil {
 		return err
 	}
 
+	link.OnConnect(func(ctx context.Context, _ *ari.Snapshot) error { return tenure.begin(ctx) })
 	calls := call.New(call.Options{
-		Link: link, Queue: lines, Journal: book, Calendar: days,
+		Link: link, Queue: lines, Journal: tenure, Calendar: days,
 		Menus: menus(cfg), Messages: messageTaker(cfg, speech), Library: library, Speech: speech, Recordings: store,
 		SoundsDir:   cfg.PromptsInside(),
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
@@ -114,16 +119,20 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		Now: clock.now, Logger: log, Registerer: reg,
 	})
 
-	metrics, err := listenTCP(ctx, cfg.Listen.Metrics.String(), false)
-	if err != nil {
-		return err
-	}
-	control, err := listenControl(cfg.ControlSocket())
-	if err != nil {
-		return err
-	}
 	look := lookAfter(cfg, link, log, reg)
-	health := &health{link: link, journal: book, watch: look}
+	front := &front{
+		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
+		health:  (&health{link: link, journal: book, watch: look}).handler(reg),
+		control: (&controlServer{queue: lines, calls: calls, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
+	}
+	if err := front.prepare(ctx, beside); err != nil {
+		return err
+	}
+	if beside {
+		log.Info("a hotline is running; its calls are taken over as soon as Asterisk is reached")
+	} else if err := tenure.begin(ctx); err != nil {
+		return err
+	}
 
 	group, running := errgroup.WithContext(ctx)
 	// The link outlives the calls: those that are just ending hear Asterisk out.
@@ -137,23 +146,19 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	})
 	group.Go(func() error { defer unlink(); return calls.Run(running) })
-	group.Go(func() error { return serveHTTP(running, metrics, health.handler(reg)) })
-	group.Go(func() error {
-		return serveHTTP(running, control, (&controlServer{queue: lines, calls: calls, clock: clock, zone: cfg.Service.Timezone.Location}).handler())
-	})
-	group.Go(func() error { sweep(running, store, log); return nil })
+	group.Go(func() error { return front.serve(running, tenure.begun) })
+	group.Go(func() error { sweep(running, tenure.begun, store, log); return nil })
 	group.Go(func() error { look.run(running); return nil })
-	log.Info("the hotline is up", "number", cfg.Service.Number, "metrics", metrics.Addr().String())
+
 	<-running.Done()
-	leaving := context.Cause(running)
 	if err := within(leaveWithin, group.Wait); errors.Is(err, errStuck) {
 		log.Warn("not everything has come to its end; it ends with the process", "err", err)
 	}
-	log.Info("the hotline is down; Asterisk keeps its calls", "why", leaving)
-	if ctx.Err() != nil {
-		return nil // we were asked to stop
+	closing(log, "the queues", func() error { lines.Stop(); return nil })
+	if asked.Err() != nil {
+		return tenure.leaves(errAsked, 0)
 	}
-	return leaving
+	return tenure.leaves(context.Cause(running), 0)
 }
 
 // Whoever stops the service waits for two seconds at most. What does not come
@@ -163,6 +168,9 @@ const (
 	leaveWithin = 1200 * time.Millisecond // everything that runs
 	closeWithin = 250 * time.Millisecond  // each thing that is closed then
 )
+
+// errAsked is why a service leaves that was told to by a signal.
+var errAsked = errors.New("asked to stop")
 
 // errStuck says that something did not end in its time.
 var errStuck = errors.New("still not done")
@@ -186,30 +194,14 @@ func closing(log *slog.Logger, what string, stop func() error) {
 	}
 }
 
-// serveHTTP serves until ctx ends, then lets requests finish for a moment.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
-	finished := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(finished)
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
-		defer cancel()
-		if err := server.Shutdown(last); err != nil {
-			_ = server.Close() // whoever still asks is cut off: the service is going
-		}
-	})
-	err := server.Serve(l)
-	if !stop() {
-		<-finished
+// sweep keeps recordings that a crash left behind, once this process acts and
+// then every ten minutes.
+func sweep(ctx context.Context, acts <-chan struct{}, store *recordings.Store, log *slog.Logger) {
+	select {
+	case <-acts:
+	case <-ctx.Done():
+		return
 	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving %s: %w", l.Addr(), err)
-	}
-	return nil
-}
-
-// sweep keeps recordings that a crash left behind, now and every ten minutes.
-func sweep(ctx context.Context, store *recordings.Store, log *slog.Logger) {
 	ticker := time.NewTicker(10 * time.Minute)
 	defer ticker.Stop()
 	for {
@@ -234,7 +226,7 @@ func sweep(ctx context.Context, store *recordings.Store, log *slog.Logger) {
 
 // changes writes what the queue does into the journal.
 type changes struct {
-	journal *journal.Journal
+	journal call.Journal
 	log     *slog.Logger
 	missing int // changes the journal did not take since it last took one
 }
