@@ -585,12 +585,10 @@ func TestRestoredFromChanges(t *testing.T) {
 		told := func(want Restored) {
 			t.Helper()
 			synctest.Wait()
-			var got Restored
+			got := Restored{Agent: "1001"}
 			d.mu.Lock()
-			for _, c := range d.recorded {
-				if c.Agent == "1001" {
-					got = got.After(c)
-				}
+			for _, c := range d.recorded { // among those of others
+				got = got.After(c)
 			}
 			d.mu.Unlock()
 			want.Agent = "1001"
