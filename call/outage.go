@@ -145,6 +145,15 @@ func (v *visit) end(e journal.Entry, d Ended) {
 	}
 }
 
+// CutOff says whether an entry is the end of a call that an outage cut off.
+func CutOff(e journal.Entry) bool {
+	if e.Kind != KindEnded {
+		return false
+	}
+	d, ok := read[Ended](e)
+	return ok && (d.Result == Lost || d.Result == Failed || cutOff(d))
+}
+
 // cutOff says whether the caller's line ended and nobody had hung up: it was
 // found gone, or it went with Asterisk.
 func cutOff(d Ended) bool {

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -207,8 +208,17 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var s story
 			tt.tell(&s)
-			if diff := cmp.Diff(tt.want, s.fold().Calls(noon)); diff != "" {
+			list := s.fold().Calls(noon)
+			if diff := cmp.Diff(tt.want, list); diff != "" {
 				t.Errorf("to be called back (-want +got):\n%s", diff)
+			}
+			for _, one := range list {
+				if one.How != Lost && one.How != Failed {
+					continue
+				}
+				if !slices.ContainsFunc(s, func(e journal.Entry) bool { return slices.Contains(e.Streams, Stream(one.Call)) && CutOff(e) }) {
+					t.Errorf("no entry says that call %s was cut off", one.Call)
+				}
 			}
 		})
 	}

@@ -147,7 +147,10 @@ func (m messagesCmd) Run(ctx context.Context, cfg *configs.Config) error {
 			fmt.Fprintf(out, "%s\t%s\t%.0f\t%s\t%s\n", line.At.Local().Format("01-02 15:04:05"),
 				orDash(line.Number), line.Seconds, line.Reason, orDash(line.File))
 		}
-		return out.Flush()
+		if err := out.Flush(); err != nil || m.JSON {
+			return err
+		}
+		return printOutageHint(ctx, os.Stdout, r, time.Now())
 	})
 }
 

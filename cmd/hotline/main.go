@@ -31,6 +31,7 @@ type cli struct {
 	Calls          callsCmd          `cmd:"" help:"List calls, newest first."`
 	Call           callCmd           `cmd:"" help:"Print what happened in a call."`
 	Messages       messagesCmd       `cmd:"" help:"List the messages callers left, newest first."`
+	Outage         outageCmd         `cmd:"" help:"List calls that an outage cut off or turned away, newest first."`
 	Agent          agentCmd          `cmd:"" help:"List agents, or change an agent's state."`
 	Announce       announceCmd       `cmd:"" help:"Put an announcement in force, or take it off."`
 	Clock          clockCmd          `cmd:"" help:"Set the wall clock of a service that was started with --clock."`
