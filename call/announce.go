@@ -82,6 +82,15 @@ func (a *announcements) restore(names []string, log *slog.Logger) {
 	}
 }
 
+// lastAnnounced is what was in force when the service was last seen.
+func lastAnnounced(ctx context.Context, r *journal.Reader) ([]string, error) {
+	query := journal.Query{Stream: AnnounceStream, Newest: true, Limit: 1}
+	return journal.Fold(r.Read(ctx, query), nil, func(_ []string, e journal.Entry) []string {
+		change, _ := read[Announced](e)
+		return change.All
+	})
+}
+
 // current is what a caller is told now.
 func (a *announcements) current() (prompts []string, closed *Announcement) {
 	a.mu.Lock()

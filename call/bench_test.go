@@ -258,7 +258,7 @@ func (h *hotline) until(what string, holds func() bool) {
 // leaveRawRecording is what Asterisk's recorder would write: a tenth of a second of two channels.
 func (h *hotline) leaveRawRecording() {
 	h.t.Helper()
-	id := strings.TrimPrefix(h.journal.streams()[0], "call/")
+	id := strings.TrimPrefix(h.journal.streams(call.KindArrived)[0], "call/")
 	if err := os.WriteFile(filepath.Join(h.rawDir, id+".raw"), make([]byte, 3200), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
@@ -343,11 +343,14 @@ func (b *book) ended() (list []call.Ended) {
 	return list
 }
 
-func (b *book) streams() (list []string) {
+// streams are those of the entries of these kinds, or of all.
+func (b *book) streams(kind ...string) (list []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range b.entries {
-		list = append(list, e.Streams[0])
+		if len(kind) == 0 || slices.Contains(kind, e.Kind) {
+			list = append(list, e.Streams[0])
+		}
 	}
 	return list
 }

@@ -34,10 +34,12 @@ var errShutdown = errors.New("the service is shutting down")
 func stopping(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errShutdown) }
 
 // call is one caller's visit, from the first ring to its outcome. Only its
-// own goroutine touches it, except for what is said otherwise.
+// own goroutine touches it, except for what is said otherwise. What is needed
+// to go on with it in another process is in the journal; see [standing].
 type call struct {
 	*Service
 	id      string
+	run     int // processes that had the call before this one
 	log     *slog.Logger
 	session *ari.Session
 	caller  *ari.Leg
@@ -46,44 +48,41 @@ type call struct {
 
 	number  string    // the caller's, "" when anonymous
 	exten   string    // what was dialled
-	found   bool      // left in Asterisk by a service that died
+	found   bool      // left in Asterisk, and in no journal
+	byNet   bool      // answered by the dialplan, while the service was away
 	arrived time.Time // on the service's clock
-	started time.Time // the same moment on the real clock, for durations
+	started time.Time // the same moment on the machine's clock, for durations
 
 	stage    string
-	answered time.Time // real clock; zero until answered
-	waiting  waiting   // how and since when the caller waits
-	tone     *holdTone // what the caller hears while nobody talks; nil otherwise
-	tones    int       // lists of hold tone so far
+	answered time.Time     // machine's clock; zero until answered
+	greeted  bool          // has been told who we are, or is being told
+	waiting  Place         // how and since when the caller waits
+	ticket   *queue.Ticket // a place taken before the script is in the stage wait; nil otherwise
+	tone     *holdTone     // what the caller hears while nobody talks; nil otherwise
+	tones    int           // lists of hold tone so far
 	bridge   *ari.Bridge
 	bridged  map[*ari.Leg]bool
+	scene    scene     // that is wanted in a talk; none before it
 	agent    *agentLeg // who talks or talked last; nil before the first
 	agents   []*agentLeg
-	offers   int // made so far, over all waits
+	before   []Ending // of agents' legs that were over when this process took the call up
+	served   bool     // has talked with an agent
+	offers   int      // made so far, over all waits
 
-	recording  time.Time    // real clock: since when everything is recorded; zero when not
+	recording  time.Time    // machine's clock: since when everything is recorded; zero when not
 	informed   bool         // heard something from the menu
 	left       *LeftMessage // a message
 	outcome    Outcome      // set by the stages that end a call without a talk or a message
+	released   bool         // left to the dialplan's net
 	unrecorded error        // why the journal misses entries of this call; nil when it has all
-}
-
-// waiting is a place in line, kept while the caller goes from offer to offer
-// and back to the head of the line when an agent's line breaks.
-type waiting struct {
-	queue     string
-	priority  int
-	emergency bool
-	since     time.Time // on the service's clock: the order in line
-	joined    time.Time // on the machine's clock: how long this wait lasts; zero before it
-	head      bool      // returns to the head of the line (B4)
 }
 
 // agentLeg is one agent's part in a call.
 type agentLeg struct {
 	queue.Profile
 	leg       *ari.Leg
-	offer     *queue.Offer // nil for one who came back by a star code
+	offer     *queue.Offer // nil for one who came back, and for one an earlier process found
+	back      bool         // came back by a star code
 	connected bool         // the queue has given the call to the agent
 	joined    bool         // caller and agent have heard each other
 	parted    bool         // the queue knows that it is over
@@ -94,16 +93,23 @@ type agentLeg struct {
 // service's shutdown arrive as errors.
 type stage func(ctx context.Context) (next stage, err error)
 
-// serve runs one caller's script from first to last.
+// serve runs a new caller's script from first to last.
 func (s *Service) serve(ctx context.Context, arrival ari.Arrival) {
 	c := s.newCall(arrival)
+	c.log.Info("caller arrived", "channel_id", arrival.ChannelID)
+	c.follow(ctx, c.arrive)
+}
+
+// follow runs the script from a stage on to the call's end.
+func (c *call) follow(ctx context.Context, from stage) {
 	ctx, release := during(ctx, c.caller)
 	defer release()
 	c.ctx = ctx
-	c.log.Info("caller arrived", "channel_id", arrival.ChannelID)
+	c.alive(c.id, c.newest())
+	defer c.gone(c.id)
 
-	err := c.explained(ctx, c.play(ctx))
-	if err != nil && !callerGone(err) && ctx.Err() == nil {
+	err := c.explained(ctx, c.play(ctx, from))
+	if err != nil && !callerGone(err) && ctx.Err() == nil && !c.replaced() {
 		c.apologise(ctx, err)
 	}
 	c.end(ctx, err)
@@ -111,14 +117,16 @@ func (s *Service) serve(ctx context.Context, arrival ari.Arrival) {
 
 // play runs the script. A fault of ours in one call is that call's failure,
 // and no other's.
-func (c *call) play(ctx context.Context) (err error) {
+func (c *call) play(ctx context.Context, next stage) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("call %s: in the stage %q: %v\n%s", c.id, c.stage, fault, debug.Stack())
 		}
 	}()
-	for next := stage(c.ring); next != nil && err == nil; {
-		next, err = next(ctx)
+	for next != nil && err == nil {
+		if err = context.Cause(ctx); err == nil {
+			next, err = next(ctx)
+		}
 	}
 	return err
 }
@@ -157,9 +165,17 @@ func (c *call) apologise(ctx context.Context, err error) {
 	if err := c.leaveBridge(ctx); err != nil {
 		c.log.Warn("the apology may not be heard", "err", err)
 	}
-	if err := c.line.Say(ctx, "error.sorry", c.calendar.Closing(c.now())); err != nil {
-		c.log.Error("the caller was hung up on without an apology", "err", err)
+	err = c.line.Say(ctx, "error.sorry", c.calendar.Closing(c.now()))
+	if err == nil || callerGone(err) || c.caller.Context().Err() != nil {
+		return
 	}
+	// The dialplan's net has a tone and an apology of its own, and tries us again.
+	if err := c.caller.Release(ctx); err != nil {
+		c.log.Error("the caller is hung up on without an apology", "err", err)
+		return
+	}
+	c.released = true
+	c.log.Warn("the caller is left to the dialplan's net", "err", err)
 }
 
 func (s *Service) newCall(arrival ari.Arrival) *call {
@@ -170,6 +186,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		number:  callerNumber(arrival.CallerNumber),
 		exten:   arrival.Exten,
 		found:   arrival.Found,
+		byNet:   arrival.Answered,
 		arrived: s.now().Add(-age),
 		started: time.Now().Add(-age),
 		bridged: map[*ari.Leg]bool{},
@@ -180,8 +197,15 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 	c.log = s.log.With("call_id", c.id)
 	c.session = s.link.Session(c.id)
 	c.caller = c.session.Adopt(arrival)
-	c.line = &line{session: c.session, leg: c.caller, media: s.media, note: c.said, log: c.log}
+	c.line = c.newLine()
 	return c
+}
+
+func (c *call) newLine() *line {
+	return &line{
+		session: c.session, leg: c.caller, media: c.media, lasts: c.library.Total, note: c.said, log: c.log,
+		taken: func(take string) bool { return exists(c.o.MessageFile(take)) },
+	}
 }
 
 // during returns a context that ends with the service's or the leg's, with
@@ -197,9 +221,15 @@ func newID(now time.Time) string {
 	return fmt.Sprintf("%s-%s", now.Format("20060102-150405"), rand.Text()[:6])
 }
 
-// enter names the stage the call is in, for the journal, the metrics and the
-// reason of a caller who leaves in it.
-func (c *call) enter(stage string) {
+// enter begins a stage: with all that it takes to begin it again.
+func (c *call) enter(at Reached) {
+	c.name(at.Stage)
+	c.write(KindStage, at)
+}
+
+// name says which stage the call is in, for the metrics and the reason of a
+// caller who leaves in it.
+func (c *call) name(stage string) {
 	if c.stage != "" {
 		c.metrics.active.WithLabelValues(c.stage).Dec()
 	}
@@ -214,38 +244,44 @@ func (c *call) enter(stage string) {
 // A service that is shutting down writes nothing: whatever ends now ends for
 // this process, and not for the caller.
 func (c *call) write(kind string, data any, also ...string) {
-	if stopping(c.ctx) {
+	if stopping(c.ctx) || c.replaced() {
 		return
 	}
 	entry := journal.NewEntry(kind, data, append([]string{Stream(c.id)}, also...)...)
 	entry.At = c.now().UTC()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), journalLimit)
 	defer cancel()
-	if _, err := c.journal.Append(ctx, entry); err != nil {
+	seq, err := c.journal.Append(ctx, entry)
+	switch {
+	case errors.Is(err, journal.ErrFenced):
+		c.giveUp() // another process has the calls; what we meant to do must not be done
+	case err != nil:
 		if c.unrecorded == nil {
 			c.log.Error("the journal cannot be written; the call goes on without it", "err", err)
 		}
 		c.unrecorded = err
 		c.metrics.unjournaled.Inc()
 	}
+	c.wrote(seq)
 }
 
 // journalLimit is how long a call waits for a journal that is busy before it
 // goes on without the entry, marked.
 const journalLimit = time.Second
 
-// said journals what the caller is about to hear.
-func (c *call) said(prompts []string) {
-	c.write(KindSaid, Said{Prompts: private(prompts)})
+// said journals what the caller is about to hear, and its name in Asterisk, so
+// that another process can tell whether it still plays.
+func (c *call) said(prompts []string, playback string) {
+	c.write(KindSaid, Said{Prompts: private(prompts), Playback: playback, Machine: time.Now()})
 }
 
-// end closes the call: everyone still on it is let go, the recording is
-// finished, and one result with one reason is written. On shutdown it writes
-// nothing and hangs up nobody: Asterisk keeps the call.
+// end closes the call: one result with one reason is decided and written, then
+// everyone still on it is let go and the recording is finished. On shutdown it
+// writes nothing and hangs up nobody: Asterisk keeps the call.
 func (c *call) end(ctx context.Context, err error) {
 	stage := c.stage
-	c.enter("")
-	if errors.Is(err, errShutdown) || stopping(ctx) {
+	c.name("")
+	if errors.Is(err, errShutdown) || stopping(ctx) || c.replaced() {
 		c.session.Close()
 		return
 	}
@@ -253,8 +289,13 @@ func (c *call) end(ctx context.Context, err error) {
 	defer cancel()
 
 	c.outcome = c.conclude(stage, err)
+	c.write(KindStage, Reached{Stage: stageEnd, Outcome: &c.outcome})
+	if stopping(c.ctx) {
+		c.session.Close()
+		return
+	}
 	c.letGo(ctx)
-	endings := c.endings()
+	endings := c.allEndings()
 	c.write(KindEnded, Ended{
 		Outcome:   c.outcome,
 		Seconds:   time.Since(c.started).Seconds(),
@@ -295,6 +336,7 @@ func (c *call) letGo(ctx context.Context) {
 	if c.bridge != nil {
 		if err := c.bridge.Destroy(ctx); err != nil {
 			c.log.Error("the call's bridge is left in Asterisk", "err", err)
+			c.suspect()
 		}
 	}
 }
@@ -303,7 +345,8 @@ func (c *call) letGo(ctx context.Context) {
 // end. A caller whom the dialplan has taken is left to its net.
 func (c *call) release(ctx context.Context, leg *ari.Leg) {
 	switch {
-	case leg.Context().Err() != nil:
+	case leg.Context().Err() != nil, leg == c.caller && c.released:
+		return
 	case leg.InStasis():
 		c.hangUp(ctx, leg, "the call is over")
 	default:
@@ -315,6 +358,7 @@ func (c *call) release(ctx context.Context, leg *ari.Leg) {
 	case <-leg.Context().Done():
 	case <-ctx.Done():
 		c.log.Error("a leg is left in Asterisk", "channel_id", leg.ID(), "err", ctx.Err())
+		c.suspect()
 	}
 }
 

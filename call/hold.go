@@ -14,15 +14,12 @@ import (
 // after it started (A3, C3). The whole list is Asterisk's from the start, so
 // it goes on, apologies included, while this service is away.
 type holdTone struct {
-	leg     *ari.Leg
-	list    func(elapsed time.Duration, first []string) []string // media from here on
+	call    *call
 	started time.Time
 	lists   []*ari.Playback        // handed over and not seen to stop, the one that plays last
 	spoken  func(nth int) []string // what to add to the nth apology; nil or empty for nothing
 	nth     int                    // the apology to come, from 1
 	timer   *time.Timer
-	late    func(time.Duration) // told how late each apology began
-	name    func() string       // of the next list
 }
 
 // apologyLead is how long before an apology is due its list is replaced: the
@@ -40,39 +37,68 @@ const holdSegments = 40
 // startTone begins the tone with what is said first ("please wait"). spoken
 // adds a position or an estimate to chosen apologies.
 func (c *call) startTone(ctx context.Context, spoken func(nth int) []string, first ...string) error {
-	h := &holdTone{
-		leg:     c.caller,
-		list:    c.holdMedia,
-		started: time.Now(),
-		spoken:  spoken,
-		nth:     1,
-		late:    func(d time.Duration) { c.metrics.apologyLate.Observe(d.Seconds()) },
-		name:    c.nextTone,
-	}
+	h := &holdTone{call: c, started: time.Now(), spoken: spoken, nth: 1}
 	if len(first) > 0 {
-		c.said(first)
+		c.said(first, "")
 	}
-	playing, err := h.leg.Play(ctx, h.list(0, first), ari.PlayOptions{ID: h.name()})
-	if err != nil {
+	c.tones++
+	c.write(KindToneBegan, ToneBegan{List: c.tones, Machine: h.started})
+	if err := h.hand(ctx, 0, first); err != nil {
 		return fmt.Errorf("call %s: starting the hold tone: %w", c.id, err)
 	}
-	h.lists = append(h.lists, playing)
 	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
 	c.tone = h
 	return nil
 }
 
+// takeUpTone goes on with the tone of an earlier process: its list plays in
+// Asterisk, and its clock is the caller's. Where the list is over, or never
+// began, another one begins at what the clock says.
+func (c *call) takeUpTone(ctx context.Context, left ToneBegan) error {
+	h := &holdTone{call: c, started: left.Machine}
+	h.nth = int(time.Since(h.started)/prompt.HoldEvery) + 1
+	c.tones = left.List
+	playing := false
+	for n := max(left.List-1, 1); n <= left.List; n++ { // the last was perhaps queued behind the one before
+		list := c.session.RestorePlayback(c.caller, toneName(c.caller, n), nil)
+		there, err := list.Check(ctx)
+		if err != nil {
+			return fmt.Errorf("call %s: looking for the hold tone: %w", c.id, err)
+		}
+		if there {
+			h.lists = append(h.lists, list)
+			playing = true
+		}
+	}
+	if !playing {
+		c.tones++
+		c.write(KindApology, Apology{Nth: h.nth - 1, List: c.tones})
+		if err := h.hand(ctx, time.Since(h.started), nil); err != nil {
+			return fmt.Errorf("call %s: taking up the hold tone: %w", c.id, err)
+		}
+	}
+	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
+	c.tone = h
+	return nil
+}
+
+// hand gives Asterisk the list from elapsed on, behind the one that plays.
+func (h *holdTone) hand(ctx context.Context, elapsed time.Duration, first []string) error {
+	c := h.call
+	playing, err := c.caller.Play(ctx, c.holdMedia(elapsed, first), ari.PlayOptions{ID: toneName(c.caller, c.tones)})
+	if err != nil {
+		return err
+	}
+	h.lists = append(h.lists, playing)
+	return nil
+}
+
 // toneNames is how many names the lists of a caller's hold tone have, used in
-// turn: few, so that a service that finds the tone of one that died can end
-// it, and more than there ever are at a time.
+// turn: few, so that the tone of a caller whom no journal knows can be ended,
+// and more than there ever are at a time.
 const toneNames = 8
 
 func toneName(leg *ari.Leg, n int) string { return fmt.Sprintf("%s-tone-%d", leg.ID(), n%toneNames) }
-
-func (c *call) nextTone() string {
-	c.tones++
-	return toneName(c.caller, c.tones)
-}
 
 // endLeftTone ends the hold tone of a caller who was left in Asterisk by a
 // service that died: nothing else could be heard before its 20 minutes are
@@ -115,30 +141,30 @@ func (h *holdTone) tick() <-chan time.Time {
 // new list is queued behind the old one before the old one is stopped, so that
 // there is no gap and, should we die in between, the old list goes on with its
 // plain apology.
-func (h *holdTone) apologise(ctx context.Context) (said []string, err error) {
-	nth := h.nth
-	due := h.due()
+func (h *holdTone) apologise(ctx context.Context) error {
+	c, nth, due := h.call, h.nth, h.due()
 	h.nth++
 	h.timer.Reset(time.Until(h.due()) - apologyLead)
-	if time.Since(due) > apologyMissed {
-		return nil, nil
-	}
+	var said []string
 	if h.spoken != nil {
 		said = h.spoken(nth)
 	}
-	playing, err := h.leg.Play(ctx, h.list(due.Sub(h.started), said), ari.PlayOptions{ID: h.name()})
-	if err != nil {
-		return nil, fmt.Errorf("speaking at apology %d: %w", nth, err)
+	c.write(KindApology, Apology{Nth: nth, List: c.tones + 1, Said: said})
+	if time.Since(due) > apologyMissed {
+		return nil
 	}
-	h.lists = append(h.lists, playing)
+	c.tones++
+	if err := h.hand(ctx, due.Sub(h.started), said); err != nil {
+		return fmt.Errorf("speaking at apology %d: %w", nth, err)
+	}
 	if err := pause(ctx, time.Until(due)); err != nil {
-		return nil, err
+		return err
 	}
 	if err := h.stopAllBut(ctx, 1); err != nil {
-		return nil, fmt.Errorf("ending the tone before apology %d: %w", nth, err)
+		return fmt.Errorf("ending the tone before apology %d: %w", nth, err)
 	}
-	h.late(max(time.Since(due), 0))
-	return said, nil
+	c.metrics.apologyLate.Observe(max(time.Since(due), 0).Seconds())
+	return nil
 }
 
 // stopTone ends the tone and journals how long it was heard.

@@ -17,9 +17,14 @@ type line struct {
 	session *ari.Session
 	leg     *ari.Leg
 	media   func(prompt string) string // a prompt's file, as Asterisk names it
-	note    func(prompts []string)     // told before anything is played; nil for nobody
+	lasts   func(prompts ...string) time.Duration
+	note    func(prompts []string, playback string) // told before anything is played; nil for nobody
 	log     *slog.Logger
 	keys    []rune // pressed and not yet asked for
+
+	begun    *Said                  // what an earlier process was about to play, until something is said here; nil for nothing
+	leftTake string                 // the take of a message that an earlier process was recording; "" for none
+	taken    func(take string) bool // whether there is a file of this take
 }
 
 // keyBuffer bounds how many keys are kept ahead of the questions; a phone
@@ -66,10 +71,7 @@ func (l *line) Replay(ctx context.Context, name string, wait time.Duration, prom
 
 // Record takes down what is said, until silence, a key, or its limit.
 func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, error) {
-	rec, err := l.leg.Record(ctx, ari.RecordOptions{
-		Name: o.Name, Format: "wav", MaxDuration: o.MaxLength, MaxSilence: o.MaxSilence,
-		TerminateOn: "#", IfExists: "overwrite",
-	})
+	rec, err := l.recording(ctx, o)
 	if err != nil {
 		return ivr.Recorded{}, fmt.Errorf("recording a message: %w", err)
 	}
@@ -86,6 +88,23 @@ func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, e
 		Name: o.Name, Duration: said(result),
 		Unknown: !finished || result.Lost || result.Failed,
 	}, gone
+}
+
+// recording begins to record, or goes on with the recording of this name that
+// an earlier process began.
+func (l *line) recording(ctx context.Context, o ivr.RecordOptions) (*ari.Recording, error) {
+	if o.Name == l.leftTake {
+		l.leftTake = ""
+		rec := l.session.RestoreRecording(l.leg, o.Name)
+		there, err := rec.Check(ctx)
+		if err != nil || there || l.taken(o.Name) {
+			return rec, err
+		}
+	}
+	return l.leg.Record(ctx, ari.RecordOptions{
+		Name: o.Name, Format: "wav", MaxDuration: o.MaxLength, MaxSilence: o.MaxSilence,
+		TerminateOn: "#", IfExists: "overwrite",
+	})
 }
 
 // within waits a little for something to be done, whether or not the caller is
@@ -173,10 +192,14 @@ func (l *line) stopped(ctx context.Context, playing *ari.Playback) error {
 const stopRest = 12 * time.Millisecond
 
 func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error) {
-	if l.note != nil {
-		l.note(spoken(prompts))
+	if playing, err := l.takeUp(ctx, prompts); playing != nil || err != nil {
+		return playing, err
 	}
-	playing, err := l.leg.Play(ctx, l.files(prompts), ari.PlayOptions{})
+	id := l.session.NewID("play")
+	if l.note != nil {
+		l.note(spoken(prompts), id)
+	}
+	playing, err := l.leg.Play(ctx, l.files(prompts), ari.PlayOptions{ID: id})
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
@@ -184,6 +207,29 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 		return nil, fmt.Errorf("playing %s and what follows: %w", prompts[0], err)
 	}
 	return playing, nil
+}
+
+// takeUp goes on with what an earlier process began to say, if that is what is
+// to be said now; anything else is ended. What is over and lasted long enough
+// to be heard has been heard. nil: it is for us to say it.
+func (l *line) takeUp(ctx context.Context, prompts []string) (*ari.Playback, error) {
+	left := l.begun
+	if l.begun = nil; left == nil || left.Playback == "" {
+		return nil, nil
+	}
+	playing := l.session.RestorePlayback(l.leg, left.Playback, l.files(prompts))
+	there, err := playing.Check(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking for what was being said: %w", err)
+	}
+	same := slices.Equal(left.Prompts, private(spoken(prompts)))
+	switch {
+	case there && same, same && time.Since(left.Machine) >= l.lasts(prompts...):
+		return playing, nil
+	case there:
+		return nil, playing.Stop(ctx)
+	}
+	return nil, nil
 }
 
 func (l *line) files(prompts []string) []string {

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"hotline/ari"
 )
@@ -12,7 +13,11 @@ import (
 // the farewell broke.
 func (c *call) conclude(stage string, err error) Outcome {
 	switch {
-	case c.talked():
+	case stage == stageEnd: // decided by an earlier process
+		return c.outcome
+	case lost(err) && c.left == nil && slices.Contains(unserved, stage):
+		return Outcome{Lost, stage}
+	case c.served:
 		return Outcome{Served, "talked"}
 	case errors.Is(err, errNotKept):
 		return Outcome{Failed, failure(err)}
@@ -29,13 +34,14 @@ func (c *call) conclude(stage string, err error) Outcome {
 	}
 }
 
-func (c *call) talked() bool {
-	for _, a := range c.agents {
-		if a.joined {
-			return true
-		}
-	}
-	return false
+// unserved are the stages in which a caller still wants something from us.
+var unserved = []string{stageRing, stageGreet, stageMenu, stageWait, stageTalk, stageHold, stageMessage}
+
+// lost says whether the script ended because the caller was found gone: cut
+// off, or gone while nobody was here to see it.
+func lost(err error) bool {
+	var gone *ari.GoneError
+	return errors.As(err, &gone) && gone.Lost
 }
 
 // callerGone says whether the script ended because the caller is not there

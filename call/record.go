@@ -3,6 +3,8 @@ package call
 import (
 	"strings"
 	"time"
+
+	"hotline/ivr"
 )
 
 // Stream is a call's stream in the journal.
@@ -112,15 +114,16 @@ type Arrived struct {
 // again in another process. The stage "ring" is [Arrived]. That a call ends is
 // written before anybody is hung up, and an agent before anybody is joined.
 type Reached struct {
-	Stage   string   `json:"stage"`
-	Menu    string   `json:"menu,omitempty"`    // menu: which one of them
-	Path    string   `json:"path,omitempty"`    // menu: the keys that led there
-	Place   *Place   `json:"place,omitempty"`   // wait
-	Reason  string   `json:"reason,omitempty"`  // turned-away, message: why nobody takes the call
-	Prompts []string `json:"prompts,omitempty"` // turned-away: what tells the caller so
-	Agent   string   `json:"agent,omitempty"`   // talk, rate: with whom
-	Leg     string   `json:"leg,omitempty"`     // talk: the agent's channel
-	Outcome *Outcome `json:"outcome,omitempty"` // end; turned-away: so far
+	Stage   string        `json:"stage"`
+	Menu    string        `json:"menu,omitempty"`    // menu: which one of them
+	Path    string        `json:"path,omitempty"`    // menu: the keys that led there
+	Place   *Place        `json:"place,omitempty"`   // wait
+	Reason  string        `json:"reason,omitempty"`  // turned-away, message: why nobody takes the call
+	Prompts []string      `json:"prompts,omitempty"` // turned-away: what tells the caller so
+	Message *ivr.Progress `json:"message,omitempty"` // message: how far it is taken
+	Agent   string        `json:"agent,omitempty"`   // talk, rate: with whom
+	Leg     string        `json:"leg,omitempty"`     // talk: the agent's channel
+	Outcome *Outcome      `json:"outcome,omitempty"` // end; turned-away: so far
 }
 
 // Place is a caller's place in line, kept while the caller goes from offer to
@@ -216,6 +219,8 @@ type Chose struct {
 	Target string `json:"target,omitempty"`
 	Topic  string `json:"topic,omitempty"`
 	Why    string `json:"why"`
+
+	Informed bool `json:"informed,omitempty"` // heard something asked for on the way
 }
 
 // Tone is a stretch of hold tone that is over.

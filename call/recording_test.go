@@ -56,7 +56,7 @@ func TestAMessageIsFlushedOrNotPromised(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := New(Options{
+			s := newService(t, Options{
 				Journal: book, Recordings: store, Logger: slog.New(slog.DiscardHandler),
 				MessageFile: func(name string) string { return filepath.Join(spool, name+".wav") },
 			})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,8 @@ type Options struct {
 	Link       *ari.Link
 	Queue      *queue.Engine
 	Journal    Journal
+	Reader     *journal.Reader                 // of the same journal, for the calls of an earlier process; nil: there are none
+	Claim      func(ctx context.Context) error // makes the journal ours, when Asterisk is; nil: it is already
 	Calendar   *calendar.Calendar
 	Menus      ivr.Menus
 	Messages   ivr.MessageTaker
@@ -53,7 +56,6 @@ type Options struct {
 	MixTalk         bool          // every talk is mixed, never bridged natively: see docs/recording.md
 	Queues          map[string]QueueOptions
 	Announcements   []Announcement // what the operator can put in force
-	Announced       []string       // what was in force when the service was last seen
 
 	Now        func() time.Time      // the wall clock; nil: time.Now
 	Logger     *slog.Logger          // nil: slog.Default
@@ -64,6 +66,7 @@ type Options struct {
 type QueueOptions struct {
 	Name          string // what an agent's phone shows
 	PositionEvery int    // position and estimate at every n-th apology; 0: never
+	WrapUp        time.Duration
 }
 
 // Service serves every caller who arrives.
@@ -85,8 +88,21 @@ type Service struct {
 	pins          pinGuard
 	net           netLog
 
-	mu     sync.Mutex
-	byBack map[string]*wayBack // agents who may come back to their last call
+	suspicion chan struct{} // something may be left in Asterisk; capacity 1
+	running   chan struct{} // closed once Run has set what follows
+	ctx       context.Context
+	giveUp    func() // ends every script without an ending: Asterisk keeps the calls
+	scripts   sync.WaitGroup
+	restored  bool // the calls of an earlier process have been taken up; the link's goroutine alone uses it
+	fenced    atomic.Bool
+
+	mu         sync.Mutex
+	byBack     map[string]*wayBack  // agents who may come back to their last call
+	live       map[string]int64     // calls under way, each with a place in the journal before its first entry
+	endedCalls map[string]time.Time // not yet confirmed to have left nothing in Asterisk
+	draining   bool
+	idle       chan struct{} // closed when draining and no call is live
+	last       int64         // the newest entry of ours, as far as known
 }
 
 // New puts a service together; Run sets it going.
@@ -104,46 +120,82 @@ func New(o Options) *Service {
 		library: o.Library, speech: o.Speech, recordings: o.Recordings,
 		metrics: newMetrics(o.Registerer),
 		pins:    pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
-		byBack:  map[string]*wayBack{},
+		byBack:  map[string]*wayBack{}, live: map[string]int64{}, endedCalls: map[string]time.Time{},
+		suspicion: make(chan struct{}, 1), running: make(chan struct{}),
 	}
 	s.announcements.known = map[string]Announcement{}
 	for _, a := range o.Announcements {
 		s.announcements.known[a.Name] = a
 	}
-	s.announcements.restore(o.Announced, s.log)
+	s.link.OnConnect(s.connected)
 	return s
 }
 
-// Run serves callers until ctx ends, and returns when every script has left
-// its call. Calls are not hung up: Asterisk keeps them.
+// Run serves callers until ctx ends, or until another process has taken the
+// calls over, and returns when every script has left its call. Calls are not
+// hung up: Asterisk keeps them. Run may be called once.
 func (s *Service) Run(ctx context.Context) error {
 	calls, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	s.ctx, s.giveUp = calls, func() { s.fenced.Store(true); stop(errShutdown) }
+	if s.o.Claim == nil { // otherwise another process is at work, and decides until we connect
+		if err := s.recallService(ctx); err != nil {
+			stop(errShutdown)
+			return err
+		}
+	}
+	close(s.running)
 	defer context.AfterFunc(ctx, func() { stop(errShutdown) })()
-	var scripts sync.WaitGroup
-	defer scripts.Wait()
-	scripts.Go(func() { s.watchHours(calls) })
-	scripts.Go(func() { s.watchPhones(calls) })
+	defer s.scripts.Wait()
+	defer stop(errShutdown)
+	s.start(s.watchHours)
+	s.start(s.watchPhones)
+	s.start(s.watchAsterisk)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-calls.Done():
+			return nil
 		case arrival, ok := <-s.link.Arrivals():
 			if !ok {
-				stop(errShutdown)
 				return nil
 			}
-			scripts.Go(func() { s.receive(calls, arrival) })
+			s.start(func(ctx context.Context) { s.receive(ctx, arrival) })
 		}
 	}
 }
 
+// start runs part of the service until Run returns.
+func (s *Service) start(part func(context.Context)) {
+	if s.ctx.Err() == nil {
+		s.scripts.Go(func() { part(s.ctx) })
+	}
+}
+
+// replaced says whether another process has the calls: nothing may be done or
+// written any more.
+func (s *Service) replaced() bool { return s.fenced.Load() || s.link.Status().Replaced }
+
 // receive tells what kind of caller has arrived: the dialplan says so.
 func (s *Service) receive(ctx context.Context, arrival ari.Arrival) {
-	if len(arrival.Args) > 0 && arrival.Args[0] == "agent" {
+	switch {
+	case len(arrival.Args) > 0 && arrival.Args[0] == "agent":
 		s.serveAgent(ctx, arrival)
-		return
+	case s.isDraining():
+		s.refer(ctx, arrival)
+	default:
+		s.serve(ctx, arrival)
 	}
-	s.serve(ctx, arrival)
+}
+
+// refer leaves a new caller to the dialplan's net, which has a tone and an
+// apology of its own and tries the next process.
+func (s *Service) refer(ctx context.Context, arrival ari.Arrival) {
+	session := s.link.Session(newID(s.now()))
+	defer session.Close()
+	if err := session.Adopt(arrival).Release(ctx); err != nil {
+		s.log.Error("a caller was not left to the dialplan's net", "channel_id", arrival.ChannelID, "err", err)
+	}
 }
 
 // watchHours sends waiting callers to a spoken outcome when closing time
@@ -169,6 +221,116 @@ func (s *Service) watchHours(ctx context.Context) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// alive notes that a call is under way, whose first entry comes after this one.
+func (s *Service) alive(id string, after int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.live[id]; !known {
+		s.live[id] = after
+	}
+}
+
+// gone notes that a call is over. One that is left to Asterisk is not.
+func (s *Service) gone(id string) {
+	if s.ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, id)
+	s.endedCalls[id] = time.Now()
+	if s.draining && len(s.live) == 0 {
+		s.becomeIdle()
+	}
+}
+
+func (s *Service) isLive(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, live := s.live[id]
+	return live
+}
+
+// Live counts the calls under way.
+func (s *Service) Live() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.live)
+}
+
+// Drain takes no new work and waits until the calls under way have ended, or
+// until ctx ends. New callers are left to the dialplan's net, which keeps them
+// for the next process.
+func (s *Service) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.draining {
+		s.draining, s.idle = true, make(chan struct{})
+		if len(s.live) == 0 {
+			s.becomeIdle()
+		}
+	}
+	idle := s.idle
+	s.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Draining says whether new callers are left to the dialplan's net.
+func (s *Service) Draining() bool { return s.isDraining() }
+
+func (s *Service) isDraining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}
+
+func (s *Service) becomeIdle() {
+	select {
+	case <-s.idle:
+	default:
+		close(s.idle)
+	}
+}
+
+// wrote notes how far the journal has come.
+func (s *Service) wrote(seq int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = max(s.last, seq)
+}
+
+// newest is the newest entry of ours, as far as known.
+func (s *Service) newest() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+// seen is a place in the journal before which every call has ended. The lock
+// is held.
+func (s *Service) seen() int64 {
+	before := s.last
+	for _, after := range s.live {
+		before = min(before, after)
+	}
+	return before + 1
+}
+
+// nextLook is when Asterisk is to be looked at again.
+func (s *Service) nextLook() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := reconcileEvery
+	for _, at := range s.endedCalls {
+		next = min(next, max(time.Until(at.Add(cleanAfter)), time.Second))
+	}
+	return next
 }
 
 // media names a prompt's file for Asterisk.

@@ -8,8 +8,22 @@ import (
 	"hotline/ari"
 )
 
+// newService is a service without an Asterisk.
+func newService(t *testing.T, o Options) *Service {
+	t.Helper()
+	link, err := ari.New(ari.Options{URL: "http://127.0.0.1:1/ari", App: "hotline", Username: "hotline"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Link = link
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return New(o)
+}
+
 func TestAnAgentComesBackToTheLastCallAlone(t *testing.T) {
-	s := New(Options{})
+	s := newService(t, Options{})
 	var came []string
 	stopFirst := s.awaitBack("1001", func(ari.Arrival) { came = append(came, "first") })
 	stopSecond := s.awaitBack("1001", func(ari.Arrival) { came = append(came, "second") })
@@ -29,10 +43,8 @@ func TestAnAgentComesBackToTheLastCallAlone(t *testing.T) {
 }
 
 func TestAnAnnouncementWithoutAnEntryIsDropped(t *testing.T) {
-	s := New(Options{
-		Announcements: []Announcement{{Name: "outage", Prompt: "announce.outage"}},
-		Announced:     []string{"strike", "outage"}, Logger: slog.New(slog.DiscardHandler),
-	})
+	s := newService(t, Options{Announcements: []Announcement{{Name: "outage", Prompt: "announce.outage"}}})
+	s.announcements.restore([]string{"strike", "outage"}, s.log)
 	if got := s.Announcements(); !slices.Equal(got, []string{"outage"}) {
 		t.Errorf("in force: %q, want outage alone", got)
 	}

@@ -12,42 +12,79 @@ import (
 	"hotline/ivr"
 )
 
-// ring lets the caller hear a ring or more, then answers: within three rings
-// (B1), or at once where it is too late for that.
-func (c *call) ring(ctx context.Context) (stage, error) {
-	c.enter("ring")
-	c.write(KindArrived, Arrived{Number: c.number, Dialled: c.exten, Channel: c.caller.ID(), At: c.arrived.UTC()})
-	if err := c.caller.Subscribe(ctx); err != nil {
-		return nil, fmt.Errorf("call %s: watching the caller's channel: %w", c.id, err)
-	}
+// The stages of a call, as they are journaled. What each takes to be entered
+// is in [Reached]; how it is entered again, in reentry.
+const (
+	stageRing       = "ring"
+	stageGreet      = "greet"
+	stageMenu       = "menu"
+	stageTurnedAway = "turned-away"
+	stageMessage    = "message"
+	stageWait       = "wait"
+	stageTalk       = "talk"
+	stageHold       = "hold" // of a talk
+	stageRate       = "rate"
+	stageFarewell   = "farewell"
+	stageEnd        = "end"
+)
+
+// arrive writes a new caller down, before anything is done.
+func (c *call) arrive(ctx context.Context) (stage, error) {
+	c.name(stageRing)
+	c.write(KindArrived, Arrived{
+		Number: c.number, Dialled: c.exten, Channel: c.caller.ID(),
+		At: c.arrived.UTC(), Machine: c.started.UTC(), ByNet: c.byNet,
+	})
 	if c.found {
 		if err := c.endLeftTone(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if c.caller.Answered() { // by the dialplan's net, while the service was away
-		c.answered = time.Now()
-		c.write(KindAnswered, Answered{ByNet: true, After: time.Since(c.started).Seconds()})
-		return c.greet, nil
+	return c.ring, nil
+}
+
+// ring lets the caller hear a ring or more, then answers: within three rings
+// (B1), or at once where it is too late for that.
+func (c *call) ring(ctx context.Context) (stage, error) {
+	c.name(stageRing)
+	if err := c.caller.Subscribe(ctx); err != nil {
+		return nil, fmt.Errorf("call %s: watching the caller's channel: %w", c.id, err)
 	}
-	if err := pause(ctx, time.Until(c.started.Add(ringsUntil(c.o.AfterRings)))); err != nil {
-		return nil, err
+	if c.answered.IsZero() {
+		if err := c.answer(ctx); err != nil {
+			return nil, err
+		}
 	}
-	if err := c.caller.Answer(ctx); err != nil {
-		return nil, fmt.Errorf("call %s: answering: %w", c.id, err)
+	return c.greet, nil
+}
+
+// answer answers once the ring is over, unless that has been done: by the
+// dialplan's net, or by a process that died before it could write it down.
+func (c *call) answer(ctx context.Context) error {
+	if !c.caller.Answered() {
+		if err := pause(ctx, time.Until(c.started.Add(ringsUntil(c.o.AfterRings)))); err != nil {
+			return err
+		}
+		if err := c.caller.Answer(ctx); err != nil {
+			return fmt.Errorf("call %s: answering: %w", c.id, err)
+		}
 	}
 	c.answered = time.Now()
 	after := c.answered.Sub(c.started)
+	if c.byNet {
+		c.write(KindAnswered, Answered{ByNet: true, After: after.Seconds()})
+		return nil
+	}
 	c.metrics.answered(after)
 	c.write(KindAnswered, Answered{After: after.Seconds(), Rings: rings(after), Late: late(after)})
-	return c.greet, nil
+	return nil
 }
 
 // greet says hello for the hour or the festival (B2, C1), apologises when the
 // answer came late (B1), says what the operator announces, and tells the
 // caller about the recording before it begins.
 func (c *call) greet(ctx context.Context) (stage, error) {
-	c.enter("greet")
+	c.enter(Reached{Stage: stageGreet})
 	greeting := c.calendar.Greeting(c.now())
 	announced, _ := c.announcements.current()
 
@@ -60,8 +97,11 @@ func (c *call) greet(ctx context.Context) (stage, error) {
 	if c.o.Record {
 		prompts = append(prompts, c.o.RecordingNotice)
 	}
-	c.write(KindGreeted, Greeted{Prompts: prompts, Festival: greeting.Festival, Why: greeting.Why})
-	c.metrics.firstSound.Observe(time.Since(c.started).Seconds())
+	if !c.greeted {
+		c.greeted = true
+		c.write(KindGreeted, Greeted{Prompts: prompts, Festival: greeting.Festival, Why: greeting.Why})
+		c.metrics.firstSound.Observe(time.Since(c.started).Seconds())
+	}
 	if err := c.line.Say(ctx, prompts...); err != nil {
 		return nil, err
 	}
@@ -96,14 +136,22 @@ func (c *call) closing() stage {
 }
 
 // menu asks what the call is about.
-func (c *call) menu(ctx context.Context) (stage, error) {
-	c.enter("menu")
-	choice, err := c.choose(ctx, c.menus)
-	c.informed = choice.Informed
-	if err != nil {
-		return nil, err
+func (c *call) menu(ctx context.Context) (stage, error) { return c.menuAt("", "")(ctx) }
+
+// menuAt asks in one of the menus, for a caller whom these keys led there.
+func (c *call) menuAt(id, path string) stage {
+	return func(ctx context.Context) (stage, error) {
+		menus := c.menus
+		menus.At, menus.Path = id, path
+		menus.Moved = func(id, path string) { c.enter(Reached{Stage: stageMenu, Menu: id, Path: path}) }
+		c.enter(Reached{Stage: stageMenu, Menu: id, Path: path})
+		choice, err := c.choose(ctx, menus)
+		c.informed = choice.Informed
+		if err != nil {
+			return nil, err
+		}
+		return c.obey(choice.Action), nil
 	}
-	return c.follow(choice.Action), nil
 }
 
 // choose leads the caller through menus and journals the way taken.
@@ -111,21 +159,21 @@ func (c *call) choose(ctx context.Context, menus ivr.Menus) (ivr.Choice, error) 
 	choice, err := menus.Choose(ctx, c.line)
 	c.write(KindChose, Chose{
 		Path: choice.Path, Do: string(choice.Do), Target: choice.Target,
-		Topic: choice.Topic, Why: string(choice.Why),
+		Topic: choice.Topic, Why: string(choice.Why), Informed: choice.Informed,
 	})
 	return choice, err
 }
 
-// follow turns a menu's choice into the stage that serves it.
-func (c *call) follow(a ivr.Action) stage {
+// obey turns a menu's choice into the stage that serves it.
+func (c *call) obey(a ivr.Action) stage {
 	switch a.Do {
 	case ivr.DoMessage:
-		return c.message("caller's choice")
+		return c.message("caller's choice", ivr.Progress{})
 	case ivr.DoEmergency:
-		c.waiting = waiting{queue: a.Target, priority: emergencyPriority, emergency: true, since: c.arrived}
+		c.waiting = Place{Queue: a.Target, Priority: emergencyPriority, Emergency: true, Since: c.arrived}
 		return c.wait
 	default:
-		c.waiting = waiting{queue: a.Target, priority: a.Priority, since: c.arrived}
+		c.waiting = Place{Queue: a.Target, Priority: a.Priority, Since: c.arrived}
 		return c.wait
 	}
 }
@@ -137,8 +185,8 @@ const emergencyPriority = 100
 // take a message (A4). The emergency key goes on working.
 func (c *call) turnAway(reason string, prompts ...string) stage {
 	return func(ctx context.Context) (stage, error) {
-		c.enter("turned-away")
 		c.outcome = Outcome{Result: TurnedAway, Reason: reason}
+		c.enter(Reached{Stage: stageTurnedAway, Reason: reason, Prompts: prompts})
 		if err := c.stopTone(ctx); err != nil {
 			return nil, err
 		}
@@ -149,23 +197,25 @@ func (c *call) turnAway(reason string, prompts ...string) stage {
 			return nil, err
 		case choice.Do == ivr.DoEmergency:
 			c.outcome = Outcome{}
-			return c.follow(choice.Action), nil
+			return c.obey(choice.Action), nil
 		case choice.Do == ivr.DoMessage:
-			return c.message(reason), nil
+			return c.message(reason, ivr.Progress{}), nil
 		}
 		return c.farewell, nil
 	}
 }
 
-// message takes the caller's number and words (A4).
-func (c *call) message(reason string) stage {
+// message takes the caller's number and words (A4), from where an earlier
+// process has come to.
+func (c *call) message(reason string, from ivr.Progress) stage {
 	return func(ctx context.Context) (stage, error) {
-		c.enter("message")
+		at := func(p ivr.Progress) { c.enter(Reached{Stage: stageMessage, Reason: reason, Message: &p}) }
+		at(from)
 		if c.outcome == (Outcome{}) {
-			c.outcome = Outcome{Abandoned, "message"} // until one is left
+			c.outcome = Outcome{Abandoned, stageMessage} // until one is left
 		}
-		message, err := c.messages.Take(ctx, c.line, c.number, c.messageName())
-		if stopping(ctx) {
+		message, err := c.messages.Take(ctx, c.line, c.number, c.messageName(), from, at)
+		if stopping(ctx) || c.replaced() {
 			return nil, err
 		}
 		if message.Recording != "" || message.Confirmed {
@@ -188,7 +238,7 @@ func (c *call) message(reason string) stage {
 // rate asks the caller to rate the call once the agent has left (A11). An
 // agent who hung up by accident can come back while it lasts (B4).
 func (c *call) rate(ctx context.Context) (stage, error) {
-	c.enter("rate")
+	c.enter(Reached{Stage: stageRate, Agent: c.agent.ID})
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	back := make(chan ari.Arrival, 1)
@@ -225,6 +275,6 @@ var errRejoined = errors.New("the agent came back to the call")
 
 // farewell closes by the hour (B2, C7): our side ends the call politely.
 func (c *call) farewell(ctx context.Context) (stage, error) {
-	c.enter("farewell")
+	c.enter(Reached{Stage: stageFarewell, Outcome: &c.outcome})
 	return nil, c.line.Say(ctx, c.calendar.Closing(c.now()))
 }

@@ -36,10 +36,18 @@ var scenes = map[sceneChange]scene{
 	{onHold.name, ari.Resumed}: talking,
 }
 
+// sceneOf is a scene by its name, as it is journaled.
+func sceneOf(name string) scene {
+	if name == onHold.name {
+		return onHold
+	}
+	return talking
+}
+
 // connect gives the call to the agent who answered.
 func (c *call) connect(a *agentLeg) stage {
 	a.connected = true
-	c.agent = a
+	c.agent, c.scene = a, talking
 	return c.talk
 }
 
@@ -49,15 +57,15 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 	if a.joined {
 		return
 	}
-	c.enter(stageOf(talking)) // until now it was a wait, or a farewell
-	a.joined = true
-	if a.offer == nil {
+	c.name(stageTalk) // until now it was a wait, or a farewell
+	a.joined, c.served = true, true
+	if a.back {
 		c.write(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, AgentStream(a.ID))
 		return
 	}
-	c.write(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: time.Since(c.waiting.joined).Seconds()}, AgentStream(a.ID))
+	c.write(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: time.Since(c.waiting.Joined).Seconds()}, AgentStream(a.ID))
 	prompts := c.speech.Agent(a.Number)
-	c.said(prompts)
+	c.said(prompts, "")
 	if _, err := c.bridge.Play(ctx, c.line.files(prompts)); err != nil {
 		c.log.Warn("the agent's number was not said", "agent_id", a.ID, "err", err)
 	}
@@ -66,7 +74,8 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 // talk is the conversation: the tone stops, both are in the bridge, and scenes
 // follow one another until the agent leaves or the caller does.
 func (c *call) talk(ctx context.Context) (stage, error) {
-	agent, want := c.agent, talking
+	agent, want := c.agent, c.scene
+	c.write(KindStage, Reached{Stage: stageTalk, Agent: agent.ID, Leg: agent.leg.ID()}, AgentStream(agent.ID))
 	again := c.reach(ctx, want)
 	for {
 		select {
@@ -74,13 +83,13 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 			return nil, context.Cause(ctx)
 
 		case <-agent.leg.Context().Done():
-			return c.agentLeft(ctx, agent)
+			return c.agentLeft(agent), nil
 
 		case <-again:
 			again = c.reach(ctx, want)
 
 		case <-c.tone.tick():
-			if _, err := c.tone.apologise(ctx); err != nil {
+			if err := c.tone.apologise(ctx); err != nil {
 				c.log.Warn("the hold tone could not be renewed", "err", err)
 			}
 
@@ -100,7 +109,7 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 
 // changed tells the queue and the journal that another scene is wanted.
 func (c *call) changed(a *agentLeg, want scene) {
-	c.enter(stageOf(want))
+	c.name(stageOf(want))
 	if want.tone {
 		c.noteAgent(a, c.queue.Hold(a.ID, c.id))
 	} else {
@@ -111,9 +120,9 @@ func (c *call) changed(a *agentLeg, want scene) {
 
 func stageOf(s scene) string {
 	if s.tone {
-		return "hold"
+		return stageHold
 	}
-	return "talk"
+	return stageTalk
 }
 
 // sceneRetry is how soon a scene that Asterisk refused is tried again.
@@ -193,28 +202,35 @@ func (c *call) move(ctx context.Context, in, out []*ari.Leg) (err error) {
 	return nil
 }
 
-// agentLeft decides what the end of the agent's leg means for the caller: an
-// agent who hung up leaves the caller to the rating; an agent whose line
-// failed did not hang up, and the caller hears so and goes to the head of the
-// line (A5, B4).
-func (c *call) agentLeft(ctx context.Context, a *agentLeg) (stage, error) {
+// agentLeft judges the end of the agent's leg, and tells the queue.
+func (c *call) agentLeft(a *agentLeg) stage {
 	ending := judge(a.role(), c.agentFacts(a))
 	c.write(KindAgentLeft, AgentLeft{Agent: a.ID, Ending: ending}, AgentStream(a.ID))
 	c.endTalk(a)
-	if err := c.stopTone(ctx); err != nil {
-		return nil, err
+	return c.parted(ending)
+}
+
+// parted decides what the end of the agent's leg means for the caller: an
+// agent who hung up leaves the caller to the rating; an agent whose line
+// failed did not hang up, and the caller hears so and goes to the head of the
+// line (A5, B4).
+func (c *call) parted(ending Ending) stage {
+	return func(ctx context.Context) (stage, error) {
+		if err := c.stopTone(ctx); err != nil {
+			return nil, err
+		}
+		if err := c.leaveBridge(ctx); err != nil {
+			return nil, err
+		}
+		if ending.Who == AgentParty && ending.How == Pressed {
+			return c.rate, nil
+		}
+		if err := c.line.Say(ctx, "talk.line_lost"); err != nil {
+			return nil, err
+		}
+		c.waiting.Head, c.waiting.Joined = true, time.Time{}
+		return c.wait, nil
 	}
-	if err := c.leaveBridge(ctx); err != nil {
-		return nil, err
-	}
-	if ending.Who == AgentParty && ending.How == Pressed {
-		return c.rate, nil
-	}
-	if err := c.line.Say(ctx, "talk.line_lost"); err != nil {
-		return nil, err
-	}
-	c.waiting.head, c.waiting.joined = true, time.Time{}
-	return c.wait, nil
 }
 
 // leaveBridge ends the bridge; the caller alone is left, outside of it.
@@ -234,7 +250,7 @@ func (c *call) leaveBridge(ctx context.Context) error {
 // and keyed the way back (B4).
 func (c *call) welcomeBack(arrival ari.Arrival) stage {
 	return func(ctx context.Context) (stage, error) {
-		a := &agentLeg{Profile: c.agent.Profile, leg: c.session.Adopt(arrival)}
+		a := &agentLeg{Profile: c.agent.Profile, leg: c.session.Adopt(arrival), back: true}
 		c.agents = append(c.agents, a)
 		if err := errors.Join(a.leg.Subscribe(ctx), a.leg.Answer(ctx)); err != nil {
 			c.log.Warn("the agent could not come back", "agent_id", a.ID, "err", err)

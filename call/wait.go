@@ -14,32 +14,25 @@ import (
 // while agents are offered the call one after the other. It ends with an
 // agent, or with a spoken reason why there is none.
 func (c *call) wait(ctx context.Context) (stage, error) {
-	c.enter("wait")
-	if c.shutOut() {
+	if c.waiting.Joined.IsZero() {
+		c.waiting.Joined = time.Now()
+	}
+	place := c.waiting
+	c.enter(Reached{Stage: stageWait, Place: &place})
+	if c.ticket == nil && c.shutOut() {
 		return c.closing(), nil // closing time came while the caller was in the menu
 	}
 	c.line.forget()
-	ticket, err := c.queue.Join(queue.Caller{
-		ID: c.id, Queue: c.waiting.queue, Priority: c.waiting.priority,
-		Arrived: c.waiting.since, Head: c.waiting.head, Offers: c.offers,
-	})
-	switch {
-	case errors.Is(err, queue.ErrNobodySignedIn):
-		return c.turnAway("nobody-signed-in", "queue.nobody"), nil
-	case errors.Is(err, queue.ErrFull):
-		return c.turnAway("full", "queue.full"), nil
-	case err != nil:
-		return nil, fmt.Errorf("call %s: joining queue %s: %w", c.id, c.waiting.queue, err)
+	ticket, turned, err := c.takePlace()
+	if ticket == nil {
+		return turned, err
 	}
 	if c.shutOut() { // … or in this very moment, when the queue was closed before we joined it
 		ticket.Leave(queue.LapseClosing)
 		return c.closing(), nil
 	}
-	if c.waiting.joined.IsZero() {
-		c.waiting.joined = time.Now()
-	}
 	if err := c.keepTone(ctx, ticket); err != nil {
-		if !stopping(ctx) {
+		if !stopping(ctx) && !c.replaced() {
 			ticket.Leave("failed")
 		}
 		return nil, err
@@ -47,11 +40,39 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 	return c.untilServed(ctx, ticket)
 }
 
+// takePlace is the caller's place in line, or the stage that says why there is
+// none.
+func (c *call) takePlace() (*queue.Ticket, stage, error) {
+	if ticket := c.ticket; ticket != nil {
+		c.ticket = nil
+		return ticket, nil, nil
+	}
+	ticket, err := c.join(false)
+	switch {
+	case errors.Is(err, queue.ErrNobodySignedIn):
+		return nil, c.turnAway("nobody-signed-in", "queue.nobody"), nil
+	case errors.Is(err, queue.ErrFull):
+		return nil, c.turnAway("full", "queue.full"), nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("call %s: joining queue %s: %w", c.id, c.waiting.Queue, err)
+	}
+	return ticket, nil, nil
+}
+
+// join asks for a place in line; again says that the caller had it before.
+func (c *call) join(again bool) (*queue.Ticket, error) {
+	return c.queue.Join(queue.Caller{
+		ID: c.id, Queue: c.waiting.Queue, Priority: c.waiting.Priority,
+		Arrived: c.waiting.Since, Head: c.waiting.Head, Prefer: c.waiting.Prefer,
+		Offers: c.offers, Again: again, Waited: time.Since(c.waiting.Joined),
+	})
+}
+
 // shutOut says whether closing time sends this caller away: not an emergency,
 // and not one who was already talking when the agent's line broke.
 func (c *call) shutOut() bool {
 	reason, _ := c.closed()
-	return reason != "" && !c.waiting.emergency && !c.waiting.head
+	return reason != "" && !c.waiting.Emergency && !c.waiting.Head
 }
 
 // keepTone starts the hold tone, or lets the one go on that the caller hears
@@ -67,9 +88,9 @@ func (c *call) keepTone(ctx context.Context, ticket *queue.Ticket) error {
 // welcomeToQueue is what the caller hears as the wait begins.
 func (c *call) welcomeToQueue() []string {
 	switch {
-	case c.waiting.head: // the apology has been said
+	case c.waiting.Head: // the apology has been said
 		return nil
-	case c.waiting.emergency:
+	case c.waiting.Emergency:
 		return []string{"emergency.connecting"}
 	default:
 		return []string{"queue.joined"}
@@ -80,7 +101,7 @@ func (c *call) welcomeToQueue() []string {
 // long it may take (D1), so far as that can be said honestly.
 func (c *call) positions(ticket *queue.Ticket) func(nth int) []string {
 	return func(nth int) []string {
-		every := c.o.Queues[c.waiting.queue].PositionEvery
+		every := c.o.Queues[c.waiting.Queue].PositionEvery
 		if every == 0 || (nth-1)%every != 0 {
 			return nil
 		}
@@ -103,7 +124,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 	for {
 		select {
 		case <-ctx.Done():
-			if !stopping(ctx) { // Asterisk keeps the caller and the phone that rings
+			if !stopping(ctx) && !c.replaced() { // Asterisk keeps the caller and the phone that rings
 				leave("abandoned")
 			}
 			return nil, context.Cause(ctx)
@@ -121,11 +142,8 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			return c.lapsed(ticket.LapseReason()), nil
 
 		case <-c.tone.tick():
-			said, err := c.tone.apologise(ctx)
-			if err != nil {
+			if err := c.tone.apologise(ctx); err != nil {
 				c.log.Warn("the plain apology plays instead of the position", "err", err)
-			} else if len(said) > 0 {
-				c.said(said)
 			}
 
 		case <-c.session.Wake():
@@ -176,6 +194,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	c.offers = o.Number
 	// Whether the leg is made must be known, even if the caller leaves meanwhile.
 	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
+		ID:           o.ID, // so that the entry of the offer names the leg before it is made
 		Role:         "agent",
 		Endpoint:     c.endpoint(o.Agent.ID),
 		CallerName:   c.shownToAgent(),
@@ -253,6 +272,6 @@ func (c *call) hangUp(ctx context.Context, leg *ari.Leg, why string) {
 
 // shownToAgent is what an agent's phone displays: the queue and the wait.
 func (c *call) shownToAgent() string {
-	waited := time.Since(c.waiting.joined).Round(time.Second)
-	return fmt.Sprintf("%s %d:%02d", c.queueName(c.waiting.queue), int(waited.Minutes()), int(waited.Seconds())%60)
+	waited := time.Since(c.waiting.Joined).Round(time.Second)
+	return fmt.Sprintf("%s %d:%02d", c.queueName(c.waiting.Queue), int(waited.Minutes()), int(waited.Seconds())%60)
 }

@@ -45,6 +45,13 @@ type Menu struct {
 type Menus struct {
 	Start string
 	ByID  map[string]Menu
+
+	// At and Path are where the caller is already, after an interruption: the
+	// menu and the keys that led to it. "": at the start.
+	At, Path string
+	// Moved is told each menu the caller goes to, with the keys that led there,
+	// before it is asked; nil for nobody.
+	Moved func(id, path string)
 }
 
 // Why says how a menu ended.
@@ -74,8 +81,11 @@ const maxSteps = 30
 // offer of help (C1), a wrong key is said to be wrong, and whoever cannot or
 // will not choose gets a person rather than a hang-up.
 func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
-	id, menu := m.Start, m.ByID[m.Start]
-	var way Choice
+	id := m.Start
+	if _, known := m.ByID[m.At]; known {
+		id = m.At
+	}
+	menu, way := m.ByID[id], Choice{Path: m.Path}
 	var lead []string
 	misses := 0
 	for range maxSteps {
@@ -91,6 +101,9 @@ func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
 		switch {
 		case known && action.Do == DoMenu:
 			id, menu, lead, misses = action.Target, m.ByID[action.Target], nil, 0
+			if m.Moved != nil {
+				m.Moved(id, way.Path)
+			}
 			continue
 		case known && action.Do == DoInfo:
 			lead, misses, way.Informed = []string{action.Target}, 0, true

@@ -74,6 +74,23 @@ func TestACallerWhoHangsUpInTheMenuLeavesTheWay(t *testing.T) {
 	}
 }
 
+// Another process goes on in the menu where the caller is, and the way there is
+// not forgotten.
+func TestACallerGoesOnInTheMenuOfBefore(t *testing.T) {
+	var moved []string
+	first := tree
+	first.Moved = func(id, path string) { moved = append(moved, id, path) }
+	whole, err := first.Choose(t.Context(), &script{keys: "10"})
+	if err != nil || len(moved) != 2 {
+		t.Fatalf("%+v, %v, moved %q", whole, err, moved)
+	}
+	again := tree
+	again.At, again.Path = moved[0], moved[1]
+	if got, err := again.Choose(t.Context(), &script{keys: "0"}); err != nil || got != whole {
+		t.Errorf("got %+v, %v; without an interruption %+v", got, err, whole)
+	}
+}
+
 func TestTurnedAway(t *testing.T) {
 	for _, test := range []struct {
 		name, keys string

@@ -31,40 +31,91 @@ const (
 	recordTries = 5
 )
 
+// Progress is how far a message is taken: all that it takes to go on with it
+// after an interruption. Its zero value is the beginning.
+type Progress struct {
+	Number    string `json:"number,omitempty"` // to call back, once Take is not 0
+	Confirmed bool   `json:"confirmed,omitempty"`
+	Take      int    `json:"take,omitempty"`  // that is being recorded or reviewed, from 1; 0: the number comes first
+	Begun     bool   `json:"begun,omitempty"` // the caller has heard the beep of this take
+	Taken     bool   `json:"taken,omitempty"` // this take is over, and long enough
+	Kept      int    `json:"kept,omitempty"`  // an earlier take that was long enough; 0: none
+}
+
 // Take confirms or asks for the number, records, and lets the caller listen,
 // record again or keep it. A caller who just hangs up has left the message:
-// what was recorded is returned together with the cause.
-func (t MessageTaker) Take(ctx context.Context, p Phone, callerNumber, recording string) (Message, error) {
-	number, confirmed, err := t.number(ctx, p, callerNumber)
-	m := Message{Number: number, Confirmed: confirmed}
-	if err != nil {
-		return m, err
-	}
-	for take := 1; take <= recordTries; take++ {
-		if err := p.Say(ctx, "message.record", "beep"); err != nil {
-			return m, err
-		}
-		name := fmt.Sprintf("%s-%d", recording, take)
-		rec, err := p.Record(ctx, RecordOptions{Name: name, MaxLength: t.MaxLength, MaxSilence: t.MaxSilence})
-		enough := rec.Unknown || rec.Duration >= t.MinLength
-		if enough {
-			m.Recording, m.Duration = rec.Name, rec.Duration
-		}
+// what was recorded is returned together with the cause. It begins where from
+// says, and tells note each further step before it is taken.
+func (t MessageTaker) Take(ctx context.Context, p Phone, callerNumber, recording string, from Progress, note func(Progress)) (Message, error) {
+	at := from
+	if at.Take == 0 {
+		number, confirmed, err := t.number(ctx, p, callerNumber)
 		if err != nil {
-			return m, err
+			return Message{Number: number, Confirmed: confirmed}, err
 		}
-		if !enough {
-			if err := p.Say(ctx, "message.too_short"); err != nil {
+		at = Progress{Number: number, Confirmed: confirmed, Take: 1}
+		note(at)
+	}
+	m := Message{Number: at.Number, Confirmed: at.Confirmed}
+	if at.Kept > 0 {
+		m.Recording = TakeName(recording, at.Kept)
+	}
+	for ; at.Take <= recordTries; at = at.next() {
+		name := TakeName(recording, at.Take)
+		if at.Taken {
+			m.Recording = name
+		} else {
+			enough, err := t.record(ctx, p, name, &at, &m, note)
+			if err != nil {
 				return m, err
 			}
-			continue
+			if !enough {
+				continue
+			}
 		}
-		again, err := t.review(ctx, p, rec.Name)
+		again, err := t.review(ctx, p, name)
 		if err != nil || !again {
 			return m, err
 		}
 	}
 	return m, nil
+}
+
+// next is the take after this one.
+func (p Progress) next() Progress {
+	kept := p.Kept
+	if p.Taken {
+		kept = p.Take
+	}
+	return Progress{Number: p.Number, Confirmed: p.Confirmed, Take: p.Take + 1, Kept: kept}
+}
+
+// TakeName is what a take of a message is called.
+func TakeName(recording string, take int) string { return fmt.Sprintf("%s-%d", recording, take) }
+
+// record takes one take down and says whether it is long enough.
+func (t MessageTaker) record(ctx context.Context, p Phone, name string, at *Progress, m *Message, note func(Progress)) (enough bool, err error) {
+	if !at.Begun {
+		if err := p.Say(ctx, "message.record", "beep"); err != nil {
+			return false, err
+		}
+		at.Begun = true
+		note(*at)
+	}
+	rec, err := p.Record(ctx, RecordOptions{Name: name, MaxLength: t.MaxLength, MaxSilence: t.MaxSilence})
+	enough = rec.Unknown || rec.Duration >= t.MinLength
+	if enough {
+		m.Recording, m.Duration = rec.Name, rec.Duration
+	}
+	if err != nil {
+		return enough, err
+	}
+	if !enough {
+		return false, p.Say(ctx, "message.too_short")
+	}
+	at.Taken = true
+	note(*at)
+	return true, nil
 }
 
 // number reads the caller's own number back and takes another if wanted. An

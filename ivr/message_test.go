@@ -43,7 +43,7 @@ func TestMessage(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			caller := &script{keys: test.keys, takes: test.takes}
-			got, err := taker().Take(t.Context(), caller, test.own, "m")
+			got, err := taker().Take(t.Context(), caller, test.own, "m", Progress{}, func(Progress) {})
 			if !errors.Is(err, test.err) || got != test.want {
 				t.Errorf("got %+v, %v\nwant %+v, %v\nheard %q", got, err, test.want, test.err, caller.heard)
 			}
@@ -53,7 +53,7 @@ func TestMessage(t *testing.T) {
 
 func TestTheNumberIsReadBack(t *testing.T) {
 	caller := &script{keys: "1#", takes: []time.Duration{time.Minute}}
-	if _, err := taker().Take(t.Context(), caller, "13800138000", "m"); err != nil {
+	if _, err := taker().Take(t.Context(), caller, "13800138000", "m", Progress{}, func(Progress) {}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -65,13 +65,59 @@ func TestTheNumberIsReadBack(t *testing.T) {
 	}
 }
 
+// Whatever happens to the one who takes the message, another goes on from the
+// last step that was noted: nothing is asked twice, nothing is lost.
+func TestAMessageGoesOnWhereItWas(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		from  Progress
+		keys  string
+		heard []string
+		want  Message
+	}{
+		{
+			"before the number", Progress{}, "1#",
+			[]string{"message.number.readback digits:13800138000 message.number.confirm?", "message.record", "beep", "recording", "message.review?"},
+			Message{"13800138000", true, "m-1", time.Minute},
+		},
+		{
+			"the number is settled", Progress{Number: "5551234", Confirmed: true, Take: 1}, "#",
+			[]string{"message.record", "beep", "recording", "message.review?"},
+			Message{"5551234", true, "m-1", time.Minute},
+		},
+		{
+			"in the midst of speaking", Progress{Number: "5551234", Take: 2, Begun: true, Kept: 1}, "#",
+			[]string{"recording", "message.review?"},
+			Message{"5551234", false, "m-2", time.Minute},
+		},
+		{
+			"spoken", Progress{Number: "5551234", Take: 1, Begun: true, Taken: true}, "#",
+			[]string{"message.review?"},
+			Message{"5551234", false, "m-1", 0},
+		},
+		{
+			"spoken, and hung up meanwhile", Progress{Number: "5551234", Take: 2, Kept: 1}, "",
+			[]string{"message.record", "beep", "recording", "message.review?"},
+			Message{"5551234", false, "m-2", time.Minute},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			caller := &script{keys: test.keys, takes: []time.Duration{time.Minute}}
+			got, err := taker().Take(t.Context(), caller, "13800138000", "m", test.from, func(Progress) {})
+			if err != nil || got != test.want || !slices.Equal(caller.heard, test.heard) {
+				t.Errorf("got %+v, %v, heard %q\nwant %+v, heard %q", got, err, caller.heard, test.want, test.heard)
+			}
+		})
+	}
+}
+
 // A wrong number is never called back: what is kept is what was confirmed, or
 // the caller's own.
 func TestWhateverIsKeyedTheNumberIsUsable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		own := rapid.SampledFrom([]string{"", "13800138000", "12"}).Draw(t, "own")
 		keys := rapid.StringOfN(rapid.RuneFrom([]rune("0123456789*#.")), 0, 80, -1).Draw(t, "keys")
-		got, err := taker().Take(t.Context(), &script{keys: keys, takes: []time.Duration{time.Minute}}, own, "m")
+		got, err := taker().Take(t.Context(), &script{keys: keys, takes: []time.Duration{time.Minute}}, own, "m", Progress{}, func(Progress) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,13 +65,13 @@ func announcements(cfg *configs.Config) []call.Announcement {
 func queuesOfCalls(cfg *configs.Config) map[string]call.QueueOptions {
 	byID := map[string]call.QueueOptions{}
 	for _, q := range cfg.Queues {
-		byID[q.ID] = call.QueueOptions{Name: q.Name, PositionEvery: q.PositionEvery}
+		byID[q.ID] = call.QueueOptions{Name: q.Name, PositionEvery: q.PositionEvery, WrapUp: q.WrapUp.Duration}
 	}
 	return byID
 }
 
 func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *slog.Logger, reg prometheus.Registerer) queue.Options {
-	o := queue.Options{Now: now, Record: w.record, Logger: log, Registerer: reg}
+	o := queue.Options{Hold: true, Now: now, Record: w.record, Logger: log, Registerer: reg}
 	for _, q := range cfg.Queues {
 		o.Queues = append(o.Queues, queue.Rules{
 			ID: q.ID, MaxWaiting: q.MaxWaiting, WrapUp: q.WrapUp.Duration, RingTimeout: q.RingTimeout.Duration,

@@ -73,10 +73,6 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	}
 	defer closing(log, "the journal", book.Close)
 	tenure := newTenure(book, book, leave, log)
-	announced, err := lastAnnounced(ctx, book.Reader())
-	if err != nil {
-		return err
-	}
 
 	store, err := recordings.Open(recordings.Options{
 		Dir: cfg.RecordingsDir(), MessagesDir: cfg.MessagesDir(), RawDir: cfg.Asterisk.Outside("raw"),
@@ -91,9 +87,6 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 	defer lines.Stop()
-	if err := signBackIn(ctx, cfg, book.Reader(), lines, log); err != nil {
-		return err
-	}
 
 	link, err := ari.New(ari.Options{
 		URL: cfg.Asterisk.ARI.URL(), App: cfg.Asterisk.ARI.App,
@@ -104,9 +97,12 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 
-	link.OnConnect(func(ctx context.Context, _ *ari.Snapshot) error { return tenure.begin(ctx) })
+	var claim func(context.Context) error
+	if beside {
+		claim = tenure.begin
+	}
 	calls := call.New(call.Options{
-		Link: link, Queue: lines, Journal: tenure, Calendar: days,
+		Link: link, Queue: lines, Journal: tenure, Reader: book.Reader(), Claim: claim, Calendar: days,
 		Menus: menus(cfg), Messages: messageTaker(cfg, speech), Library: library, Speech: speech, Recordings: store,
 		SoundsDir:   cfg.PromptsInside(),
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
@@ -115,8 +111,8 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
 		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: true, Queues: queuesOfCalls(cfg),
-		Announcements: announcements(cfg), Announced: announced,
-		Now: clock.now, Logger: log, Registerer: reg,
+		Announcements: announcements(cfg),
+		Now:           clock.now, Logger: log, Registerer: reg,
 	})
 
 	look := lookAfter(cfg, link, log, reg)
@@ -156,9 +152,9 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	}
 	closing(log, "the queues", func() error { lines.Stop(); return nil })
 	if asked.Err() != nil {
-		return tenure.leaves(errAsked, 0)
+		return tenure.leaves(errAsked, calls.Live())
 	}
-	return tenure.leaves(context.Cause(running), 0)
+	return tenure.leaves(context.Cause(running), calls.Live())
 }
 
 // Whoever stops the service waits for two seconds at most. What does not come

@@ -1,0 +1,241 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hotline/ari"
+	"hotline/journal"
+	"hotline/queue"
+)
+
+// The journal says what was meant, a snapshot of Asterisk says what is there.
+// Bringing the two together is one thing, done on every connect, on suspicion
+// and every half minute; each difference has its answer:
+//
+//	a live call whose caller is there      its script goes on at its stage (resume.go)
+//	… who waits                            at the place and on the clock of before
+//	… who talks                            watched again, without touching the sound
+//	… whose agent is gone                  an apology, and the head of the line
+//	… for whom a phone rings               the phone is released, the next offer follows
+//	… whose agent has answered meanwhile   they are joined
+//	a live call without a caller           ended as lost, with what is known
+//	a caller nobody knows                  a new call (ari announces it)
+//	a leg or a bridge of ours for no call  ended
+//	an agent who talks in no call          freed
+
+// reconcileEvery is how often the two are compared while nothing seems wrong.
+const reconcileEvery = 30 * time.Second
+
+// cleanAfter is when nothing of a call may be left in Asterisk any more.
+const cleanAfter = 10 * time.Second
+
+// connected is called by the link on every connect, while events are held back.
+func (s *Service) connected(ctx context.Context, snap *ari.Snapshot) error {
+	select {
+	case <-s.running:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	note := ServiceConnected{}
+	if !s.restored {
+		if err := s.restore(ctx, snap, &note); err != nil {
+			return fmt.Errorf("taking up the calls of before: %w", err)
+		}
+		s.restored = true
+	}
+	s.clear(ctx, snap)
+	s.queue.Open()
+	s.learnFromNet(ctx)
+	note.Away = time.Since(s.link.Status().Since).Seconds()
+	s.note(KindServiceConnected, note)
+	return nil
+}
+
+// restore takes up what an earlier process left: agents first, then callers in
+// the order in which they stand in line, then every call at its stage.
+func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *ServiceConnected) error {
+	if s.o.Reader == nil {
+		return nil
+	}
+	if s.o.Claim != nil {
+		if err := s.o.Claim(ctx); err != nil {
+			return err
+		}
+		if err := s.recallService(ctx); err != nil {
+			return err
+		}
+	}
+	calls, err := recall(ctx, s.o.Reader)
+	if err != nil {
+		return err
+	}
+	taken := make([]*resumed, 0, len(calls))
+	for _, left := range calls {
+		r := s.takeUp(left, snap)
+		r.keepPlace()
+		taken = append(taken, r)
+		if r.lost {
+			note.Lost++
+		} else {
+			note.Resumed++
+		}
+	}
+	for _, r := range taken {
+		s.alive(r.id, r.left.seq-1)
+		s.start(func(ctx context.Context) { r.begin(ctx) })
+	}
+	s.freeAgents()
+	return nil
+}
+
+// recallService puts in force again what was: the agents' states, and what the
+// operator announces.
+func (s *Service) recallService(ctx context.Context) error {
+	if s.o.Reader == nil {
+		return nil
+	}
+	announced, err := lastAnnounced(ctx, s.o.Reader)
+	if err != nil {
+		return err
+	}
+	s.announcements.restore(announced, s.log)
+	var ids []string
+	for _, agent := range s.queue.Agents() {
+		ids = append(ids, agent.ID)
+	}
+	agents, err := lastAgents(ctx, s.o.Reader, ids, s.now(), func(id string) time.Duration { return s.o.Queues[id].WrapUp })
+	if err != nil {
+		return err
+	}
+	if err := s.queue.Restore(agents); err != nil {
+		s.log.Warn("an agent has to sign in again", "err", err)
+	}
+	return nil
+}
+
+// freeAgents ends talks of agents whose call is no more.
+func (s *Service) freeAgents() {
+	for _, agent := range s.queue.Agents() {
+		if agent.State != queue.StateTalking && agent.State != queue.StateHold || s.isLive(agent.Call) {
+			continue
+		}
+		s.log.Warn("an agent is freed from a call that is no more", "agent_id", agent.ID, "call_id", agent.Call)
+		if err := s.queue.EndTalk(agent.ID, agent.Call); err != nil {
+			s.log.Error("the agent is not free", "agent_id", agent.ID, "err", err)
+		}
+	}
+}
+
+// watchAsterisk compares again: every half minute, on suspicion, and when
+// nothing of an ended call may be left.
+func (s *Service) watchAsterisk(ctx context.Context) {
+	for {
+		wait := time.NewTimer(s.nextLook())
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		case <-s.suspicion:
+			wait.Stop()
+		case <-wait.C:
+		}
+		if !s.link.Status().Connected {
+			_ = pause(ctx, time.Second) // the next connect looks anyway
+			continue
+		}
+		snap, err := s.link.Reconcile(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.Warn("Asterisk could not be looked at", "err", err)
+			}
+			_ = pause(ctx, time.Second)
+			continue
+		}
+		s.clear(ctx, snap)
+		s.freeAgents()
+		s.learnFromNet(ctx)
+	}
+}
+
+// learnFromNet reads which callers were in the dialplan's net, and never here.
+func (s *Service) learnFromNet(ctx context.Context) {
+	if err := s.readNet(ctx); err != nil {
+		s.log.Error("callers of the dialplan's net are not in the journal yet; the next look tries again", "err", err)
+	}
+}
+
+// suspect has Asterisk looked at soon: something may be left in it.
+func (s *Service) suspect() {
+	select {
+	case s.suspicion <- struct{}{}:
+	default:
+	}
+}
+
+// clear ends what is in Asterisk for no call of ours, and confirms in the
+// journal which ended calls have left nothing behind.
+func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
+	left := map[string]bool{}
+	for _, c := range snap.Channels {
+		if c.App != s.link.App() || !c.Leg() || len(c.Args) < 2 || s.link.Knows(c.ID) {
+			continue
+		}
+		s.log.Warn("a leg that belongs to no call is hung up", "call_id", c.Args[1], "channel_id", c.ID)
+		s.link.HangUpStray(c.ID)
+		s.note(KindServiceLeft, ServiceLeft{Call: c.Args[1], Channel: c.ID})
+		left[c.Args[1]] = true
+	}
+	for _, b := range snap.Bridges {
+		if b.Creator != "Stasis" || b.Name == "" || s.isLive(b.Name) || strangersIn(b, snap) {
+			continue
+		}
+		s.log.Warn("a bridge that belongs to no call is ended", "call_id", b.Name, "bridge_id", b.ID)
+		s.link.DestroyStray(b.ID)
+		s.note(KindServiceLeft, ServiceLeft{Call: b.Name, Bridge: b.ID})
+		left[b.Name] = true
+	}
+	s.confirm(snap, left)
+}
+
+// strangersIn says whether somebody is in the bridge whom no journal knows, and
+// who is better left in peace while talking.
+func strangersIn(b ari.BridgeInfo, snap *ari.Snapshot) bool {
+	for _, id := range b.Channels {
+		if c := snap.Channels[id]; !c.Leg() {
+			return true
+		}
+	}
+	return false
+}
+
+// confirm writes which of the ended calls have nothing in Asterisk any more.
+func (s *Service) confirm(snap *ari.Snapshot, left map[string]bool) {
+	s.mu.Lock()
+	clean := ServiceClean{Seen: s.seen()}
+	for id, at := range s.endedCalls {
+		if at.After(snap.At) || left[id] {
+			continue
+		}
+		clean.Calls = append(clean.Calls, id)
+		delete(s.endedCalls, id)
+	}
+	s.mu.Unlock()
+	if len(clean.Calls) > 0 {
+		s.note(KindServiceClean, clean)
+	}
+}
+
+// note journals what concerns the process and not one call.
+func (s *Service) note(kind string, data any) {
+	entry := journal.NewEntry(kind, data, ServiceStream)
+	entry.At = s.now().UTC()
+	ctx, cancel := context.WithTimeout(context.Background(), journalLimit)
+	defer cancel()
+	seq, err := s.journal.Append(ctx, entry)
+	if err != nil && !s.replaced() {
+		s.log.Error("the journal misses an entry of the service", "kind", kind, "err", err)
+	}
+	s.wrote(seq)
+}

@@ -1,0 +1,160 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"hotline/journal"
+	"hotline/queue"
+)
+
+// standing is how far a call has come: a fold of its entries, and all that it
+// takes to go on with it in a process that knows nothing else.
+type standing struct {
+	id       string
+	seq      int64 // of the arrival
+	last     time.Time
+	runs     int // processes that have taken it up so far
+	arrived  Arrived
+	answered time.Time // machine's clock
+	greeted  bool
+	stage    Reached // the last one reached
+	place    Place   // the last one taken
+	outcome  Outcome // so far
+	said     *Said   // the last thing begun on the caller's channel
+	tone     *ToneBegan
+	records  time.Time // machine's clock: since when
+	informed bool
+	left     *LeftMessage
+	scene    string
+	parted   *Ending // of the agent's leg of the stage talk, once it is over
+	met      bool    // the agent of the stage talk and the caller have heard each other
+	served   bool
+	endings  []Ending // of agents' legs
+	offers   int
+	over     bool
+}
+
+// fold adds one entry of the call's stream. Entries it cannot read change
+// nothing.
+func (s *standing) fold(e journal.Entry) {
+	s.last = e.At
+	if step, known := standingSteps[e.Kind]; known {
+		step(s, e)
+	}
+}
+
+// standingSteps say what each kind of entry means for going on.
+var standingSteps = map[string]func(*standing, journal.Entry){
+	KindArrived: step(func(s *standing, d Arrived) { s.arrived = d }),
+	KindStage: step(func(s *standing, d Reached) {
+		if d.Stage != stageTalk || d.Leg != s.stage.Leg { // and not the same talk taken up again
+			s.met, s.parted, s.scene = false, nil, talking.name
+		}
+		s.stage = d
+		if d.Place != nil {
+			s.place = *d.Place
+		}
+		switch {
+		case d.Outcome != nil:
+			s.outcome = *d.Outcome
+		case d.Stage == stageTurnedAway:
+			s.outcome = Outcome{TurnedAway, d.Reason}
+		case d.Stage == stageMessage && s.outcome == Outcome{}:
+			s.outcome = Outcome{Abandoned, stageMessage}
+		case d.Stage == stageWait:
+			s.outcome = Outcome{}
+		}
+	}),
+	KindAnswered: step(func(s *standing, d Answered) {
+		s.answered = s.arrived.Machine.Add(time.Duration(d.After * float64(time.Second)))
+	}),
+	KindGreeted: step(func(s *standing, _ Greeted) { s.greeted = true }),
+	KindRecording: step(func(s *standing, d RecordingStarted) {
+		if s.records = d.Began; d.Error != "" {
+			s.records = time.Time{}
+		}
+	}),
+	KindSaid: step(func(s *standing, d Said) {
+		if d.Playback != "" {
+			s.said = &d
+		}
+	}),
+	KindChose:     step(func(s *standing, d Chose) { s.informed = s.informed || d.Informed }),
+	KindToneBegan: step(func(s *standing, d ToneBegan) { s.tone = &d }),
+	KindApology: step(func(s *standing, d Apology) {
+		if s.tone != nil {
+			s.tone.List = d.List
+		}
+	}),
+	KindTone:     step(func(s *standing, _ Tone) { s.tone = nil }),
+	KindTalk:     step(func(s *standing, _ Talk) { s.met, s.served = true, true }),
+	KindRejoined: step(func(s *standing, _ Talk) { s.met, s.served = true, true }),
+	KindScene:    step(func(s *standing, d Scene) { s.scene = d.Scene }),
+	KindAgentLeft: step(func(s *standing, d AgentLeft) {
+		s.endings = append(s.endings, d.Ending)
+		s.parted = &d.Ending
+	}),
+	KindMessage: step(func(s *standing, d LeftMessage) { s.left = &d }),
+	KindResumed: step(func(s *standing, d Resumed) { s.runs = d.Run }),
+	KindEnded:   step(func(s *standing, _ Ended) { s.over = true }),
+
+	queue.KindOffered: step(func(s *standing, d queue.Change) { s.offers++ }),
+}
+
+func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {
+	return func(s *standing, e journal.Entry) {
+		if data, ok := read[T](e); ok {
+			add(s, data)
+		}
+	}
+}
+
+// recall reads how far the calls have come that had not ended when the journal
+// was last written, in the order of their arrival.
+func recall(ctx context.Context, r *journal.Reader) ([]*standing, error) {
+	from, err := seenUpTo(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	live := map[string]int64{}
+	query := journal.Query{Kinds: []string{KindArrived, KindEnded}, After: from}
+	for e, err := range r.Read(ctx, query) {
+		if err != nil {
+			return nil, fmt.Errorf("which calls were live: %w", err)
+		}
+		id, _ := callOf(e)
+		if e.Kind == KindArrived {
+			live[id] = e.Seq
+		} else {
+			delete(live, id)
+		}
+	}
+	var calls []*standing
+	for id, seq := range live {
+		s := &standing{id: id, seq: seq}
+		for e, err := range r.Read(ctx, journal.Query{Stream: Stream(id)}) {
+			if err != nil {
+				return nil, fmt.Errorf("how far call %s had come: %w", id, err)
+			}
+			s.fold(e)
+		}
+		calls = append(calls, s)
+	}
+	slices.SortFunc(calls, func(a, b *standing) int { return int(a.seq - b.seq) })
+	return calls, nil
+}
+
+// seenUpTo is a place in the journal before which every call has ended, so that
+// a long journal need not be read whole.
+func seenUpTo(ctx context.Context, r *journal.Reader) (int64, error) {
+	query := journal.Query{Stream: ServiceStream, Kinds: []string{KindServiceClean}, Newest: true, Limit: 1}
+	return journal.Fold(r.Read(ctx, query), 0, func(from int64, e journal.Entry) int64 {
+		if d, ok := read[ServiceClean](e); ok {
+			return max(d.Seen-1, 0)
+		}
+		return from
+	})
+}
