@@ -158,6 +158,9 @@ func (f *front) serve(ctx context.Context, acts <-chan struct{}) error {
 			return err
 		}
 	}
+	if err := tellManager(ready); err != nil {
+		f.log.Warn("the service manager does not know that the hotline is up", "err", err)
+	}
 	f.log.Info("the hotline is up", "metrics", f.healthListens.Addr().String())
 	both, ctx := errgroup.WithContext(ctx)
 	both.Go(func() error { return serveHTTP(ctx, f.healthListens, f.health) })

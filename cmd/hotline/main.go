@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -30,6 +31,7 @@ type cli struct {
 	Prompts        promptsCmd        `cmd:"" help:"Build or check the prompts."`
 	Calls          callsCmd          `cmd:"" help:"List calls, newest first."`
 	Call           callCmd           `cmd:"" help:"Print what happened in a call."`
+	Audit          auditCmd          `cmd:"" help:"Check the journal against what the service promises: exit 1 with what was found."`
 	Messages       messagesCmd       `cmd:"" help:"List the messages callers left, newest first."`
 	Outage         outageCmd         `cmd:"" help:"List calls that an outage cut off or turned away, newest first."`
 	Agent          agentCmd          `cmd:"" help:"List agents, or change an agent's state."`
@@ -60,9 +62,18 @@ func run(args []string) int {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hotline:", err)
-		return 1
+		return exitStatus(err)
 	}
 	return 0
+}
+
+// exitStatus is 3 for a service that must not be started again by itself, and
+// 1 for every other mistake.
+func exitStatus(err error) int {
+	if errors.Is(err, errStranger) {
+		return 3
+	}
+	return 1
 }
 
 // load reads the configuration that was named, or the one that is found.

@@ -126,6 +126,9 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	}
 	if beside {
 		log.Info("a hotline is running; its calls are taken over as soon as Asterisk is reached")
+		if err := tellManager(mainProcess()); err != nil {
+			return err
+		}
 	} else if err := tenure.begin(ctx); err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (t *tenure) leaves(why error, live int) error {
 		return nil
 	case errors.Is(why, ari.ErrReplaced):
 		t.stopping("replaced", live)
-		return fmt.Errorf("%w, and has not taken over the calls: does a hotline with another state_dir run on this Asterisk?", why)
+		return fmt.Errorf("%w: %w", errStranger, why)
 	case errors.Is(why, errDrained), errors.Is(why, errDrainTime):
 		t.stopping("drained", live)
 		t.log.Info("the hotline has drained and leaves", "why", why, "calls", live)
@@ -89,6 +89,10 @@ func (t *tenure) leaves(why error, live int) error {
 		return why
 	}
 }
+
+// errStranger says that another process has connected to Asterisk under our
+// name without claiming our journal. To start again would push it out in turn.
+var errStranger = errors.New("the calls were not taken over by a hotline with this state_dir; does one with another state_dir run on this Asterisk?")
 
 // relieveWithin is how long whoever connects to Asterisk in our place takes to
 // claim the journal.

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hotline/ari"
+	"hotline/call"
+	"hotline/journal"
+)
+
+// process is one process with the journal of a state folder.
+type process struct {
+	*tenure
+	ctx    context.Context // ends when it leaves
+	beside bool
+}
+
+func newProcess(t *testing.T, path string, takeover bool) *process {
+	t.Helper()
+	book, beside, err := openJournal(t.Context(), journal.Options{Path: path, Logger: slog.New(slog.DiscardHandler)}, takeover)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := book.Close(); err != nil {
+			t.Errorf("close the journal: %v", err)
+		}
+	})
+	ctx, leave := context.WithCancelCause(t.Context())
+	return &process{newTenure(book, book, leave, slog.New(slog.DiscardHandler)), ctx, beside}
+}
+
+func (p *process) begins(t *testing.T) *process {
+	t.Helper()
+	if err := p.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *process) writes() error {
+	_, err := p.Append(p.ctx, journal.NewEntry("test.fact", nil, "test"))
+	return err
+}
+
+// story is what is written of the processes.
+func (p *process) story(t *testing.T) (kinds []string) {
+	t.Helper()
+	for e, err := range p.book.Reader().Read(t.Context(), journal.Query{Stream: call.ServiceStream}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+func TestASecondServiceIsRefusedUnlessItTakesOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	newProcess(t, path, false).begins(t)
+	_, _, err := openJournal(t.Context(), journal.Options{Path: path}, false)
+	if !errors.Is(err, journal.ErrInUse) || !strings.Contains(err.Error(), "hotline serve --takeover") {
+		t.Errorf("a second service is told %v, want that there is one already and that --takeover is the way", err)
+	}
+	if second := newProcess(t, path, true); !second.beside {
+		t.Error("a successor takes itself for the only one")
+	}
+}
+
+func TestTakingOverFromNobodyIsAnOrdinaryStart(t *testing.T) {
+	p := newProcess(t, filepath.Join(t.TempDir(), "journal.db"), true)
+	if p.beside {
+		t.Fatal("it stands beside somebody, and nobody is there")
+	}
+	if err := p.begins(t).writes(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A successor writes nothing before it has claimed the journal, the one before
+// it nothing after, and each tenure is in the journal once.
+func TestOneAfterTheOther(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	first := newProcess(t, path, true).begins(t)
+	second := newProcess(t, path, true)
+	if err := second.writes(); !errors.Is(err, journal.ErrStandby) || second.ctx.Err() != nil {
+		t.Errorf("in standby it writes, or leaves: %v, %v", err, context.Cause(second.ctx))
+	}
+	if err := first.writes(); err != nil {
+		t.Errorf("a successor in standby disturbs: %v", err)
+	}
+	if first.over(t.Context()) {
+		t.Error("it takes itself for relieved, and nobody has claimed the journal")
+	}
+	second.begins(t).begins(t)
+	if err := first.writes(); !errors.Is(err, journal.ErrFenced) {
+		t.Errorf("the one before goes on writing: %v", err)
+	}
+	if cause := context.Cause(first.ctx); !errors.Is(cause, journal.ErrFenced) {
+		t.Errorf("the one before does not leave: %v", cause)
+	}
+	if err := first.leaves(context.Cause(first.ctx), 3); err != nil {
+		t.Errorf("being relieved is taken for a mistake: %v", err)
+	}
+	if err := second.leaves(errAsked, 3); err != nil {
+		t.Errorf("being told to stop is taken for a mistake: %v", err)
+	}
+	want := []string{call.KindServiceStarted, call.KindServiceStarted, call.KindServiceStopping}
+	if got := second.story(t); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("the journal tells of %v, want %v", got, want)
+	}
+	var started call.ServiceStarted
+	for e, err := range second.book.Reader().Read(t.Context(), journal.Query{Stream: call.ServiceStream, Limit: 2}) {
+		if err = errors.Join(err, e.Decode(&started)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if started.Epoch != 2 || time.Since(started.LastSeen) > time.Minute || started.Version == "" {
+		t.Errorf("the second start is told as %+v, want epoch 2, the time of the last entry before it, and its version", started)
+	}
+}
+
+// Why a service leaves decides what it writes, and whether that is a mistake.
+func TestWhyAServiceLeaves(t *testing.T) {
+	broken := errors.New("listen.metrics: broken")
+	for _, test := range []struct {
+		why     error
+		mistake bool
+		written string
+	}{
+		{errAsked, false, "shutdown"},
+		{errDrained, false, "drained"},
+		{errDrainTime, false, "drained"},
+		{ari.ErrReplaced, true, "replaced"}, // by somebody who has not claimed the journal
+		{broken, true, "failed"},
+	} {
+		t.Run(test.why.Error(), func(t *testing.T) {
+			p := newProcess(t, filepath.Join(t.TempDir(), "journal.db"), false).begins(t)
+			if err := p.leaves(test.why, 2); (err != nil) != test.mistake || err != nil && !errors.Is(err, test.why) {
+				t.Errorf("it ends with %v, want a mistake: %v", err, test.mistake)
+			}
+			var said call.ServiceStopping
+			if err := p.last(t.Context()).Decode(&said); err != nil || said != (call.ServiceStopping{Why: test.written, Live: 2}) {
+				t.Errorf("the journal says %+v (%v), want %s with 2 calls", said, err, test.written)
+			}
+		})
+	}
+}
+
+// One that never acted has nothing to write.
+func TestASuccessorThatGivesUpWritesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	first := newProcess(t, path, false).begins(t)
+	second := newProcess(t, path, true)
+	if err := second.leaves(errAsked, 0); err != nil {
+		t.Error(err)
+	}
+	if got := first.story(t); len(got) != 1 {
+		t.Errorf("the journal tells of %v, want the first one's start alone", got)
+	}
+}
+
+// A process that was away from Asterisk while it was relieved does not connect
+// again: it would push its successor out.
+func TestWhoIsRelievedConnectsNoMore(t *testing.T) {
+	asterisk, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asterisk.Close()
+	path := filepath.Join(t.TempDir(), "journal.db")
+	first := newProcess(t, path, false).begins(t)
+	second := newProcess(t, path, true)
+	for _, p := range []*process{first, second} {
+		conn, err := p.dial(t.Context(), "tcp", asterisk.Addr().String())
+		if err != nil {
+			t.Fatalf("nobody is relieved yet: %v", err)
+		}
+		conn.Close()
+	}
+	second.begins(t)
+	if _, err := first.dial(t.Context(), "tcp", asterisk.Addr().String()); !errors.Is(err, journal.ErrFenced) {
+		t.Errorf("the one who is relieved connects: %v", err)
+	}
+	if cause := context.Cause(first.ctx); !errors.Is(cause, journal.ErrFenced) {
+		t.Errorf("the one who is relieved does not leave: %v", cause)
+	}
+}
