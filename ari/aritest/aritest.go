@@ -52,7 +52,7 @@ type Server struct {
 	latest     time.Time // of the latest event
 	channels   map[string]*Channel
 	bridges    map[string]*bridge
-	playbacks  map[string]*playback
+	playbacks  map[string][]*playback // several of one ID, as Asterisk has it
 	recordings map[string]*recording
 	phones     map[string]Phone
 	dialplan   map[string]func(*Channel)
@@ -96,7 +96,7 @@ func newServer() *Server {
 		ctx: ctx, stop: stop,
 		channels:   make(map[string]*Channel),
 		bridges:    make(map[string]*bridge),
-		playbacks:  make(map[string]*playback),
+		playbacks:  make(map[string][]*playback),
 		recordings: make(map[string]*recording),
 		phones:     make(map[string]Phone),
 		dialplan:   make(map[string]func(*Channel)),

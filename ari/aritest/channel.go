@@ -527,7 +527,7 @@ func (c *Channel) leave() {
 func (c *Channel) remove() {
 	delete(c.s.channels, c.id)
 	delete(c.s.subscribed, c.id)
-	maps.DeleteFunc(c.s.playbacks, func(_ string, p *playback) bool { return p.channel == c })
+	maps.DeleteFunc(c.s.playbacks, func(_ string, same []*playback) bool { return same[0].channel == c })
 }
 
 // statistics is RTPAUDIOQOS, with 50 packets a second each way.

@@ -1,6 +1,7 @@
 package aritest
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -100,12 +101,23 @@ func (p *playback) stop() {
 	}
 }
 
+func (p *playback) forget() {
+	same := p.s.playbacks[p.id]
+	if i := slices.Index(same, p); i >= 0 {
+		same = slices.Delete(same, i, i+1)
+	}
+	p.s.playbacks[p.id] = same
+	if len(same) == 0 {
+		delete(p.s.playbacks, p.id)
+	}
+}
+
 func (p *playback) finish(state string) {
 	if p.cancel != nil {
 		p.cancel()
 	}
 	p.state = state
-	delete(p.s.playbacks, p.id)
+	p.forget()
 	p.s.emit(event{Type: "PlaybackFinished", Playback: p.json()})
 	if p.channel != nil {
 		p.channel.current = nil
@@ -177,7 +189,7 @@ func (b *bridge) next() {
 // of again.
 func (b *bridge) destroy() {
 	for _, p := range b.queue {
-		delete(b.s.playbacks, p.id)
+		p.forget()
 	}
 	b.queue = nil
 	for len(b.channels) > 0 {

@@ -360,13 +360,10 @@ func (c *Channel) play(p params) answer {
 
 func (s *Server) newPlayback(p params) (*playback, answer) {
 	pb := &playback{s: s, id: p.text("playbackId"), media: p.list("media"), state: "queued"}
-	switch {
-	case len(pb.media) == 0:
+	if len(pb.media) == 0 {
 		return nil, fail(http.StatusBadRequest, "At least one media URI must be provided")
-	case s.playbacks[pb.id] != nil:
-		return nil, fail(http.StatusConflict, "Playback with given ID already exists")
 	}
-	s.playbacks[pb.id] = pb
+	s.playbacks[pb.id] = append(s.playbacks[pb.id], pb) // an ID in use is not refused: both are played
 	return pb, answer{}
 }
 
@@ -432,7 +429,11 @@ func (s *Server) serveBridges(method, id, verb string, p params) answer {
 	case verb == "addChannel":
 		return b.move(p.list("channel"), b.add)
 	case verb == "removeChannel":
-		return b.move(p.list("channel"), b.remove)
+		ids := p.list("channel")
+		if slices.ContainsFunc(ids, func(id string) bool { return s.channels[id] != nil && s.channels[id].bridge != b }) {
+			return fail(http.StatusUnprocessableEntity, "Channel not in this bridge")
+		}
+		return b.move(ids, b.remove)
 	}
 	return ok(b.json())
 }
@@ -480,11 +481,11 @@ func (s *Server) serveEndpoint(endpoint string) answer {
 }
 
 func (s *Server) servePlayback(method, id string) answer {
-	p := s.playbacks[id]
-	switch {
-	case p == nil:
+	if len(s.playbacks[id]) == 0 {
 		return fail(http.StatusNotFound, "Playback not found")
-	case method == http.MethodDelete:
+	}
+	p := s.playbacks[id][0]
+	if method == http.MethodDelete {
 		p.stop()
 		return noContent
 	}
