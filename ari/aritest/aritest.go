@@ -230,6 +230,25 @@ func (s *Server) BlackHole() {
 	}
 }
 
+// Swallowing says whether a websocket is open that passes nothing.
+func (s *Server) Swallowing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.client != nil && s.client.muted()
+}
+
+// Heal ends the faults that were switched on: refusals, stalls, delays, and
+// failures, repeats and reordering that are left. A websocket that is a black
+// hole stays one.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusing, s.stall, s.delay, s.failures, s.repeat = false, 0, 0, nil, 0
+	if s.jumble != nil {
+		s.jumble.release()
+	}
+}
+
 // Delay has every REST request carried out only after d, whether or not the
 // client still waits for the answer.
 func (s *Server) Delay(d time.Duration) {

@@ -139,16 +139,14 @@ func (s *Server) Channel(id string) *Channel {
 
 // At finds the living channels to an endpoint, oldest first.
 func (s *Server) At(endpoint string) []*Channel {
+	return slices.DeleteFunc(s.List(), func(c *Channel) bool { return c.endpoint != endpoint })
+}
+
+// List is every living channel, by name.
+func (s *Server) List() []*Channel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []*Channel
-	for _, ch := range s.channels {
-		if ch.endpoint == endpoint {
-			out = append(out, ch)
-		}
-	}
-	slices.SortFunc(out, func(a, b *Channel) int { return strings.Compare(a.name, b.name) })
-	return out
+	return slices.SortedFunc(maps.Values(s.channels), func(a, b *Channel) int { return strings.Compare(a.name, b.name) })
 }
 
 func (s *Server) newChannel(id, endpoint string) *Channel {
@@ -167,6 +165,20 @@ func (s *Server) newChannel(id, endpoint string) *Channel {
 
 // ID is the channel's ID.
 func (c *Channel) ID() string { return c.id }
+
+// Exten is where the channel is, or was last, in the dialplan.
+func (c *Channel) Exten() string {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.exten
+}
+
+// InStasis says whether the channel is with the application.
+func (c *Channel) InStasis() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.inStasis
+}
 
 // State is Down, Ring, Ringing, Up or, when it is no more, "".
 func (c *Channel) State() string {
@@ -560,6 +572,9 @@ func (c *Channel) next() {
 func (c *Channel) continueTo(context, exten string) {
 	c.tell(event{Type: "StasisEnd"})
 	c.inStasis = false
+	if exten != "" {
+		c.context, c.exten = context, exten
+	}
 	run := c.s.dialplan[context+"/"+exten]
 	if run == nil {
 		run = c.s.dialplan[context+"/"]

@@ -1,0 +1,167 @@
+package virtual
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"hotline/ari/aritest"
+	"hotline/call"
+	"hotline/journal"
+	"hotline/queue"
+)
+
+// checkLeftovers is asked ten seconds after the last caller has left.
+func (w *world) checkLeftovers() {
+	for _, ch := range w.asterisk.List() {
+		w.fail("%s is left in Asterisk ten seconds after the last caller, %s, in Stasis %v", ch.ID(), ch.State(), ch.InStasis())
+	}
+	if n := w.asterisk.Bridges(); n > 0 {
+		w.fail("%d bridges are left in Asterisk ten seconds after the last caller", n)
+	}
+	p := w.current()
+	if p == nil {
+		w.fail("no process is there at the end")
+		return
+	}
+	for _, a := range p.lines.Agents() {
+		switch a.State {
+		case queue.StateOffline, queue.StateReady, queue.StatePaused, queue.StateUnreachable:
+		default:
+			w.fail("agent %s is %s (%s) ten seconds after the last caller", a.ID, a.State, a.Call)
+		}
+	}
+	for _, q := range p.lines.Queues() {
+		if q.Waiting > 0 {
+			w.fail("%d callers wait in queue %s ten seconds after the last caller", q.Waiting, q.ID)
+		}
+	}
+}
+
+// mostSilence is how long a caller may hear nothing while the service is there.
+const mostSilence = time.Second
+
+// checkCallers looks at each visit from the caller's side.
+func (w *world) checkCallers() {
+	for _, c := range w.callers {
+		if c.ch == nil {
+			continue
+		}
+		if c.ch.Commanded() && !c.saidGoodbye() {
+			w.fail("caller %d was hung up on at %.3f s without a farewell; heard last: %v", c.n, c.left.Sub(w.began).Seconds(), lastHeard(c.ch, 4))
+		}
+		for _, s := range c.ch.Silences() {
+			if lasted := s.To.Sub(s.From); lasted > mostSilence+w.disturbed(s.From, s.To) {
+				w.fail("caller %d heard nothing for %v from %.3f s on, of which %v are excused", c.n, lasted,
+					s.From.Sub(w.began).Seconds(), w.disturbed(s.From, s.To))
+			}
+		}
+	}
+}
+
+// saidGoodbye says whether the last thing that was said was a farewell. What only began to be said does not count: a
+// command that Asterisk carries out late can come to its turn then.
+func (c *caller) saidGoodbye() bool {
+	for _, h := range slices.Backward(c.ch.Heard(0)) {
+		if p := promptOf(h.Medium); !strings.HasPrefix(p, "silence.") && c.left.Sub(h.At) > 300*time.Millisecond {
+			return strings.HasPrefix(p, "closing.")
+		}
+	}
+	return false
+}
+
+// lastHeard are the last n prompts, without silence.
+func lastHeard(ch *aritest.Channel, n int) []string {
+	var prompts []string
+	for _, h := range ch.Heard(0) {
+		if p := promptOf(h.Medium); !strings.HasPrefix(p, "silence.") {
+			prompts = append(prompts, p)
+		}
+	}
+	return prompts[max(0, len(prompts)-n):]
+}
+
+// watchAgents compares, every now and then, what the queue says of the agents with their phones.
+func (w *world) watchAgents() {
+	odd := map[string]int{}
+	for w.sleep(time.Second) {
+		p := w.current()
+		now := time.Now()
+		if p == nil || w.disturbed(now.Add(-patience), now) > 0 {
+			clear(odd)
+			continue
+		}
+		for _, a := range p.lines.Agents() {
+			joined := slices.ContainsFunc(w.asterisk.At(endpoint(a.ID)), func(c *aritest.Channel) bool { return len(c.Joined()) > 1 })
+			up := slices.ContainsFunc(w.asterisk.At(endpoint(a.ID)), func(c *aritest.Channel) bool { return c.State() == "Up" })
+			talks := a.State == queue.StateTalking || a.State == queue.StateHold
+			if joined && !talks || talks && !up {
+				odd[a.ID]++
+			} else {
+				odd[a.ID] = 0
+			}
+			if odd[a.ID] == int(patience/time.Second) {
+				w.fail("agent %s is %s (%s) for the queue; on the phone: up %v, with a caller %v", a.ID, a.State, a.Call, up, joined)
+			}
+		}
+	}
+}
+
+// patience is how long the queue's view and the phones may differ.
+const patience = 3 * time.Second
+
+// checkJournal reads what is left of the whole run.
+func (w *world) checkJournal() {
+	ctx := context.Background()
+	reader, err := journal.OpenReader(ctx, w.journal)
+	if err != nil {
+		w.fail("the journal cannot be read: %v", err)
+		return
+	}
+	defer reader.Close()
+	arrived, ended := map[string]int{}, map[string]int{}
+	channels := map[string][]string{}
+	for e, err := range reader.Read(ctx, journal.Query{}) {
+		if err != nil {
+			w.fail("the journal cannot be read: %v", err)
+			return
+		}
+		if w.verbose {
+			w.logf("    journal %d %s %s %s %s", e.Seq, e.At.Format("15:04:05.000"), e.Kind, e.Streams, e.Data)
+		}
+		switch e.Kind {
+		case call.KindArrived:
+			var a call.Arrived
+			if err := e.Decode(&a); err != nil {
+				w.fail("entry %d: %v", e.Seq, err)
+			}
+			arrived[e.Streams[0]]++
+			channels[a.Channel] = append(channels[a.Channel], e.Streams[0])
+		case call.KindEnded:
+			ended[e.Streams[0]]++
+		}
+	}
+	for id := range arrived {
+		if arrived[id] != 1 || ended[id] != 1 {
+			w.fail("%s arrived %d times and ended %d times", id, arrived[id], ended[id])
+		}
+	}
+	for id := range ended {
+		if arrived[id] == 0 {
+			w.fail("%s ended and never arrived", id)
+		}
+	}
+	for _, c := range w.callers {
+		if c.ch == nil {
+			continue
+		}
+		visits := channels[c.ch.ID()]
+		if len(visits) > 1 {
+			w.fail("caller %d is %d calls: %v", c.n, len(visits), visits)
+		}
+		if stayed := c.left.Sub(c.arrived); len(visits) == 0 && stayed > mostSilence+w.disturbed(c.arrived, c.left) {
+			w.fail("caller %d, on %s, is in no call", c.n, c.ch.ID())
+		}
+	}
+}
