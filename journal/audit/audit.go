@@ -66,6 +66,7 @@ type check interface {
 type auditor struct {
 	report *Report
 	clock  *clock
+	starts starts
 	last   int64
 	visits *visits
 	totals *totals
@@ -101,6 +102,7 @@ func (a *auditor) step(stored journal.Entry) {
 	a.last = stored.Seq
 	a.clock.see(stored.At)
 	e := read(stored)
+	e.starts = a.starts.see(stored)
 	e.visit = a.visits.live[e.call]
 	for _, c := range a.checks {
 		c.see(e)
@@ -141,6 +143,26 @@ func (c *clock) see(at time.Time) {
 		c.passed += min(step, longestStep)
 	}
 	c.at = at
+}
+
+// starts tell where a process begins to write: each writes under an epoch of its own and says service.started. Entries
+// of before there was either have the epoch 0, and nothing tells where one process ended and the next began.
+type starts struct {
+	epoch int64
+	named bool // service.started was seen in it
+}
+
+func (s *starts) see(e journal.Entry) bool {
+	named := e.Kind == kindServiceStarted
+	switch {
+	case e.Epoch > s.epoch:
+		s.epoch, s.named = e.Epoch, named
+		return true
+	case named && !s.named && s.epoch > 0: // the first entries of the process were others
+		s.named = true
+		return false
+	}
+	return named
 }
 
 // visit is what is known of a call: all that outlives an entry.

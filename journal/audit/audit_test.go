@@ -30,7 +30,7 @@ func (c cases) run(t *testing.T, o Options) {
 func TestEndings(t *testing.T) {
 	cases{
 		{"each ends once", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.call("a", "stage", `{"stage":"end","outcome":{"result":"served","reason":"talked"}}`)
 			s.end("a", "served", "talked")
@@ -78,10 +78,10 @@ func TestEndings(t *testing.T) {
 			return []found{{"I1", "a", "", []int64{decided, s.end("a", "abandoned", "wait")}, "though served (talked) had been decided"}}
 		}},
 		{"decided twice", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			decided := s.call("a", "stage", `{"stage":"end","outcome":{"result":"served","reason":"talked"}}`)
-			s.up(2)
+			s.up()
 			again := s.call("a", "stage", `{"stage":"end","outcome":{"result":"failed","reason":"internal"}}`)
 			s.end("a", "failed", "internal")
 			return []found{{"I1", "a", "", []int64{decided, again}, "decided twice"}}
@@ -93,48 +93,48 @@ func TestEndings(t *testing.T) {
 			return nil
 		}},
 		{"live", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.clean(s.arrive("a"))
 			s.abandoned("b")
 			s.clean(0, "b")
 			return nil
 		}},
 		{"left behind by a service that says all before has ended", func(s *story) []found {
-			s.up(1)
+			s.up()
 			first := s.arrive("a")
 			last := s.call("a", "said", `{"prompts":["menu.main"]}`)
 			return []found{{"I1", "a", "", []int64{first, last, s.clean(s.arrive("b"))}, "says that every call before"}}
 		}},
 		{"taken up after a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
-			s.up(2)
+			s.up()
 			s.call("a", "resumed", `{"stage":"menu","run":1}`)
 			s.pass(time.Minute)
 			s.abandoned("b")
 			return nil
 		}},
 		{"neither taken up nor ended", func(s *story) []found {
-			s.up(1)
+			s.up()
 			first := s.arrive("a")
-			second := s.started(2)
+			second := s.started()
 			s.service("connected", `{}`)
 			s.pass(time.Minute)
 			s.abandoned("b")
 			return []found{{"I1", "a", "", []int64{first, first, second}, "neither took it up nor ended it"}}
 		}},
 		{"the new process has not met Asterisk yet", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
-			s.started(2)
+			s.started()
 			s.pass(time.Minute)
 			s.signIn("1001")
 			return nil
 		}},
 		{"the new process has just met Asterisk", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
-			s.up(2)
+			s.up()
 			s.signIn("1001")
 			return nil
 		}},
@@ -144,7 +144,7 @@ func TestEndings(t *testing.T) {
 func TestPairs(t *testing.T) {
 	cases{
 		{"as it should be, over a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.signIn("1001", "1002")
 			s.served("a", "1001", "bills")
 			s.arrive("b")
@@ -154,7 +154,7 @@ func TestPairs(t *testing.T) {
 			s.offer("b", "1002", "bills")
 			s.connect("b", "1002", "bills")
 			s.move("agent.state", "1002", "hold", "b", "bills")
-			s.up(2)
+			s.up()
 			s.call("b", "resumed", `{"stage":"hold"}`)
 			s.move("agent.state", "1002", "talking", "b", "bills")
 			s.free("b", "1002", "bills")
@@ -171,37 +171,85 @@ func TestPairs(t *testing.T) {
 			return []found{{"I2", "a", "1002", []int64{first, s.offer("a", "1002", "bills")}, "two agents for a caller: agent 1001 has the call"}}
 		}},
 		{"two agents talk with a caller, over a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.signIn("1001", "1002")
 			s.arrive("a")
 			s.join("a", "bills")
 			s.offer("a", "1001", "bills")
 			first := s.connect("a", "1001", "bills")
-			s.up(2)
+			s.up()
 			s.call("a", "resumed", `{"stage":"talk"}`)
 			return []found{{"I2", "a", "1002", []int64{first, s.connect("a", "1002", "bills")}, "two agents for a caller"}}
 		}},
 		{"two callers for an agent, over a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.signIn("1001")
 			s.arrive("a")
 			s.join("a", "bills")
 			s.offer("a", "1001", "bills")
 			first := s.connect("a", "1001", "bills")
-			s.up(2)
+			s.up()
 			s.call("a", "resumed", `{"stage":"talk"}`)
 			s.arrive("b")
 			s.join("b", "bills")
 			s.states["1001"] = "ready"
-			return []found{{"I2", "b", "1001", []int64{first, s.offer("b", "1001", "bills")}, "agent 1001 has the call a"}}
+			second := s.offer("b", "1001", "bills")
+			return []found{
+				{"I2", "b", "1001", []int64{first, second}, "was talking and goes from ready"},
+				{"I2", "b", "1001", []int64{first, second}, "agent 1001 has the call a"},
+			}
 		}},
-		{"a restart ends an offer", func(s *story) []found {
-			s.up(1)
+		{"a restart ends an offer, and says so", func(s *story) []found {
+			s.up()
 			s.signIn("1001")
 			s.arrive("a")
 			s.join("a", "bills")
 			s.offer("a", "1001", "bills")
-			s.up(2)
+			s.up()
+			s.move("queue.refused", "1001", "ready", "a", "bills")
+			s.join("a", "bills", "+2")
+			s.offer("a", "1001", "bills")
+			return nil
+		}},
+		{"a restart that the epoch alone tells", func(s *story) []found {
+			s.signIn("1001")
+			s.arrive("a")
+			s.join("a", "bills", "+1")
+			s.offer("a", "1001", "bills")
+			s.restart()
+			s.join("a", "bills", "+1")
+			s.states["1001"] = "ready"
+			s.offer("a", "1001", "bills")
+			s.service("started", `{"epoch":2}`)
+			s.connect("a", "1001", "bills")
+			return nil
+		}},
+		{"a restart forgets that an agent is at lunch", func(s *story) []found {
+			s.up()
+			s.signIn("1001")
+			lunch := s.move("agent.state", "1001", "paused", "", "")
+			s.arrive("a")
+			s.join("a", "bills")
+			s.up()
+			s.join("a", "bills", "+5")
+			s.states["1001"] = "ready"
+			return []found{{"I2", "a", "1001", []int64{lunch, s.offer("a", "1001", "bills")}, "was paused and goes from ready"}}
+		}},
+		{"an agent who was not described for a while", func(s *story) []found {
+			s.up()
+			s.signIn("1001")
+			s.up()
+			delete(s.states, "1001")
+			s.signIn("1001")
+			return nil
+		}},
+		{"a restart ends an offer", func(s *story) []found {
+			s.up()
+			s.signIn("1001")
+			s.arrive("a")
+			s.join("a", "bills")
+			s.offer("a", "1001", "bills")
+			s.up()
 			s.states["1001"] = "ready"
 			s.join("a", "bills", "+2")
 			s.offer("a", "1001", "bills")
@@ -209,25 +257,25 @@ func TestPairs(t *testing.T) {
 			return nil
 		}},
 		{"a talk ended while nobody looked", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.signIn("1001")
 			s.arrive("a")
 			s.join("a", "bills")
 			s.offer("a", "1001", "bills")
 			s.connect("a", "1001", "bills")
-			s.up(2)
+			s.up()
 			s.end("a", "lost", "talk")
 			s.states["1001"] = "ready"
 			s.served("b", "1001", "bills")
 			return nil
 		}},
 		{"found talking after a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.signIn("1001")
 			s.arrive("a")
 			s.join("a", "bills")
 			s.offer("a", "1001", "bills")
-			s.up(2)
+			s.up()
 			s.states["1001"] = "ready"
 			s.connect("a", "1001", "bills")
 			return nil
@@ -248,13 +296,13 @@ func TestPairs(t *testing.T) {
 			return []found{{"I2", "a", "1001", []int64{first, s.leave("a", "bills")}, "agent 1001 still has the call"}}
 		}},
 		{"a change is missing", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.signIn("1001")
 			s.states["1001"] = "paused"
 			return []found{{"I2", "", "1001", []int64{3, s.move("agent.state", "1001", "unreachable", "", "")}, "was ready and goes from paused"}}
 		}},
 		{"the agent is still with a call that ended", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.signIn("1001")
 			s.arrive("a")
 			s.join("a", "bills")
@@ -268,30 +316,13 @@ func TestPairs(t *testing.T) {
 			}
 			return []found{{"I2", "a", "1001", []int64{talk, end}, "still talking with it"}}
 		}},
-		{"a restart of before restarts were told", func(s *story) []found {
-			s.signIn("1001", "1002")
-			s.arrive("a")
-			s.join("a", "bills")
-			s.offer("a", "1001", "bills")
-			s.connect("a", "1001", "bills")
-			s.arrive("b")
-			s.join("b", "bills")
-			s.offer("b", "1002", "bills")
-			s.arrive("c")
-			s.join("c", "bills")
-			clear(s.states) // the process is a new one, and everybody is offline
-			s.signIn("1001", "1002")
-			s.served("d", "1001", "bills")
-			s.served("e", "1002", "bills")
-			return nil
-		}},
 	}.run(t, Options{})
 }
 
 func TestOrder(t *testing.T) {
 	cases{
 		{"head, priority, arrival, call", func(s *story) []found {
-			s.up(1)
+			s.up()
 			for _, id := range []string{"a", "b", "c", "d", "e"} {
 				s.arrive(id)
 			}
@@ -307,7 +338,7 @@ func TestOrder(t *testing.T) {
 			return nil
 		}},
 		{"passed over", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.arrive("b")
 			first := s.join("a", "bills", "+1")
@@ -324,7 +355,7 @@ func TestOrder(t *testing.T) {
 			return []found{{"I3", "a", "1001", []int64{first, second, s.offer("b", "1001", "bills")}, ""}}
 		}},
 		{"passed over in a tie", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.arrive("b")
 			second := s.join("b", "bills", "+2")
@@ -354,7 +385,7 @@ func TestOrder(t *testing.T) {
 			return nil
 		}},
 		{"an agent of two queues takes the first of both", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.signIn("1001")
 			s.served("x", "1001", "bills")
 			s.clean(0, "x")
@@ -367,7 +398,7 @@ func TestOrder(t *testing.T) {
 			return []found{{"I3", "a", "1001", []int64{first, second, s.offer("b", "1001", "repairs")}, "stood first in the queue bills"}}
 		}},
 		{"an agent of one queue passes by the other", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.arrive("b")
 			s.join("a", "bills", "+1")
@@ -377,7 +408,7 @@ func TestOrder(t *testing.T) {
 			return nil
 		}},
 		{"a preferred agent, and callers who wait for one", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.arrive("b")
 			s.arrive("c")
@@ -390,7 +421,7 @@ func TestOrder(t *testing.T) {
 			return nil
 		}},
 		{"offered without waiting", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.signIn("1001")
 			return []found{{"I3", "a", "1001", []int64{s.offer("a", "1001", "bills")}, "without waiting"}}
@@ -401,12 +432,12 @@ func TestOrder(t *testing.T) {
 			return []found{{"I3", "a", "", []int64{first, s.join("a", "bills")}, "in line twice"}}
 		}},
 		{"back in order after a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.arrive("b")
 			s.join("a", "bills", "+1")
 			s.join("b", "bills", "+2")
-			s.up(2)
+			s.up()
 			s.join("b", "bills", "+2")
 			s.join("a", "bills", "+1")
 			s.signIn("1001", "1002")
@@ -415,31 +446,31 @@ func TestOrder(t *testing.T) {
 			return nil
 		}},
 		{"passed over after a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.arrive("b")
 			first := s.join("a", "bills", "+1")
 			s.join("b", "bills", "+2")
-			s.up(2)
+			s.up()
 			s.signIn("1001")
 			s.join("b", "bills", "+2")
 			offer := s.offer("b", "1001", "bills")
 			return []found{{"I3", "a", "", []int64{first, offer, s.join("a", "bills", "+1")}, "before the caller was back"}}
 		}},
 		{"a worse place after a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			first := s.join("a", "bills", "+1")
-			s.up(2)
+			s.up()
 			return []found{{"I3", "a", "", []int64{first, s.join("a", "bills", "+9")}, "a worse place"}}
 		}},
 		{"not back after a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.arrive("b")
 			s.join("a", "bills", "+1")
 			s.join("b", "bills", "+2")
-			s.up(2)
+			s.up()
 			s.end("a", "lost", "wait")
 			s.signIn("1001")
 			s.join("b", "bills", "+2")
@@ -502,9 +533,9 @@ func TestPromises(t *testing.T) {
 			return nil
 		}},
 		{"two dials in flight, over a restart", func(s *story) []found {
-			s.up(1)
+			s.up()
 			first := s.tell("promise.dial-opened", `{"promise":"p","dial":"1"}`)
-			s.up(2)
+			s.up()
 			return []found{{"I4", "", "", []int64{first, s.tell("promise.dial-opened", `{"promise":"p","dial":"2"}`)}, "two dials in flight for the promise p"}}
 		}},
 	}.run(t, Options{Files: true})
@@ -590,7 +621,7 @@ func TestNothingLeft(t *testing.T) {
 	}
 	cases{
 		{"confirmed", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.abandoned("a")
 			s.abandoned("b")
 			s.clean(0, "a", "b")
@@ -598,20 +629,20 @@ func TestNothingLeft(t *testing.T) {
 			return nil
 		}},
 		{"just ended", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.abandoned("a")
 			idle(s, 40*time.Second)
 			return nil
 		}},
 		{"never confirmed", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			end := s.end("a", "abandoned", "menu")
 			idle(s, 100*time.Second)
 			return []found{{"I6", "a", "", []int64{end}, "does not confirm"}}
 		}},
 		{"confirmed for others alone", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			end := s.end("a", "abandoned", "menu")
 			idle(s, 100*time.Second)
@@ -620,7 +651,7 @@ func TestNothingLeft(t *testing.T) {
 			return []found{{"I6", "a", "", []int64{end}, "does not confirm"}}
 		}},
 		{"confirmed before its end", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			s.clean(0, "a")
 			end := s.end("a", "abandoned", "menu")
@@ -628,7 +659,7 @@ func TestNothingLeft(t *testing.T) {
 			return []found{{"I6", "a", "", []int64{end}, "does not confirm"}}
 		}},
 		{"no look at Asterisk for long", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.arrive("a")
 			end := s.end("a", "abandoned", "menu")
 			idle(s, 20*time.Minute)
@@ -636,17 +667,17 @@ func TestNothingLeft(t *testing.T) {
 			return []found{{"I6", "a", "", []int64{end}, "within 10m0s"}}
 		}},
 		{"confirmed by the next process", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.abandoned("a")
 			idle(s, 40*time.Second)
 			s.pass(time.Hour)
-			s.up(2)
+			s.up()
 			idle(s, 40*time.Second)
 			s.clean(0, "a")
 			return nil
 		}},
 		{"confirmed when Asterisk is back", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.abandoned("a")
 			idle(s, 5*time.Minute)
 			s.service("connected", `{"away_s":300}`)
@@ -654,7 +685,7 @@ func TestNothingLeft(t *testing.T) {
 			return nil
 		}},
 		{"the clock was set", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.abandoned("a")
 			s.pass(365 * 24 * time.Hour)
 			s.arrive("b")
@@ -663,7 +694,7 @@ func TestNothingLeft(t *testing.T) {
 			return nil
 		}},
 		{"found left, and then gone", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.abandoned("a")
 			s.clean(0, "a")
 			s.service("left", `{"call":"a","channel":"a-agent-1"}`)
@@ -673,7 +704,7 @@ func TestNothingLeft(t *testing.T) {
 			return nil
 		}},
 		{"found left", func(s *story) []found {
-			s.up(1)
+			s.up()
 			s.abandoned("a")
 			s.clean(0, "a")
 			left := s.service("left", `{"call":"a","channel":"a-agent-1"}`)
@@ -682,7 +713,7 @@ func TestNothingLeft(t *testing.T) {
 			return []found{{"I6", "a", "", []int64{left}, "found a-agent-1 in Asterisk"}}
 		}},
 		{"found left of nobody", func(s *story) []found {
-			s.up(1)
+			s.up()
 			left := s.service("left", `{"bridge":"b-1"}`)
 			idle(s, 5*time.Minute)
 			return []found{{"I6", "", "", []int64{left}, "found b-1 in Asterisk"}}
@@ -720,8 +751,23 @@ func TestEntries(t *testing.T) {
 			}
 		}},
 		{"an epoch that does not grow", func(s *story) []found {
-			first := s.started(3)
-			return []found{{"I7", "", "", []int64{first, s.started(3)}, "epoch 3 after one with the epoch 3"}}
+			first := s.started()
+			return []found{{"I7", "", "", []int64{first, s.service("started", `{"epoch":2}`)}, "under the epoch 2 after one under the epoch 2"}}
+		}},
+		{"a start of whose epoch the disk let nobody know", func(s *story) []found {
+			s.service("started", `{"epoch":0}`)
+			return nil
+		}},
+		{"another epoch than it says", func(s *story) []found {
+			return []found{{"I7", "", "", []int64{s.service("started", `{"epoch":7}`)}, "says that it writes under the epoch 7 and writes under 1"}}
+		}},
+		{"written by a process that had been relieved", func(s *story) []found {
+			s.abandoned("a")
+			s.sql(`UPDATE entry SET epoch = epoch + 2 WHERE seq = 1`)
+			return []found{
+				{"I7", "", "", []int64{1}, "not what was written"},
+				{"I7", "", "", []int64{1, 2}, "under the epoch 1 after one under the epoch 3"},
+			}
 		}},
 		{"data of another shape", func(s *story) []found {
 			s.arrive("a")
@@ -849,7 +895,7 @@ func TestJournalsOfBefore(t *testing.T) {
 		s.pass(time.Minute)
 		s.abandoned(fmt.Sprint("c", s.told))
 	}
-	r := s.audit(Options{})
+	r := s.auditAsBefore()
 	expect(t, r)
 	if c := checkOf(t, r, "I6"); c.Skipped == "" {
 		t.Error("the report does not say that I6 was not checked")
@@ -857,11 +903,30 @@ func TestJournalsOfBefore(t *testing.T) {
 	if c := checkOf(t, r, "I1"); c.Except == "" {
 		t.Error("the report does not say that calls without an ending were not judged")
 	}
-	want := "audited 12 calls, 32 entries, 6 checks: clean; I1 without: calls without an ending, as the journal has no service.started; " +
-		"I4 without: the files of messages; I5 without: the files; I6 without: the journal has no service.started and no service.clean; I8 without: no report was handed in"
+	want := "audited 12 calls, 32 entries, 7 checks: clean; I1 without: calls without an ending, as the journal does not say when a process started; " +
+		"I4 without: the files of messages; I5 without: the files; I6 without: the service did not tell of itself yet"
 	if r.String() != want {
 		t.Errorf("in one line:\n%s, want\n%s", r, want)
 	}
+}
+
+func TestRestartsOfBefore(t *testing.T) {
+	s := newStory(t)
+	s.signIn("1001", "1002")
+	s.arrive("a")
+	s.join("a", "bills")
+	s.offer("a", "1001", "bills")
+	s.connect("a", "1001", "bills")
+	s.arrive("b")
+	s.join("b", "bills")
+	s.offer("b", "1002", "bills")
+	s.arrive("c")
+	s.join("c", "bills")
+	clear(s.states) // the process is a new one, and everybody is offline
+	s.signIn("1001", "1002")
+	s.served("d", "1001", "bills")
+	s.served("e", "1002", "bills")
+	expect(t, s.auditAsBefore())
 }
 
 func TestFindingsAreCountedAndTheFirstKept(t *testing.T) {
@@ -881,7 +946,7 @@ func TestEmptyJournal(t *testing.T) {
 
 func TestMemoryIsThatOfLiveCalls(t *testing.T) {
 	s := newStory(t)
-	s.up(1)
+	s.up()
 	s.signIn("1001")
 	for i := range 300 {
 		id := fmt.Sprintf("c%03d", i)
@@ -914,7 +979,7 @@ func TestMemoryIsThatOfLiveCalls(t *testing.T) {
 
 func BenchmarkAudit(b *testing.B) {
 	s := newStory(b)
-	s.up(1)
+	s.up()
 	s.signIn("1001")
 	for i := range 2000 {
 		id := fmt.Sprintf("20260206-%06d", i)

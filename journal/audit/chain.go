@@ -11,9 +11,10 @@ import (
 // another has taken the journal over. Content that has expired leaves its hash, which stands for it.
 type chain struct {
 	tally
-	last  mark
-	epoch int64 // of the newest service.started
-	start mark
+	last    mark
+	epoch   int64 // of the last entry
+	start   mark  // the newest service.started
+	started int64 // its epoch
 }
 
 func newChain(t tally) *chain { return &chain{tally: t} }
@@ -40,18 +41,27 @@ func (c *chain) see(e *entry) {
 	if e.Seq != c.last.seq+1 {
 		c.find("", "", []mark{c.last, e.mark()}, "entry %d follows entry %d", e.Seq, c.last.seq)
 	}
-	c.last = e.mark()
+	if e.Epoch < c.epoch {
+		c.find("", "", []mark{c.last, e.mark()}, "written under the epoch %d after one under the epoch %d: by a process that had been relieved", e.Epoch, c.epoch)
+	}
+	c.last, c.epoch = e.mark(), e.Epoch
 	if e.fault != "" {
 		c.find(e.call, "", []mark{e.mark()}, "%s: %s", e.Kind, e.fault)
 	}
-	d, ok := e.data.(*serviceStarted)
-	if !ok {
-		return
+	if d, ok := e.data.(*serviceStarted); ok {
+		c.process(e, d)
 	}
-	if d.Epoch <= c.epoch {
-		c.find("", "", []mark{c.start, e.mark()}, "a process started with the epoch %d after one with the epoch %d", d.Epoch, c.epoch)
+}
+
+// process looks at a start: it begins an epoch. A disk that was full at the start has the process learn of its epoch later.
+func (c *chain) process(e *entry, d *serviceStarted) {
+	switch {
+	case c.start.seq != 0 && e.Epoch <= c.started:
+		c.find("", "", []mark{c.start, e.mark()}, "a process started under the epoch %d after one under the epoch %d", e.Epoch, c.started)
+	case d.Epoch != 0 && d.Epoch != e.Epoch:
+		c.find("", "", []mark{e.mark()}, "a process says that it writes under the epoch %d and writes under %d", d.Epoch, e.Epoch)
 	}
-	c.epoch, c.start = d.Epoch, e.mark()
+	c.start, c.started = e.mark(), e.Epoch
 }
 
 func (c *chain) end() {}

@@ -38,9 +38,10 @@ func newEndings(t tally, v *visits, c *clock) *endings {
 }
 
 func (c *endings) see(e *entry) {
-	switch {
-	case e.Kind == kindServiceStarted:
+	if e.starts {
 		c.started, c.met = e.mark(), false
+	}
+	switch {
 	case e.Kind == kindServiceConnected:
 		c.met, c.metAfter = true, c.clock.passed
 	case e.Kind == kindServiceClean:
@@ -134,7 +135,7 @@ func (c *endings) end() {
 		}
 	}
 	if len(open) > 0 && c.started.seq == 0 {
-		c.Except = "calls without an ending, as the journal has no service.started"
+		c.Except = "calls without an ending, as the journal does not say when a process started"
 		return
 	}
 	slices.SortFunc(open, func(a, b *visit) int { return cmp.Compare(a.arrived.seq, b.arrived.seq) })

@@ -12,10 +12,11 @@ import (
 // entry is an entry with its data read.
 type entry struct {
 	journal.Entry
-	call  string // by its stream
-	data  any    // a pointer to one of the types below; nil for other kinds, expired or unreadable content
-	fault string // why the data cannot be what the kind says
-	visit *visit // the call's, nil when it is not known (endings sets it at the arrival)
+	call   string // by its stream
+	data   any    // a pointer to one of the types below; nil for other kinds, expired or unreadable content
+	fault  string // why the data cannot be what the kind says
+	starts bool   // it is the first of a process
+	visit  *visit // the call's, nil when it is not known (endings sets it at the arrival)
 }
 
 func (e *entry) mark() mark { return mark{e.Seq, e.At} }

@@ -14,7 +14,7 @@ import (
 type left struct {
 	tally
 	clock  *clock
-	told   bool                // the journal says when a process started
+	told   bool                // the service tells of itself
 	anew   time.Duration       // on the clock: the newest start or connection
 	open   map[string]*unclean // by call; "" for what belonged to no call that is known
 	oldest time.Duration       // on the clock: none of open is older
@@ -39,11 +39,14 @@ func newLeft(t tally, c *clock) *left {
 }
 
 func (c *left) see(e *entry) {
+	if e.starts {
+		c.anew = c.clock.passed
+	}
 	switch e.Kind {
 	case kindServiceStarted:
 		c.told = true
-		c.anew = c.clock.passed
 	case kindServiceConnected:
+		c.told = true
 		c.anew = c.clock.passed
 	case kindServiceLeft:
 		if d, ok := e.data.(*serviceLeft); ok {
@@ -106,7 +109,7 @@ func (c *left) conclude(within time.Duration) {
 
 func (c *left) end() {
 	if !c.told {
-		c.Skipped = "the journal has no service.started and no service.clean"
+		c.Skipped = "the service did not tell of itself yet"
 		return
 	}
 	c.conclude(cleanWithin)

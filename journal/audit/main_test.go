@@ -35,16 +35,24 @@ type story struct {
 func newStory(t testing.TB) *story {
 	t.Helper()
 	s := &story{TB: t, dir: t.TempDir(), now: time.Date(2026, 2, 6, 9, 0, 0, 0, time.UTC), states: map[string]string{}}
-	var err error
-	if s.journal, err = journal.Open(context.Background(), journal.Options{Path: s.path(), Now: func() time.Time { return s.now }}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.journal.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s.open()
+	t.Cleanup(s.close)
 	return s
+}
+
+func (s *story) open() {
+	s.Helper()
+	var err error
+	if s.journal, err = journal.Open(context.Background(), journal.Options{Path: s.path()}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *story) close() {
+	s.Helper()
+	if err := s.journal.Close(); err != nil {
+		s.Error(err)
+	}
 }
 
 func (s *story) path() string { return filepath.Join(s.dir, "journal.db") }
@@ -78,6 +86,22 @@ func (s *story) audit(o Options) *Report {
 	return r
 }
 
+// auditAsBefore is an audit of the same entries as if they had been written before there were epochs.
+func (s *story) auditAsBefore() *Report {
+	s.Helper()
+	s.write()
+	a := newAuditor(Options{})
+	for e, err := range s.journal.Reader().Read(context.Background(), journal.Query{}) {
+		if err != nil {
+			s.Fatal(err)
+		}
+		e.Epoch = 0
+		a.step(e)
+	}
+	a.end()
+	return a.report
+}
+
 // sql changes the file behind the journal's back.
 func (s *story) sql(script string) {
 	s.Helper()
@@ -94,13 +118,25 @@ func (s *story) sql(script string) {
 
 // What the service tells of itself.
 
-func (s *story) started(epoch int) int64 {
-	return s.service("started", fmt.Sprintf(`{"epoch":%d,"version":"v2"}`, epoch))
+// restart has another process write the journal from here on.
+func (s *story) restart() {
+	s.Helper()
+	s.write()
+	s.close()
+	s.open()
 }
 
-// up is a process starting and finding Asterisk.
-func (s *story) up(epoch int) {
-	s.started(epoch)
+// started is another process starting.
+func (s *story) started() int64 {
+	s.Helper()
+	s.restart()
+	return s.service("started", fmt.Sprintf(`{"epoch":%d,"version":"v2"}`, s.journal.Epoch()))
+}
+
+// up is another process starting and finding Asterisk.
+func (s *story) up() {
+	s.Helper()
+	s.started()
 	s.service("connected", `{"away_s":1}`)
 }
 

@@ -16,7 +16,7 @@ import (
 type order struct {
 	tally
 	visits *visits
-	marked bool
+	marked bool                       // the journal says when a process started
 	waits  map[string]*wait           // by call
 	lines  map[string][]*wait         // by queue: those without an offer, in order
 	serves map[string]map[string]bool // by agent: queues they were offered callers of
@@ -53,30 +53,14 @@ func before(a, b *wait) int {
 	return cmp.Or(cmp.Compare(y.Priority, x.Priority), x.Arrived.Compare(y.Arrived))
 }
 
-// inLine decides between equals as well: by the call, so that it is the same after a restart; in journals that name no
-// start by who came first.
-func (c *order) inLine(a, b *wait) int {
-	if n := before(a, b); n != 0 {
-		return n
-	}
-	if n := cmp.Compare(a.call, b.call); c.marked && n != 0 {
-		return n
-	}
-	return cmp.Compare(a.joined.seq, b.joined.seq)
-}
+// inLine decides between equals as well: by the call, so that it is the same after a restart.
+func inLine(a, b *wait) int { return cmp.Or(before(a, b), cmp.Compare(a.call, b.call)) }
 
 func (c *order) see(e *entry) {
-	switch e.Kind {
-	case kindServiceStarted:
-		c.marked = true
-		for id, w := range c.waits {
-			if !c.visits.over(id) {
-				c.away[id] = w
-			}
-		}
-		c.forget()
-		return
-	case kindEnded:
+	if e.starts {
+		c.restart()
+	}
+	if e.Kind == kindEnded {
 		delete(c.away, e.call)
 		return
 	}
@@ -99,6 +83,17 @@ func (c *order) see(e *entry) {
 	case e.Kind == kindConnected, e.Kind == kindLeft, e.Kind == kindLapsed:
 		c.drop(w)
 	}
+}
+
+// restart has everybody who is waiting come back.
+func (c *order) restart() {
+	c.marked = true
+	for id, w := range c.waits {
+		if !c.visits.over(id) {
+			c.away[id] = w
+		}
+	}
+	c.forget()
 }
 
 func (c *order) join(e *entry, d *change) {
@@ -135,12 +130,12 @@ func (c *order) offer(e *entry, d *change, w *wait) {
 		if w.prefer == d.Agent {
 			break
 		}
-		if first := c.first(queue); first != nil && c.inLine(first, w) < 0 {
+		if first := c.first(queue, d.Agent); first != nil && inLine(first, w) < 0 {
 			c.find(first.call, d.Agent, []mark{first.joined, w.joined, e.mark()}, "the caller stood first in the queue %s, and agent %s was offered the call %s", queue, d.Agent, d.Call)
 		}
 	}
 	for _, old := range c.away {
-		if old.queue == d.Queue && old.passed.seq == 0 && old.prefer == "" && before(old, w) < 0 {
+		if old.queue == d.Queue && old.passed.seq == 0 && (old.prefer == "" || old.prefer == d.Agent) && inLine(old, w) < 0 {
 			old.passed = e.mark()
 		}
 	}
@@ -163,10 +158,10 @@ func (c *order) served(d *change) []string {
 	return queues
 }
 
-// first is who stands first in a queue, leaving out who may be waiting for a certain agent.
-func (c *order) first(queue string) *wait {
+// first is who stands first in a queue for an agent, leaving out who may be waiting for another one.
+func (c *order) first(queue, agent string) *wait {
 	for _, w := range c.lines[queue] {
-		if w.prefer == "" {
+		if w.prefer == "" || w.prefer == agent {
 			return w
 		}
 	}
@@ -176,7 +171,7 @@ func (c *order) first(queue string) *wait {
 // add puts a caller in line.
 func (c *order) add(w *wait) {
 	line := c.lines[w.queue]
-	if at, there := slices.BinarySearchFunc(line, w, c.inLine); !there {
+	if at, there := slices.BinarySearchFunc(line, w, inLine); !there {
 		c.lines[w.queue] = slices.Insert(line, at, w)
 	}
 }
@@ -184,7 +179,7 @@ func (c *order) add(w *wait) {
 // take gets a caller out of the line, if there.
 func (c *order) take(w *wait) {
 	line := c.lines[w.queue]
-	if at, there := slices.BinarySearchFunc(line, w, c.inLine); there {
+	if at, there := slices.BinarySearchFunc(line, w, inLine); there {
 		c.lines[w.queue] = slices.Delete(line, at, at+1)
 	}
 }

@@ -2,9 +2,9 @@ package audit
 
 // pairs is I2: never two agents for a caller, nor two callers for an agent, over all calls and restarts.
 //
-// It folds what the queue tells: who is offered to whom, who talks with whom. A restart ends every offer without a
-// word, and talks go on over it. What an agent goes through must follow from what came before, or the fold would not
-// know who is with whom; only the first word about an agent after a restart is believed as it is.
+// It folds what the queue tells: who is offered to whom, who talks with whom. A restart ends every offer, and talks go
+// on over it. What an agent goes through must follow from what came before, restarts included, or the fold would not
+// know who is with whom.
 type pairs struct {
 	tally
 	visits    *visits
@@ -18,7 +18,7 @@ type agent struct {
 	state string
 	call  string // offered or in talk
 	since mark   // of state
-	found bool   // state is from before a restart: what it is now is not known for sure
+	found bool   // state is from before a restart
 }
 
 func newPairs(t tally, v *visits) *pairs {
@@ -26,10 +26,9 @@ func newPairs(t tally, v *visits) *pairs {
 }
 
 func (c *pairs) see(e *entry) {
-	if e.Kind == kindServiceStarted {
+	if e.starts {
 		c.marked = true
 		c.restart(onOffer)
-		return
 	}
 	d, ok := e.data.(*change)
 	if !ok {
@@ -51,11 +50,11 @@ func (c *pairs) see(e *entry) {
 func (c *pairs) move(e *entry, d *change) {
 	a := c.agents[d.Agent]
 	if a == nil {
-		a = &agent{state: d.From, found: true}
+		a = &agent{state: d.From}
 		c.agents[d.Agent] = a
 	}
 	switch {
-	case a.found || d.From == a.state:
+	case d.From == a.state || a.found && c.begunAnew(a, d.From):
 	case !c.marked && d.From == "offline": // nobody is signed in when a process starts
 		c.restart(states)
 		c.restarted()
@@ -72,6 +71,18 @@ func (c *pairs) move(e *entry, d *change) {
 		c.Looked++
 	}
 	a.state, a.since, a.found = d.To, e.mark(), false
+}
+
+// begunAnew says whether a restart alone may have brought the agent from one state to another: whoever had an offer is
+// ready again, and so is who had a call that was over by then. Who was not described for a while begins offline.
+func (c *pairs) begunAnew(a *agent, now string) bool {
+	switch now {
+	case "offline":
+		return true
+	case "ready":
+		return onOffer[a.state] || inTalk[a.state] && c.visits.over(a.call)
+	}
+	return false
 }
 
 // engage gives the call to the agent, if nobody else has it and the agent has nobody else.
