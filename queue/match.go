@@ -91,7 +91,7 @@ func (e *Engine) prefer(t *Ticket) {
 		t.patience = time.AfterFunc(t.queue.rules.PreferFor, func() {
 			defer e.enter()()
 			t.patience = nil
-			if t.prefers != nil && t.queue.waiting.remove(t) {
+			if t.prefers != nil && !t.done && !e.stopped && t.queue.waiting.remove(t) {
 				e.seat(t)
 			}
 		})
