@@ -22,6 +22,7 @@ import (
 type controlServer struct {
 	queue *queue.Engine
 	calls *call.Service
+	drain *drain
 	clock *clock
 	zone  *time.Location
 }
@@ -47,6 +48,7 @@ func (s *controlServer) handler() http.Handler {
 	mux.HandleFunc("POST /clock", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, s.setClock(r.FormValue("at")))
 	})
+	mux.HandleFunc("POST /drain", func(w http.ResponseWriter, r *http.Request) { s.drain.serve(w, r, time.Second) })
 	return mux
 }
 

@@ -31,8 +31,9 @@ type drainable interface {
 
 // drain lets the calls of a service end before it leaves.
 type drain struct {
-	calls drainable
-	leave context.CancelCauseFunc // ends the service
+	calls   drainable
+	running context.Context         // the service's
+	leave   context.CancelCauseFunc // ends it
 
 	mu    sync.Mutex
 	begun bool
@@ -41,8 +42,8 @@ type drain struct {
 
 // begin takes no new callers from now on and ends the service when no call is
 // left, at the latest after limit; 0 is no limit. Who asks again gives another
-// limit. ctx is the service's.
-func (d *drain) begin(ctx context.Context, limit time.Duration) {
+// limit.
+func (d *drain) begin(limit time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.limit != nil {
@@ -57,7 +58,7 @@ func (d *drain) begin(ctx context.Context, limit time.Duration) {
 	}
 	d.begun = true
 	go func() { // ends with the service at the latest
-		if d.calls.Drain(ctx) == nil {
+		if d.calls.Drain(d.running) == nil {
 			d.leave(errDrained)
 		}
 	}()
@@ -78,33 +79,26 @@ type progress struct {
 
 // serve begins to drain and tells how many calls are left, as often as every
 // says, until the service leaves or nobody watches any more.
-func (d *drain) serve(running context.Context, every time.Duration) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		limit, err := drainLimit(r.FormValue("timeout"))
-		if err != nil {
-			w.WriteHeader(http.StatusUnprocessableEntity)
-			_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
-			return
+func (d *drain) serve(w http.ResponseWriter, r *http.Request, every time.Duration) {
+	limit, err := drainLimit(r.FormValue("timeout"))
+	if err != nil {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+		return
+	}
+	d.begin(limit)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for now := (progress{}); !now.Over; {
+		now = progress{Left: d.calls.Live(), Over: d.running.Err() != nil}
+		if json.NewEncoder(w).Encode(now) != nil || http.NewResponseController(w).Flush() != nil {
+			return // nobody watches any more
 		}
-		d.begin(running, limit)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		now := progress{}
-		for !now.Over {
-			if now.Over = running.Err() != nil; !now.Over {
-				now.Left = d.calls.Live()
-			} else if errors.Is(context.Cause(running), errDrained) {
-				now.Left = 0 // otherwise what it was: a service that leaves lets go of its calls
-			}
-			if json.NewEncoder(w).Encode(now) != nil || http.NewResponseController(w).Flush() != nil {
-				return
-			}
-			select {
-			case <-tick.C:
-			case <-running.Done():
-			case <-r.Context().Done():
-				return
-			}
+		select {
+		case <-tick.C:
+		case <-d.running.Done():
+		case <-r.Context().Done():
+			return
 		}
 	}
 }

@@ -40,6 +40,11 @@ func (c *crowd) end() {
 	close(c.ended)
 }
 
+// watched answers as the control socket does, only more often.
+func watched(d *drain) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, time.Millisecond) }))
+}
+
 func TestDrain(t *testing.T) {
 	for _, test := range []struct {
 		name, path string
@@ -67,8 +72,8 @@ func TestDrain(t *testing.T) {
 			asked, terminate := context.WithCancel(t.Context())
 			running, leave := context.WithCancelCause(asked)
 			calls := newCrowd(3)
-			d := &drain{calls: calls, leave: leave}
-			server := httptest.NewServer(d.serve(running, time.Millisecond))
+			d := &drain{calls: calls, running: running, leave: leave}
+			server := watched(d)
 			defer server.Close()
 			if d.on() {
 				t.Error("it drains before anybody has asked for it")
@@ -101,8 +106,8 @@ func TestDrain(t *testing.T) {
 // going on, with the limit that was given last.
 func TestADrainIsWatchedAgain(t *testing.T) {
 	running, leave := context.WithCancelCause(t.Context())
-	d := &drain{calls: newCrowd(1), leave: leave}
-	server := httptest.NewServer(d.serve(running, time.Millisecond))
+	d := &drain{calls: newCrowd(1), running: running, leave: leave}
+	server := watched(d)
 	defer server.Close()
 
 	watching, stop := context.WithCancel(t.Context())
@@ -131,10 +136,10 @@ func TestADrainIsWatchedAgain(t *testing.T) {
 }
 
 func TestAWrongDrainLimitIsRefused(t *testing.T) {
-	d := &drain{calls: newCrowd(0), leave: func(error) {}}
+	d := &drain{calls: newCrowd(0), running: t.Context(), leave: func(error) {}}
 	for _, text := range []string{"soon", "-1s", "5"} {
 		w := httptest.NewRecorder()
-		d.serve(t.Context(), time.Second)(w, httptest.NewRequest("POST", "/drain?timeout="+text, nil))
+		d.serve(w, httptest.NewRequest("POST", "/drain?timeout="+text, nil), time.Second)
 		if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "90s") || d.on() {
 			t.Errorf("%q: %d %s, draining %v; want it refused with an example", text, w.Code, w.Body, d.on())
 		}

@@ -18,6 +18,7 @@ import (
 type health struct {
 	link    *ari.Link
 	journal *journal.Journal
+	drain   *drain
 	watch   *watch
 }
 
@@ -33,6 +34,7 @@ func (h *health) handler(reg *prometheus.Registry) http.Handler {
 type readiness struct {
 	Ready    bool     `json:"ready"`
 	Asterisk string   `json:"asterisk"`
+	Calls    string   `json:"calls"`
 	Journal  string   `json:"journal"`
 	Degraded []string `json:"degraded,omitempty"` // what is worse than it should be; callers are served all the same
 }
@@ -47,10 +49,14 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h *health) readiness() readiness {
-	answer := readiness{Ready: true, Asterisk: "connected", Journal: "written", Degraded: h.watch.list()}
+	answer := readiness{Ready: true, Asterisk: "connected", Calls: "taken", Journal: "written", Degraded: h.watch.list()}
 	if status := h.link.Status(); !status.Connected {
 		answer.Ready = false
 		answer.Asterisk = fmt.Sprintf("waiting for Asterisk: %v", status.Err)
+	}
+	if h.drain.on() {
+		answer.Ready = false
+		answer.Calls = fmt.Sprintf("draining: %d left", h.drain.calls.Live())
 	}
 	if err := h.journal.Err(); err != nil {
 		answer.Ready = false

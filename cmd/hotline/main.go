@@ -36,6 +36,7 @@ type cli struct {
 	Outage         outageCmd         `cmd:"" help:"List calls that an outage cut off or turned away, newest first."`
 	Agent          agentCmd          `cmd:"" help:"List agents, or change an agent's state."`
 	Announce       announceCmd       `cmd:"" help:"Put an announcement in force, or take it off."`
+	Drain          drainCmd          `cmd:"" help:"Let the running service take no new calls, and leave when its calls have ended."`
 	Clock          clockCmd          `cmd:"" help:"Set the wall clock of a service that was started with --clock."`
 	Version        versionCmd        `cmd:"" help:"Print the version."`
 }

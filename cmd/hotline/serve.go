@@ -115,11 +115,13 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		Now:           clock.now, Logger: log, Registerer: reg,
 	})
 
+	group, running := errgroup.WithContext(ctx)
 	look := lookAfter(cfg, link, log, reg)
+	drain := &drain{calls: calls, running: running, leave: leave}
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
-		health:  (&health{link: link, journal: book, watch: look}).handler(reg),
-		control: (&controlServer{queue: lines, calls: calls, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
+		health:  (&health{link: link, journal: book, drain: drain, watch: look}).handler(reg),
+		control: (&controlServer{queue: lines, calls: calls, drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if err := front.prepare(ctx, beside); err != nil {
 		return err
@@ -133,7 +135,6 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 
-	group, running := errgroup.WithContext(ctx)
 	// The link outlives the calls: those that are just ending hear Asterisk out.
 	linked, unlink := context.WithCancel(context.WithoutCancel(running))
 	defer unlink()
