@@ -130,11 +130,10 @@ func printAudit(w io.Writer, r *audit.Report) error {
 	for _, c := range r.Checks {
 		fmt.Fprintf(out, "%s\t%d\t%d\t%s\n", c.ID, c.Looked, c.Count, c.Means)
 	}
-	fmt.Fprintln(out, "\t\t\t")
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "CHECK\tCALL\tAGENT\tENTRIES\tWHAT")
+	fmt.Fprintln(out, "\nCHECK\tCALL\tAGENT\tENTRIES\tWHAT")
 	for _, c := range r.Checks {
 		for _, f := range c.Findings {
 			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", f.Check, orDash(f.Call), orDash(f.Agent), orDash(numbers(f.Entries)), f.What)

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -36,7 +35,7 @@ type Finding struct {
 	Call    string    `json:"call,omitempty"`
 	Agent   string    `json:"agent,omitempty"`
 	Entries []int64   `json:"entries,omitempty"` // the Seq of those that show it
-	At      time.Time `json:"at"`                // of the last of them
+	At      time.Time `json:"at,omitzero"`       // of the last of them
 	What    string    `json:"what"`
 }
 
@@ -65,11 +64,13 @@ func (r *Report) Findings() []Finding {
 func (r *Report) String() string {
 	checks, without := 0, ""
 	for _, c := range r.Checks {
-		if c.Skipped == "" {
-			checks++
+		if c.Skipped != "" {
+			without += fmt.Sprintf("; %s not checked: %s", c.ID, c.Skipped)
+			continue
 		}
-		if why := strings.TrimSpace(c.Skipped + c.Except); why != "" {
-			without += fmt.Sprintf("; %s without: %s", c.ID, why)
+		checks++
+		if c.Except != "" {
+			without += fmt.Sprintf("; %s without %s", c.ID, c.Except)
 		}
 	}
 	verdict := "clean"

@@ -26,16 +26,19 @@ func wavLength(path string) (seconds float64, err error) {
 	return seconds, nil
 }
 
+// mostChunks is how far the samples are looked for.
+const mostChunks = 100
+
 // wavSeconds reads a WAV file of so many bytes up to its samples.
 func wavSeconds(r io.ReaderAt, size int64) (float64, error) {
 	head := make([]byte, 16)
 	if _, err := r.ReadAt(head[:12], 0); err != nil || string(head[:4]) != "RIFF" || string(head[8:12]) != "WAVE" {
 		return 0, errors.New("it is not a WAV file")
 	}
-	perSecond := int64(0)
-	for at := int64(12); ; {
+	perSecond, at := int64(0), int64(12)
+	for range mostChunks {
 		if _, err := r.ReadAt(head[:8], at); err != nil {
-			return 0, errors.New("it has no samples")
+			break
 		}
 		name, length := string(head[:4]), int64(binary.LittleEndian.Uint32(head[4:]))
 		at += 8
@@ -58,4 +61,5 @@ func wavSeconds(r io.ReaderAt, size int64) (float64, error) {
 		}
 		at += length + length%2
 	}
+	return 0, errors.New("it has no samples")
 }
