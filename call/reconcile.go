@@ -67,10 +67,11 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 			return err
 		}
 	}
-	calls, err := recall(ctx, s.o.Reader)
+	calls, unclean, err := recall(ctx, s.o.Reader)
 	if err != nil {
 		return err
 	}
+	s.unconfirmed(unclean, snap.At)
 	taken := make([]*resumed, 0, len(calls))
 	for _, left := range calls {
 		r := s.takeUp(left, snap)
@@ -196,6 +197,13 @@ func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
 		s.note(KindServiceLeft, ServiceLeft{Call: b.Name, Bridge: b.ID})
 		left[b.Name] = true
 	}
+	again := map[string]int64{}
+	for id := range left {
+		if !s.isLive(id) { // confirmed too soon: what was left has to be seen gone
+			again[id] = s.newest()
+		}
+	}
+	s.unconfirmed(again, snap.At)
 	s.confirm(snap, left)
 }
 
@@ -210,17 +218,30 @@ func strangersIn(b ari.BridgeInfo, snap *ari.Snapshot) bool {
 	return false
 }
 
+// unconfirmed notes calls that have ended, each with the place of its arrival in
+// the journal, of which nobody has seen yet that nothing is left.
+func (s *Service) unconfirmed(calls map[string]int64, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, seq := range calls {
+		if _, known := s.endedCalls[id]; !known {
+			s.endedCalls[id] = endedCall{at: at, after: seq - 1}
+		}
+	}
+}
+
 // confirm writes which of the ended calls have nothing in Asterisk any more.
 func (s *Service) confirm(snap *ari.Snapshot, left map[string]bool) {
 	s.mu.Lock()
-	clean := ServiceClean{Seen: s.seen()}
-	for id, at := range s.endedCalls {
-		if at.After(snap.At) || left[id] {
+	var clean ServiceClean
+	for id, ended := range s.endedCalls {
+		if ended.at.After(snap.At) || left[id] {
 			continue
 		}
 		clean.Calls = append(clean.Calls, id)
 		delete(s.endedCalls, id)
 	}
+	clean.Seen = s.seen()
 	s.mu.Unlock()
 	if len(clean.Calls) > 0 {
 		s.note(KindServiceClean, clean)

@@ -23,19 +23,28 @@ func (c *call) startRecording(ctx context.Context) {
 	if !c.o.Record || !c.recording.IsZero() {
 		return
 	}
-	_, err := c.recordings.Start(c.id, c.arrived)
-	if err == nil {
-		began := time.Now()
-		if err = c.caller.Continue(ctx, recordContext, "rec-"+c.id, 1); err == nil {
-			c.recording = began
-		}
-	}
+	began, err := c.beginRecording(ctx)
 	if err != nil && ctx.Err() == nil {
 		c.log.Error("the call is not recorded", "err", err)
 		c.write(KindRecording, RecordingStarted{Error: err.Error()})
 		return
 	}
-	c.write(KindRecording, RecordingStarted{})
+	c.recording = began
+	c.write(KindRecording, RecordingStarted{Began: began.UTC()})
+}
+
+// beginRecording says since when everything is recorded. Where a process that
+// died had begun it, and could not write so down, it goes on.
+func (c *call) beginRecording(ctx context.Context) (time.Time, error) {
+	_, err := c.recordings.Start(c.id, c.arrived)
+	if began := c.recordings.Began(c.id); c.run > 0 && errors.Is(err, recordings.ErrExists) && !began.IsZero() {
+		return began, nil
+	}
+	began := time.Now()
+	if err == nil {
+		err = c.caller.Continue(ctx, recordContext, "rec-"+c.id, 1)
+	}
+	return began, err
 }
 
 // finishRecording keeps what was recorded and says how complete it is.

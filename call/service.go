@@ -99,7 +99,7 @@ type Service struct {
 	mu         sync.Mutex
 	byBack     map[string]*wayBack  // agents who may come back to their last call
 	live       map[string]int64     // calls under way, each with a place in the journal before its first entry
-	endedCalls map[string]time.Time // not yet confirmed to have left nothing in Asterisk
+	endedCalls map[string]endedCall // not yet confirmed to have left nothing in Asterisk
 	draining   bool
 	idle       chan struct{} // closed when draining and no call is live
 	last       int64         // the newest entry of ours, as far as known
@@ -120,7 +120,7 @@ func New(o Options) *Service {
 		library: o.Library, speech: o.Speech, recordings: o.Recordings,
 		metrics: newMetrics(o.Registerer),
 		pins:    pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
-		byBack:  map[string]*wayBack{}, live: map[string]int64{}, endedCalls: map[string]time.Time{},
+		byBack:  map[string]*wayBack{}, live: map[string]int64{}, endedCalls: map[string]endedCall{},
 		suspicion: make(chan struct{}, 1), running: make(chan struct{}),
 	}
 	s.announcements.known = map[string]Announcement{}
@@ -239,8 +239,8 @@ func (s *Service) gone(id string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endedCalls[id] = endedCall{at: time.Now(), after: s.live[id]}
 	delete(s.live, id)
-	s.endedCalls[id] = time.Now()
 	if s.draining && len(s.live) == 0 {
 		s.becomeIdle()
 	}
@@ -312,12 +312,22 @@ func (s *Service) newest() int64 {
 	return s.last
 }
 
-// seen is a place in the journal before which every call has ended. The lock
-// is held.
+// endedCall is when a call ended, and a place in the journal before its first
+// entry.
+type endedCall struct {
+	at    time.Time
+	after int64
+}
+
+// seen is a place in the journal before which every call has ended and has left
+// nothing in Asterisk. The lock is held.
 func (s *Service) seen() int64 {
 	before := s.last
 	for _, after := range s.live {
 		before = min(before, after)
+	}
+	for _, ended := range s.endedCalls {
+		before = min(before, ended.after)
 	}
 	return before + 1
 }
@@ -327,8 +337,8 @@ func (s *Service) nextLook() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := reconcileEvery
-	for _, at := range s.endedCalls {
-		next = min(next, max(time.Until(at.Add(cleanAfter)), time.Second))
+	for _, ended := range s.endedCalls {
+		next = min(next, max(time.Until(ended.at.Add(cleanAfter)), time.Second))
 	}
 	return next
 }

@@ -113,42 +113,52 @@ func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {
 }
 
 // recall reads how far the calls have come that had not ended when the journal
-// was last written, in the order of their arrival.
-func recall(ctx context.Context, r *journal.Reader) ([]*standing, error) {
+// was last written, in the order of their arrival, and which calls have ended
+// without it having been seen that nothing of them is left in Asterisk, each
+// with the place of its arrival.
+func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean map[string]int64, err error) {
 	from, err := seenUpTo(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	live := map[string]int64{}
-	query := journal.Query{Kinds: []string{KindArrived, KindEnded}, After: from}
+	live, unclean := map[string]int64{}, map[string]int64{}
+	query := journal.Query{Kinds: []string{KindArrived, KindEnded, KindServiceClean}, After: from}
 	for e, err := range r.Read(ctx, query) {
 		if err != nil {
-			return nil, fmt.Errorf("which calls were live: %w", err)
+			return nil, nil, fmt.Errorf("which calls were live: %w", err)
 		}
 		id, _ := callOf(e)
-		if e.Kind == KindArrived {
+		switch e.Kind {
+		case KindArrived:
 			live[id] = e.Seq
-		} else {
+		case KindEnded:
+			if seq, known := live[id]; known {
+				unclean[id] = seq
+			}
 			delete(live, id)
+		case KindServiceClean:
+			clean, _ := read[ServiceClean](e)
+			for _, id := range clean.Calls {
+				delete(unclean, id)
+			}
 		}
 	}
-	var calls []*standing
 	for id, seq := range live {
 		s := &standing{id: id, seq: seq}
 		for e, err := range r.Read(ctx, journal.Query{Stream: Stream(id)}) {
 			if err != nil {
-				return nil, fmt.Errorf("how far call %s had come: %w", id, err)
+				return nil, nil, fmt.Errorf("how far call %s had come: %w", id, err)
 			}
 			s.fold(e)
 		}
 		calls = append(calls, s)
 	}
 	slices.SortFunc(calls, func(a, b *standing) int { return int(a.seq - b.seq) })
-	return calls, nil
+	return calls, unclean, nil
 }
 
-// seenUpTo is a place in the journal before which every call has ended, so that
-// a long journal need not be read whole.
+// seenUpTo is a place in the journal before which every call has ended and left
+// nothing behind, so that a long journal need not be read whole.
 func seenUpTo(ctx context.Context, r *journal.Reader) (int64, error) {
 	query := journal.Query{Stream: ServiceStream, Kinds: []string{KindServiceClean}, Newest: true, Limit: 1}
 	return journal.Fold(r.Read(ctx, query), 0, func(from int64, e journal.Entry) int64 {

@@ -228,6 +228,10 @@ func (s *Store) readNotes(callID string) notes {
 	return n
 }
 
+// Began is when the recording of a call was asked for, by this process or an earlier one, on the machine's clock; zero
+// when nothing tells.
+func (s *Store) Began(callID string) time.Time { return s.readNotes(callID).Began }
+
 // forget removes the raw file and the notes, in this order: notes without a raw file do no harm.
 func (s *Store) forget(callID string) error {
 	for _, path := range []string{s.RawPath(callID), s.notesPath(callID)} {
