@@ -9,6 +9,7 @@ import (
 	"hotline/ari/aritest"
 	"hotline/call"
 	"hotline/journal"
+	"hotline/journal/audit"
 	"hotline/queue"
 )
 
@@ -111,6 +112,21 @@ func (w *world) watchAgents() {
 // patience is how long the queue's view and the phones may differ.
 const patience = 3 * time.Second
 
+// audit has the journal read by who knows nothing of its writers.
+func (w *world) audit(ctx context.Context, reader *journal.Reader) {
+	for n := range w.lives { // the entries name files by the folders of the process that wrote them
+		w.link(n)
+	}
+	report, err := audit.Run(ctx, reader, audit.Options{Files: true})
+	if err != nil {
+		w.fail("the audit cannot be made: %v", err)
+		return
+	}
+	for _, f := range report.Findings() {
+		w.fail("audit %s: %s (call %s, agent %s, entries %v)", f.Check, f.What, f.Call, f.Agent, f.Entries)
+	}
+}
+
 // checkJournal reads what is left of the whole run.
 func (w *world) checkJournal() {
 	ctx := context.Background()
@@ -142,6 +158,7 @@ func (w *world) checkJournal() {
 			ended[e.Streams[0]]++
 		}
 	}
+	w.audit(ctx, reader)
 	for id := range arrived {
 		if arrived[id] != 1 || ended[id] != 1 {
 			w.fail("%s arrived %d times and ended %d times", id, arrived[id], ended[id])

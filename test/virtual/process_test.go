@@ -45,17 +45,10 @@ var errKilled = errors.New("this process has been killed")
 
 // start sets a process going. Nothing of one that cannot start is left.
 func (w *world) start(n int, fatal boundary) (p *process, err error) {
-	p = &process{w: w, n: n, dir: filepath.Join(w.dir, fmt.Sprintf("process-%d", n)), fatal: fatal,
+	p = &process{w: w, n: n, dir: w.home(n), fatal: fatal,
 		killed: make(chan struct{}), ended: make(chan struct{})}
 	log := w.logger(n)
-	if err := os.Mkdir(p.dir, 0o700); err != nil {
-		return nil, err
-	}
-	for _, folder := range folders {
-		if err := os.Symlink(filepath.Join("..", folder), filepath.Join(p.dir, folder)); err != nil {
-			return nil, err
-		}
-	}
+	w.link(n)
 	p.wire = w.asterisk.Wire()
 	p.wire.Boundary(func(r aritest.Request, after bool) {
 		if w.verbose && after {
@@ -67,18 +60,13 @@ func (w *world) start(n int, fatal boundary) (p *process, err error) {
 	if p.book, err = journal.Open(w.ctx, journal.Options{Path: w.journal, Now: w.now, Logger: log}); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			p.cut()
-		}
-	}()
 	store, err := recordings.Open(recordings.Options{
 		Dir: p.folder("recordings"), MessagesDir: p.folder("messages"), RawDir: p.folder("raw"), Location: time.UTC, Logger: log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.lines, err = queue.New(queue.Options{Queues: rules, Agents: w.agents, Now: w.now, Record: p.record, Logger: log})
+	p.lines, err = queue.New(queue.Options{Queues: rules, Agents: w.agents, Hold: true, Now: w.now, Record: p.record, Logger: log})
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +77,7 @@ func (w *world) start(n int, fatal boundary) (p *process, err error) {
 		return nil, err
 	}
 	p.calls = call.New(call.Options{
-		Link: p.link, Queue: p.lines, Journal: gate{p}, Calendar: parts.days, Menus: menus,
+		Link: p.link, Queue: p.lines, Journal: gate{p}, Reader: p.book.Reader(), Calendar: parts.days, Menus: menus,
 		Messages: ivr.MessageTaker{Digits: parts.speech.Phone, MaxLength: 20 * time.Second, MaxSilence: 5 * time.Second, MinLength: 2 * time.Second, Wait: 3 * time.Second},
 		Library:  parts.library, Speech: parts.speech, Recordings: store, SoundsDir: soundsDir,
 		MessageFile: messages(p.folder("spool")), PIN: func(_, pin string) bool { return pin == ourPIN },
@@ -97,8 +85,24 @@ func (w *world) start(n int, fatal boundary) (p *process, err error) {
 		RatingWait: 5 * time.Second, RatingTries: 2, MixTalk: true, Queues: queueOptions, Announcements: announcements,
 		Now: w.now, Logger: log,
 	})
+	switch err := p.note(call.KindServiceStarted, call.ServiceStarted{Epoch: p.book.Epoch(), Version: "virtual"}); {
+	case errors.Is(err, errKilled):
+		p.lines.Stop()
+		close(p.ended)
+		return p, nil
+	case err != nil:
+		return nil, err
+	}
 	p.run()
 	return p, nil
+}
+
+// note journals what concerns the process.
+func (p *process) note(kind string, data any) error {
+	entry := journal.NewEntry(kind, data, call.ServiceStream)
+	entry.At = p.w.now().UTC()
+	_, err := gate{p}.Append(p.w.ctx, entry)
+	return err
 }
 
 // run begins the process's work.
@@ -120,6 +124,11 @@ func (p *process) run() {
 	p.w.work.Go(func() {
 		running.Wait()
 		p.lines.Stop()
+		if !p.dead.Load() {
+			if err := p.note(call.KindServiceStopping, call.ServiceStopping{Why: "shutdown", Live: p.calls.Live()}); err != nil {
+				p.w.fail("process %d: leaving: %v", p.n, err)
+			}
+		}
 		if err := p.book.Close(); err != nil && !p.dead.Load() {
 			p.w.fail("process %d: closing the journal: %v", p.n, err)
 		}
@@ -129,6 +138,23 @@ func (p *process) run() {
 
 // folders are Asterisk's and ours.
 var folders = []string{"recordings", "messages", "raw", "spool"}
+
+// home is where a process finds them.
+func (w *world) home(n int) string { return filepath.Join(w.dir, fmt.Sprintf("process-%d", n)) }
+
+// link gives a process its way to them.
+func (w *world) link(n int) {
+	err := os.MkdirAll(w.home(n), 0o700)
+	for _, folder := range folders {
+		link := filepath.Join(w.home(n), folder)
+		if _, there := os.Lstat(link); err == nil && there != nil {
+			err = os.Symlink(filepath.Join("..", folder), link)
+		}
+	}
+	if err != nil {
+		w.fail("process %d has no folders: %v", n, err)
+	}
+}
 
 func (p *process) folder(name string) string { return filepath.Join(p.dir, name) }
 
