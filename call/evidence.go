@@ -176,9 +176,14 @@ func judge(r role, f Facts) Ending {
 // agentFacts are what is known of an agent's end.
 func (c *call) agentFacts(a *agentLeg) Facts { return facts(a.leg.Evidence(), c.o.RTPTimeoutAgent) }
 
+// callerEnding judges the end of the caller's leg.
+func (c *call) callerEnding() Ending {
+	return judge(role{"caller", CallerParty}, facts(c.caller.Evidence(), c.o.RTPTimeout))
+}
+
 // allEndings judges every leg that was part of a conversation with the caller.
 func (c *call) allEndings() []Ending {
-	all := []Ending{judge(role{"caller", CallerParty}, facts(c.caller.Evidence(), c.o.RTPTimeout))}
+	all := []Ending{c.callerEnding()}
 	all = append(all, c.before...)
 	for _, a := range c.agents {
 		if a.connected {

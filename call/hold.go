@@ -22,9 +22,9 @@ type holdTone struct {
 	timer   *time.Timer
 }
 
-// apologyLead is how long before an apology is due its list is replaced: the
-// time of the two requests it takes.
-const apologyLead = 15 * time.Millisecond
+// apologyLead is how long before an apology is due the list that begins with it
+// is written down and handed over, to wait behind the one that plays.
+const apologyLead = 100 * time.Millisecond
 
 // apologyMissed is how late we may be for replacing the list: after that the
 // list's own apology has begun, and the caller would hear it twice.

@@ -15,7 +15,7 @@ func (c *call) conclude(stage string, err error) Outcome {
 	switch {
 	case stage == stageEnd: // decided by an earlier process
 		return c.outcome
-	case lost(err) && c.left == nil && slices.Contains(unserved, stage):
+	case c.cutOff(err) && c.left == nil && slices.Contains(unserved, stage):
 		return Outcome{Lost, stage}
 	case c.served:
 		return Outcome{Served, "talked"}
@@ -37,11 +37,14 @@ func (c *call) conclude(stage string, err error) Outcome {
 // unserved are the stages in which a caller still wants something from us.
 var unserved = []string{stageRing, stageGreet, stageMenu, stageWait, stageTalk, stageHold, stageMessage}
 
-// lost says whether the script ended because the caller was found gone: cut
-// off, or gone while nobody was here to see it.
-func lost(err error) bool {
+// cutOff says whether the script ended though neither the caller nor we ended
+// it: the caller was found gone, or Asterisk let go of the caller.
+func (c *call) cutOff(err error) bool {
 	var gone *ari.GoneError
-	return errors.As(err, &gone) && gone.Lost
+	if !errors.As(err, &gone) {
+		return false
+	}
+	return gone.Lost || c.callerEnding().Who == AsteriskParty
 }
 
 // callerGone says whether the script ended because the caller is not there

@@ -171,6 +171,7 @@ func (r *resumed) begin(ctx context.Context) {
 		if err := c.watch(ctx); err != nil {
 			return nil, err
 		}
+		c.sceneNow(ctx)
 		if c.bridged[c.caller] && (c.agent == nil || !c.agent.connected) {
 			if err := c.leaveBridge(ctx); err != nil {
 				return nil, err
@@ -183,6 +184,25 @@ func (r *resumed) begin(ctx context.Context) {
 		}
 		return r.from, nil
 	})
+}
+
+// sceneNow asks whether the agent has the caller on hold: what the phone said
+// while nobody was here is not told again. Without an answer it is as it was.
+func (c *call) sceneNow(ctx context.Context) {
+	if c.agent == nil || !c.agent.connected || c.agent.leg.Context().Err() != nil {
+		return
+	}
+	state, err := c.agent.leg.GetVar(ctx, "DEVICE_STATE("+c.endpoint(c.agent.ID)+")")
+	switch {
+	case err != nil:
+		c.log.Warn("whether the agent has the caller on hold is not known", "agent_id", c.agent.ID, "err", err)
+	case state == "ONHOLD" && c.scene != onHold:
+		c.scene = onHold
+		c.changed(c.agent, onHold)
+	case state == "INUSE" && c.scene == onHold:
+		c.scene = talking
+		c.changed(c.agent, talking)
+	}
 }
 
 // stageName is how a stage is called that the journal has no entry for.

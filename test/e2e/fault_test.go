@@ -367,17 +367,11 @@ func (w *world) serves(number string, desk *phone.Phone) {
 // served.
 func TestAsteriskRestartsUnderTheService(t *testing.T) {
 	t.Parallel()
-	for name, how := range map[string]struct {
-		stop func(*world) error
-		ring []call.Outcome // of the caller who has not been answered
-	}{
-		"stopped": {(*world).Halt, []call.Outcome{{Result: call.Abandoned, Reason: "ring"}, {Result: call.Abandoned, Reason: "greet"}}},
-		"killed":  {(*world).killAsterisk, []call.Outcome{{Result: call.Failed, Reason: "asterisk-unavailable"}, {Result: call.Abandoned, Reason: "ring"}, {Result: call.Abandoned, Reason: "greet"}}},
-	} {
+	for name, stop := range map[string]func(*world) error{"stopped": (*world).Halt, "killed": (*world).killAsterisk} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, 3*time.Minute, func(cfg *configs.Config) { cfg.Queues[0].WrapUp.Duration = time.Second })
-			restartUnder(w, how.stop, how.ring)
+			restartUnder(w, stop)
 		})
 	}
 }
@@ -385,7 +379,7 @@ func TestAsteriskRestartsUnderTheService(t *testing.T) {
 // killAsterisk ends it as a crash does.
 func (w *world) killAsterisk() error { return syscall.Kill(pidOf(w.t, w.Dir), syscall.SIGKILL) }
 
-func restartUnder(w *world, stop func(*world) error, ring []call.Outcome) {
+func restartUnder(w *world, stop func(*world) error) {
 	w.t.Helper()
 	before := w.metric("go_goroutines")
 	desk := w.agent("1001", phone.AnswerAfter(0))
@@ -418,10 +412,10 @@ func restartUnder(w *world, stop func(*world) error, ring []call.Outcome) {
 		w.t.Fatal(err)
 	}
 	want := map[string][]call.Outcome{
-		"13800000021": {{Result: call.Served, Reason: "talked"}},
-		"13800000022": {{Result: call.Abandoned, Reason: "wait"}},
-		"13800000023": {{Result: call.Abandoned, Reason: "menu"}},
-		"13800000024": ring,
+		"13800000021": {{Result: call.Lost, Reason: "talk"}},
+		"13800000022": {{Result: call.Lost, Reason: "wait"}},
+		"13800000023": {{Result: call.Lost, Reason: "menu"}},
+		"13800000024": {{Result: call.Lost, Reason: "ring"}, {Result: call.Lost, Reason: "greet"}, {Result: call.Failed, Reason: "asterisk-unavailable"}},
 	}
 	for number, outcomes := range want {
 		s := w.summary(mask(number))
