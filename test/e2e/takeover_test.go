@@ -2,6 +2,11 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,13 +25,14 @@ import (
 const leavesWithin = 2 * time.Second
 
 // successor starts a second service beside the first, on the same Asterisk and
-// state folder, that takes over from it.
-func (w *world) successor() *world {
+// state folder, that takes over from it; at began it was started.
+func (w *world) successor() (next *world, began time.Time) {
 	w.t.Helper()
 	s, err := stand.On(w.Instance)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	began = time.Now()
 	if err := s.Launch(stand.StartClock, "--takeover"); err != nil {
 		w.t.Fatal(err)
 	}
@@ -38,9 +44,9 @@ func (w *world) successor() *world {
 			w.t.Logf("the successor's log:\n%s", s.ServiceLog())
 		}
 	})
-	next := *w
-	next.Service = s
-	return &next
+	other := *w
+	other.Service = s
+	return &other, began
 }
 
 // relieved waits until the service has left by itself, in good order and soon
@@ -91,7 +97,8 @@ func TestASuccessorTakesOverAnIdleService(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "hotline serve --takeover") || !strings.Contains(err.Error(), w.Config.Service.StateDir) {
 		t.Errorf("a second service says %q %v, want that another one runs there and that --takeover is the way", out, err)
 	}
-	next := w.successor().calm()
+	next, _ := w.successor()
+	next.calm()
 	w.relieved()
 	if err := next.WaitReady(w.ctx); err != nil {
 		t.Fatal(err)
@@ -214,8 +221,8 @@ func TestNobodyNoticesATakeover(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3*time.Minute, withCompany).calm()
 	c := w.company()
-	began := time.Now()
-	next := w.successor().calm()
+	next, began := w.successor()
+	next.calm()
 	w.relieved()
 	if err := next.WaitReady(w.ctx); err != nil {
 		t.Fatal(err)
@@ -360,3 +367,201 @@ func TestADrainHasItsTime(t *testing.T) {
 	v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)
 	w.nothingLeft()
 }
+
+// A new version takes over twice while 20 callers arrive each second: no call
+// fails, none is missing in the journal, and a talk goes on all the while. It
+// is not run beside other tests: it loads the machine.
+//
+// HOTLINE_SOAK=1 has it last for a minute.
+func TestRollingUpgradeUnderLoad(t *testing.T) {
+	needProgram(t, "sipp", "sip-tester")
+	const perSecond = 20
+	lasts := 20 * time.Second
+	if os.Getenv("HOTLINE_SOAK") != "" {
+		lasts = time.Minute
+	}
+	w := newWorld(t, lasts+2*time.Minute, lanes(nil)).calm()
+	l := &lane{w, 1}
+	talk, talking := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
+	crowd := startLoad(w, perSecond, int(lasts.Seconds())*perSecond)
+
+	began := time.Now()
+	var upgrades []time.Time
+	for _, due := range []time.Duration{lasts / 3, 2 * lasts / 3} {
+		w.passes(time.Until(began.Add(due)))
+		live := w.metric("hotline_active_calls")
+		next, at := w.successor()
+		upgrades = append(upgrades, at)
+		next.calm()
+		w.relieved()
+		if err := next.WaitReady(w.ctx); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("upgraded %.1f s into the load, with %v calls: %v from the start of the new version until it was ready",
+			due.Seconds(), live, time.Since(at).Round(time.Millisecond))
+		w = next
+	}
+	figures := crowd.wait()
+	t.Logf("SIPp: %d calls, %d successful, %d failed, %d messages sent again", figures.made, figures.successful, figures.failed, figures.repeated)
+	if figures.failed != 0 || figures.successful != figures.made {
+		t.Errorf("%d of %d calls failed, want none", figures.failed, figures.made)
+	}
+	talk.world = w
+	for _, at := range upgrades {
+		from := at.Sub(talk.call.Start())
+		talk.steady(from, from+3*time.Second)
+	}
+	if gaps := talk.call.Gaps(60 * time.Millisecond); len(gaps) > 0 {
+		t.Logf("what the caller who talks was sent has %d gaps of 60 ms and more or with packets missing, the first %+v", len(gaps), gaps[0])
+	}
+	hangup(w, talking)
+	talk.hears("rating.ask")
+	talk.hangup()
+	talk.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)
+	w.wantAllEnded(figures.made + 1)
+	w.nothingLeft()
+	t.Log(w.must("audit"))
+}
+
+// wantAllEnded waits until this many calls have ended and compares how with
+// what callers did who hang up in the greeting or the menu.
+func (w *world) wantAllEnded(calls int) {
+	w.t.Helper()
+	query := journal.Query{StreamPrefix: "call/", Kinds: []string{call.KindEnded}}
+	w.await(fmt.Sprintf("%d calls have ended", calls), func() bool { return len(w.read(query)) >= calls })
+	tally := map[call.Outcome]int{}
+	for _, e := range w.read(query) {
+		tally[decoded[call.Ended](w.t, e).Outcome]++
+	}
+	resumed := len(w.read(journal.Query{StreamPrefix: "call/", Kinds: []string{call.KindResumed}}))
+	w.t.Logf("%d calls were taken up by a new version; outcomes: %v", resumed, tally)
+	if resumed == 0 {
+		w.t.Error("no call was taken up: the load was over before the upgrade")
+	}
+	sum := 0
+	for outcome, n := range tally {
+		sum += n
+		switch outcome.Result {
+		case call.Abandoned, call.Served:
+		default:
+			w.t.Errorf("%d calls ended as %s (%s)", n, outcome.Result, outcome.Reason)
+		}
+	}
+	if sum != calls {
+		w.t.Errorf("the journal has the end of %d calls, want %d", sum, calls)
+	}
+}
+
+// load is many callers made by SIPp.
+type load struct {
+	*running
+	w     *world
+	stats string
+}
+
+// startLoad lets this many callers arrive each second, count in all. Each hangs
+// up by themselves, in the greeting or the menu.
+func startLoad(w *world, perSecond, count int) *load {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	write(w.t, filepath.Join(dir, "scenario.xml"), loadScenario)
+	l := &load{w: w, stats: filepath.Join(dir, "stats.csv")}
+	l.running = start(w, "sipp", dir, w.SIP().String(), "-sf", "scenario.xml", "-s", w.Config.Service.Number,
+		"-i", stand.TrunkAddress, "-p", fmt.Sprint(freePort(w.t, stand.TrunkAddress).Port()),
+		"-mi", stand.TrunkAddress, "-mp", fmt.Sprint(freePort(w.t, stand.TrunkAddress).Port()),
+		"-r", fmt.Sprint(perSecond), "-m", fmt.Sprint(count), "-l", fmt.Sprint(count), "-nostdin",
+		"-trace_stat", "-stf", l.stats, "-fd", "1", "-trace_err", "-error_file", "errors.log")
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			text, _ := os.ReadFile(filepath.Join(dir, "errors.log"))
+			w.t.Logf("SIPp's errors:\n%s", text)
+		}
+	})
+	return l
+}
+
+// loadFigures are SIPp's own.
+type loadFigures struct{ made, successful, failed, repeated int }
+
+// wait waits for the last caller.
+func (l *load) wait() (f loadFigures) {
+	l.w.t.Helper()
+	select {
+	case <-l.done: // its exit status says that calls failed, as its figures do
+	case <-l.w.ctx.Done():
+		l.w.t.Fatalf("SIPp is still at it: %v", context.Cause(l.w.ctx))
+	}
+	text, err := os.ReadFile(l.stats)
+	if err != nil {
+		l.w.t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	names, last := strings.Split(lines[0], ";"), strings.Split(lines[len(lines)-1], ";")
+	for name, into := range map[string]*int{
+		"TotalCallCreated": &f.made, "SuccessfulCall(C)": &f.successful, "FailedCall(C)": &f.failed, "Retransmissions(C)": &f.repeated,
+	} {
+		at := slices.Index(names, name)
+		if at < 0 || at >= len(last) {
+			l.w.t.Fatalf("SIPp's figures have no %s: %s", name, lines[0])
+		}
+		if *into, err = strconv.Atoi(last[at]); err != nil {
+			l.w.t.Fatalf("SIPp's figure %s: %v", name, err)
+		}
+	}
+	return f
+}
+
+// A caller who hangs up 3 to 9 s after the answer: in the greeting, or in the menu before it asks again.
+const loadScenario = `<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="one of many callers">
+  <send retrans="500"><![CDATA[
+    INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+    Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+    From: <sip:1370000[call_number]@[local_ip]:[local_port]>;tag=[pid]SIPpTag[call_number]
+    To: <sip:[service]@[remote_ip]:[remote_port]>
+    Call-ID: [call_id]
+    CSeq: 1 INVITE
+    Contact: <sip:1370000[call_number]@[local_ip]:[local_port]>
+    Max-Forwards: 70
+    Content-Type: application/sdp
+    Content-Length: [len]
+
+    v=0
+    o=load 1 1 IN IP[local_ip_type] [local_ip]
+    s=-
+    c=IN IP[media_ip_type] [media_ip]
+    t=0 0
+    m=audio [media_port] RTP/AVP 8 101
+    a=rtpmap:8 PCMA/8000
+    a=rtpmap:101 telephone-event/8000
+    a=fmtp:101 0-15
+    a=ptime:20
+  ]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="180" optional="true"/>
+  <recv response="183" optional="true"/>
+  <recv response="200" rrs="true" timeout="15000"/>
+  <send><![CDATA[
+    ACK [next_url] SIP/2.0
+    Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+    From: <sip:1370000[call_number]@[local_ip]:[local_port]>;tag=[pid]SIPpTag[call_number]
+    To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+    Call-ID: [call_id]
+    CSeq: 1 ACK
+    Max-Forwards: 70
+    Content-Length: 0
+  ]]></send>
+  <pause distribution="uniform" min="3000" max="9000"/>
+  <send retrans="500"><![CDATA[
+    BYE [next_url] SIP/2.0
+    Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+    From: <sip:1370000[call_number]@[local_ip]:[local_port]>;tag=[pid]SIPpTag[call_number]
+    To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+    Call-ID: [call_id]
+    CSeq: 2 BYE
+    Max-Forwards: 70
+    Content-Length: 0
+  ]]></send>
+  <recv response="200"/>
+</scenario>
+`
