@@ -35,7 +35,7 @@ const (
 const stageNet = "net"
 
 // OutageKinds are the entries that [Outages] folds.
-var OutageKinds = []string{KindArrived, KindStage, KindMessage, KindEnded, KindNetCaller}
+var OutageKinds = []string{KindArrived, KindStage, KindMessage, KindEnded, KindNetCaller, KindServiceStarted, KindServiceConnected}
 
 // Outages is a fold of the journal: every caller, and which of them an outage
 // cut off or turned away. The zero value is ready; what is folded further
@@ -44,13 +44,19 @@ type Outages struct {
 	calls    map[string]*visit // by ID
 	channels map[string]*visit // the same by the caller's channel
 	net      map[string]*visit // by channel: callers whom the dialplan had by itself
+	gaps     []gap             // in which the service saw nothing
 }
+
+// gap is a stretch without the service, or without Asterisk.
+type gap struct{ from, to time.Time }
 
 // visit is what one caller met with.
 type visit struct {
 	OutageCall
 	channel string
-	entered time.Time // since when Stage goes on
+	stage   string    // of those the journal has; a call on hold is in talk
+	entered time.Time // since when stage goes on
+	over    time.Time // when the end was told
 	result  string    // "" while it goes on
 	message bool      // left one
 	cut     bool      // by an outage
@@ -62,26 +68,38 @@ func (o Outages) Fold(e journal.Entry) Outages {
 	if o.calls == nil {
 		o = Outages{calls: map[string]*visit{}, channels: map[string]*visit{}, net: map[string]*visit{}}
 	}
-	if e.Kind == KindNetCaller {
+	switch e.Kind {
+	case KindNetCaller:
 		if d, ok := read[NetCaller](e); ok && o.net[d.Channel] == nil {
 			o.net[d.Channel] = netVisit(e, d)
 		}
-		return o
+	case KindServiceStarted:
+		if d, ok := read[ServiceStarted](e); ok {
+			o.gaps = append(o.gaps, gap{d.LastSeen, e.At})
+		}
+	case KindServiceConnected:
+		if d, ok := read[ServiceConnected](e); ok {
+			o.gaps = append(o.gaps, gap{e.At.Add(-time.Duration(d.Away * float64(time.Second))), e.At})
+		}
+	default:
+		if id, ok := callOf(e); ok {
+			o.visit(id, e)
+		}
 	}
-	id, ok := callOf(e)
-	if !ok {
-		return o
-	}
+	return o
+}
+
+// visit folds an entry of a call of the service's.
+func (o Outages) visit(id string, e journal.Entry) {
 	v := o.calls[id]
 	if v == nil {
-		v = &visit{OutageCall: OutageCall{Call: id, At: e.At, Stage: "ring"}, entered: e.At}
+		v = &visit{OutageCall: OutageCall{Call: id, At: e.At}, stage: stageRing, entered: e.At}
 		o.calls[id] = v
 	}
 	v.fold(e)
 	if e.Kind == KindArrived {
 		o.channels[v.channel] = v
 	}
-	return o
 }
 
 // callOf is the call that an entry belongs to.
@@ -94,7 +112,7 @@ func callOf(e journal.Entry) (id string, ok bool) {
 	return "", false
 }
 
-// fold adds an entry of a call of the service's.
+// fold adds an entry of the visit's.
 func (v *visit) fold(e journal.Entry) {
 	switch e.Kind {
 	case KindArrived:
@@ -102,9 +120,9 @@ func (v *visit) fold(e journal.Entry) {
 			v.At, v.entered, v.Number, v.channel = d.At, d.At, d.Number, d.Channel
 		}
 	case KindStage:
-		if d, ok := read[Reached](e); ok && d.Stage != "end" {
+		if d, ok := read[Reached](e); ok && d.Stage != stageEnd {
 			v.leave(e.At)
-			v.Stage, v.entered = d.Stage, e.At
+			v.stage, v.entered = d.Stage, e.At
 		}
 	case KindMessage:
 		v.message = true
@@ -118,30 +136,24 @@ func (v *visit) fold(e journal.Entry) {
 // leave counts the stage that is over.
 func (v *visit) leave(at time.Time) {
 	seconds := max(at.Sub(v.entered).Seconds(), 0)
-	switch v.Stage {
-	case "wait":
+	switch v.stage {
+	case stageWait:
 		v.Waited += seconds
-	case "talk":
+	case stageTalk:
 		v.Talked += seconds
 	}
 }
 
-// end folds the end of a call. What was not seen to its end lasted until it
-// was last seen, and not until somebody noticed.
+// end folds the end of a call.
 func (v *visit) end(e journal.Entry, d Ended) {
-	seen := v.At.Add(time.Duration(d.Seconds * float64(time.Second)))
-	if seen.After(e.At) {
-		seen = e.At
-	}
-	v.leave(seen)
-	v.result, v.known = d.Result, e.At
+	v.result, v.known, v.over, v.Stage = d.Result, e.At, e.At, v.stage
 	switch {
 	case d.Result == Lost:
 		v.cut, v.How, v.Stage = true, Lost, d.Reason
 	case d.Result == Failed:
 		v.cut, v.How, v.Why = true, Failed, d.Reason
 	case cutOff(d):
-		v.cut, v.How = !slices.Contains([]string{"rate", "farewell"}, v.Stage), Lost
+		v.cut, v.How = v.stage != stageRate && v.stage != stageFarewell, Lost
 	}
 }
 
@@ -172,7 +184,7 @@ func netVisit(e journal.Entry, d NetCaller) *visit {
 		channel: d.Channel, result: d.End, cut: d.End != NetServed, known: e.At,
 	}
 	if d.End == NetUnanswered {
-		v.Stage, v.How = "ring", NetHungUp
+		v.Stage, v.How = stageRing, NetHungUp
 	}
 	return v
 }
@@ -207,13 +219,29 @@ func (o Outages) Calls(since time.Time) []OutageCall {
 	for _, v := range o.all() {
 		became := later[v.caller()]
 		if v.cut && !v.known.Before(since) {
-			one := v.OutageCall
+			one := *v
+			one.leave(o.lastSeen(v))
 			one.Since = became
-			list = append(list, one)
+			list = append(list, one.OutageCall)
 		}
 		later[v.caller()] = better(became, v.got())
 	}
 	return list
+}
+
+// noticedWithin is how long after a gap the calls lost in it have ended.
+const noticedWithin = 15 * time.Second
+
+// lastSeen is when somebody last looked after a visit that is over: what was
+// lost in a gap may have ended at its beginning, and is noticed at its end.
+func (o Outages) lastSeen(v *visit) time.Time {
+	seen := v.over
+	for _, g := range o.gaps {
+		if v.known.Sub(g.to).Abs() < noticedWithin && g.from.Before(seen) {
+			seen = g.from
+		}
+	}
+	return seen
 }
 
 // caller is who visits, as far as can be told: one with a withheld number is

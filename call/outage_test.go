@@ -34,9 +34,8 @@ func (s *story) reaches(seconds float64, call, stage string) {
 	s.tell(seconds, Stream(call), KindStage, Reached{Stage: stage})
 }
 
-// ends is an end that is known at one moment and was seen at another, in seconds after the arrival.
-func (s *story) ends(seconds float64, call, result, reason string, seen float64, legs ...Ending) {
-	s.tell(seconds, Stream(call), KindEnded, Ended{Outcome: Outcome{result, reason}, Seconds: seen, Legs: legs})
+func (s *story) ends(seconds float64, call, result, reason string, legs ...Ending) {
+	s.tell(seconds, Stream(call), KindEnded, Ended{Outcome: Outcome{result, reason}, Legs: legs})
 }
 
 func (s *story) inNet(told float64, channel, number, end string, entered, left float64) {
@@ -64,24 +63,42 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 			s.arrives(0, "a", number)
 			s.reaches(5, "a", "wait")
 			s.reaches(30, "a", "talk")
-			s.ends(60, "a", Served, "talked", 60, pressed, agentGone)
+			s.ends(60, "a", Served, "talked", pressed, agentGone)
 			s.arrives(61, "b", "13800000002")
-			s.ends(66, "b", Abandoned, "menu", 5, pressed)
+			s.ends(66, "b", Abandoned, "menu", pressed)
 			s.arrives(70, "c", "13800000003")
-			s.ends(75, "c", TurnedAway, "closed", 5, pressed)
+			s.ends(75, "c", TurnedAway, "closed", pressed)
 			s.arrives(80, "d", "13800000004")
-			s.ends(82, "d", Abandoned, "ring", 2, pressed)
+			s.ends(82, "d", Abandoned, "ring", pressed)
 			s.inNet(90, "channel.d", "13800000004", NetUnanswered, 80, 82)
 		}},
-		"lost in talk, noticed an hour later": {
+		"lost while the service was dead, noticed an hour later": {
 			tell: func(s *story) {
 				s.arrives(0, "a", number)
 				s.reaches(5, "a", "menu")
 				s.reaches(10, "a", "wait")
 				s.reaches(40, "a", "talk")
-				s.ends(3600, "a", Lost, "talk", 100)
+				s.arrives(95, "b", "13800000002")
+				s.reaches(100, "b", "wait")
+				s.tell(3600, ServiceStream, KindServiceStarted, ServiceStarted{Epoch: 2, LastSeen: at(100)})
+				s.ends(3601, "a", Lost, "hold")
+				s.ends(3601, "b", Lost, "wait")
+				s.tell(3602, ServiceStream, KindServiceConnected, ServiceConnected{Away: 3})
 			},
-			want: []OutageCall{{Call: "a", At: at(0), Number: number, Stage: "talk", How: Lost, Waited: 30, Talked: 60}},
+			want: []OutageCall{
+				{Call: "b", At: at(95), Number: "13800000002", Stage: "wait", How: Lost},
+				{Call: "a", At: at(0), Number: number, Stage: "hold", How: Lost, Waited: 30, Talked: 60},
+			},
+		},
+		"lost with Asterisk, which is back ten minutes later": {
+			tell: func(s *story) {
+				s.tell(0, ServiceStream, KindServiceStarted, ServiceStarted{Epoch: 2, LastSeen: at(-3600)})
+				s.arrives(1, "a", number)
+				s.reaches(10, "a", "talk")
+				s.tell(660, ServiceStream, KindServiceConnected, ServiceConnected{Away: 600})
+				s.ends(661, "a", Lost, "talk")
+			},
+			want: []OutageCall{{Call: "a", At: at(1), Number: number, Stage: "talk", How: Lost, Talked: 50}},
 		},
 		"lost back in line": {
 			tell: func(s *story) {
@@ -89,7 +106,7 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 				s.reaches(10, "a", "wait")
 				s.reaches(20, "a", "talk")
 				s.reaches(50, "a", "wait")
-				s.ends(60, "a", Lost, "wait", 60)
+				s.ends(60, "a", Lost, "wait")
 			},
 			want: []OutageCall{{Call: "a", At: at(0), Stage: "wait", How: Lost, Waited: 20, Talked: 30}},
 		},
@@ -98,7 +115,7 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 				s.arrives(0, "a", number)
 				s.reaches(5, "a", "menu")
 				s.reaches(7, "a", "end")
-				s.ends(8, "a", Failed, "asterisk-unavailable", 8, pressed)
+				s.ends(8, "a", Failed, "asterisk-unavailable", pressed)
 			},
 			want: []OutageCall{{Call: "a", At: at(0), Number: number, Stage: "menu", How: Failed, Why: "asterisk-unavailable"}},
 		},
@@ -106,13 +123,13 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 			tell: func(s *story) {
 				s.arrives(0, "a", number)
 				s.reaches(5, "a", "talk")
-				s.ends(9, "a", Served, "talked", 9, vanished, agentGone)
+				s.ends(9, "a", Served, "talked", vanished, agentGone)
 				s.arrives(1, "b", "13800000002")
 				s.reaches(6, "b", "wait")
-				s.ends(9, "b", Abandoned, "wait", 8, stopped)
+				s.ends(9, "b", Abandoned, "wait", stopped)
 				s.arrives(2, "c", "13800000003")
 				s.reaches(7, "c", "rate") // has been served
-				s.ends(9, "c", Served, "talked", 7, vanished)
+				s.ends(9, "c", Served, "talked", vanished)
 			},
 			want: []OutageCall{
 				{Call: "b", At: at(1), Number: "13800000002", Stage: "wait", How: Lost, Waited: 3},
@@ -136,7 +153,7 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 		"let go of by the service": {
 			tell: func(s *story) {
 				s.arrives(0, "a", number)
-				s.ends(5, "a", Abandoned, "menu", 5)
+				s.ends(5, "a", Abandoned, "menu")
 				s.inNet(90, "channel.a", number, NetHungUp, 5, 40)
 			},
 			want: []OutageCall{{Call: "a", At: at(5), Number: number, Stage: "net", How: NetHungUp, Waited: 35}},
@@ -145,7 +162,7 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 			tell: func(s *story) {
 				s.inNet(90, "channel.a", number, NetHungUp, 5, 40)
 				s.arrives(0, "a", number)
-				s.ends(95, "a", Failed, "asterisk-refused", 5)
+				s.ends(95, "a", Failed, "asterisk-refused")
 			},
 			want: []OutageCall{{Call: "a", At: at(0), Number: number, Stage: "ring", How: Failed, Why: "asterisk-refused"}},
 		},
@@ -153,16 +170,16 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 			tell: func(s *story) {
 				s.inNet(90, "channel.1", number, NetHungUp, 10, 40)
 				s.arrives(100, "a", number)
-				s.ends(110, "a", Served, "talked", 10, pressed)
+				s.ends(110, "a", Served, "talked", pressed)
 				s.arrives(120, "b", number)
-				s.ends(130, "b", Abandoned, "menu", 10, pressed)
+				s.ends(130, "b", Abandoned, "menu", pressed)
 			},
 			want: []OutageCall{{Call: "channel.1", At: at(10), Number: number, Stage: "net", How: NetHungUp, Waited: 30, Since: SinceServed}},
 		},
 		"served in the net, after being cut off": {
 			tell: func(s *story) {
 				s.arrives(0, "a", number)
-				s.ends(90, "a", Lost, "ring", 2)
+				s.ends(90, "a", Lost, "ring")
 				s.inNet(90, "channel.1", number, NetServed, 10, 40)
 			},
 			want: []OutageCall{{Call: "a", At: at(0), Number: number, Stage: "ring", How: Lost, Since: SinceServed}},
@@ -172,7 +189,7 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 				s.inNet(90, "channel.1", number, NetHungUp, 10, 40)
 				s.arrives(100, "a", number)
 				s.tell(105, Stream("a"), KindMessage, LeftMessage{Number: number})
-				s.ends(110, "a", Messaged, "closed", 10, pressed)
+				s.ends(110, "a", Messaged, "closed", pressed)
 			},
 			want: []OutageCall{{Call: "channel.1", At: at(10), Number: number, Stage: "net", How: NetHungUp, Waited: 30, Since: SinceMessage}},
 		},
@@ -186,13 +203,13 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 		"served before, and somebody else after": {
 			tell: func(s *story) {
 				s.arrives(0, "a", number)
-				s.ends(5, "a", Served, "talked", 5, pressed)
+				s.ends(5, "a", Served, "talked", pressed)
 				s.inNet(90, "channel.1", number, NetHungUp, 10, 40)
 				s.inNet(90, "channel.2", "", NetHungUp, 10, 40)
 				s.arrives(100, "b", "13800000002")
-				s.ends(105, "b", Served, "talked", 5, pressed)
+				s.ends(105, "b", Served, "talked", pressed)
 				s.arrives(106, "c", "")
-				s.ends(107, "c", Served, "talked", 5, pressed)
+				s.ends(107, "c", Served, "talked", pressed)
 			},
 			want: []OutageCall{
 				{Call: "channel.2", At: at(10), Stage: "net", How: NetHungUp, Waited: 30},
@@ -240,7 +257,7 @@ func TestAnOutageCallWithoutItsArrival(t *testing.T) {
 	var s story
 	s.arrives(0, "a", "13800000001")
 	s[0].Data = nil
-	s.ends(60, "a", Lost, "talk", 50)
+	s.ends(60, "a", Lost, "talk")
 	want := []OutageCall{{Call: "a", At: at(0), Stage: "talk", How: Lost}}
 	if diff := cmp.Diff(want, s.fold().Calls(noon)); diff != "" {
 		t.Errorf("to be called back (-want +got):\n%s", diff)

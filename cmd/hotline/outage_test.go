@@ -44,18 +44,19 @@ func outageBook(t *testing.T) *journal.Reader {
 	arrives := func(at time.Time, id, number string) {
 		tell(at, call.Stream(id), call.KindArrived, call.Arrived{Number: number, Channel: "channel." + id, At: at})
 	}
-	ends := func(at time.Time, id, result, reason string, seconds float64) {
-		tell(at, call.Stream(id), call.KindEnded, call.Ended{Outcome: call.Outcome{Result: result, Reason: reason}, Seconds: seconds})
+	ends := func(at time.Time, id, result, reason string) {
+		tell(at, call.Stream(id), call.KindEnded, call.Ended{Outcome: call.Outcome{Result: result, Reason: reason}})
 	}
 	arrives(friday.Add(-90*24*time.Hour), "long-ago", "13800000000")
-	ends(friday.Add(-90*24*time.Hour+time.Minute), "long-ago", call.Lost, "talk", 60)
+	ends(friday.Add(-90*24*time.Hour+time.Minute), "long-ago", call.Lost, "talk")
 	arrives(friday, "20260306-180000-AAAAAA", "13800000001")
 	tell(friday.Add(10*time.Second), call.Stream("20260306-180000-AAAAAA"), call.KindStage, call.Reached{Stage: "wait"})
 	tell(friday.Add(50*time.Second), call.Stream("20260306-180000-AAAAAA"), call.KindStage, call.Reached{Stage: "talk"})
 	arrives(friday.Add(time.Second), "20260306-180001-BBBBBB", "13800000005")
-	ends(friday.Add(3*time.Second), "20260306-180001-BBBBBB", call.Abandoned, "ring", 2)
+	ends(friday.Add(3*time.Second), "20260306-180001-BBBBBB", call.Abandoned, "ring")
 
-	ends(monday, "20260306-180000-AAAAAA", call.Lost, "talk", 775)
+	tell(monday, call.ServiceStream, call.KindServiceStarted, call.ServiceStarted{Epoch: 2, LastSeen: friday.Add(775 * time.Second)})
+	ends(monday, "20260306-180000-AAAAAA", call.Lost, "talk")
 	net := func(number, channel, end string, after, seconds time.Duration) {
 		entered := friday.Add(after)
 		tell(monday, call.NetStream, call.KindNetCaller, call.NetCaller{Number: number, Channel: channel, Entered: entered, Left: entered.Add(seconds), End: end})
@@ -66,9 +67,9 @@ func outageBook(t *testing.T) *journal.Reader {
 	net("13800000003", "main-1772850000.3", call.NetServed, 21*time.Hour, 200*time.Second)
 	net("13800000004", "main-1772850000.4", call.NetHungUp, 22*time.Hour, 3*time.Second)
 	arrives(monday.Add(time.Minute), "20260309-090100-CCCCCC", "13800000004")
-	ends(monday.Add(3*time.Minute), "20260309-090100-CCCCCC", call.Served, "talked", 120)
+	ends(monday.Add(3*time.Minute), "20260309-090100-CCCCCC", call.Served, "talked")
 	arrives(monday.Add(4*time.Minute), "20260309-090400-DDDDDD", "13800000006")
-	ends(monday.Add(5*time.Minute), "20260309-090400-DDDDDD", call.Failed, "asterisk-unavailable", 60)
+	ends(monday.Add(5*time.Minute), "20260309-090400-DDDDDD", call.Failed, "asterisk-unavailable")
 	return book.Reader()
 }
 

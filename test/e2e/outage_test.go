@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/queue"
 	"hotline/test/ear"
 	"hotline/test/phone"
 )
@@ -86,5 +87,102 @@ func TestWhoCallsWhileTheServiceIsAwayIsListed(t *testing.T) {
 	}
 	if hint := w.must("messages"); !strings.Contains(hint, "still to be called back: 0;") {
 		t.Errorf("`hotline messages` ends with\n%s\nwant that nobody is to be called back any more", hint)
+	}
+}
+
+// Asterisk is stopped or dies under the service, with callers at every stage: each is on the list, with the stage, and
+// nobody else (A4).
+func TestWhomTheEndOfAsteriskCutOffIsListed(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(*world) error{"stopped": (*world).Halt, "killed": (*world).Crash} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 2*time.Minute, nil)
+			desk := w.agent("1001", phone.AnswerAfter(0))
+			w.serves("13800000080", desk)
+			w.await("the agent is ready", func() bool { return w.stateOf("1001") == queue.StateReady })
+			talking := w.dial(w.caller(phone.Options{Number: "13800000081", Voice: voices["caller"]}))
+			w.hears(talking, "menu.main", 0)
+			w.keys(talking, "0")
+			w.hears(talking, "voice.agent", 0)
+			waiting := w.dial(w.caller(phone.Options{Number: "13800000082"}))
+			w.hears(waiting, "menu.main", 0)
+			w.keys(waiting, "0")
+			w.hears(waiting, ear.HoldTone, 0)
+			choosing := w.dial(w.caller(phone.Options{Number: "13800000083"}))
+			w.hears(choosing, "menu.main", 0)
+			ringing, err := w.caller(phone.Options{Number: "13800000084"}).Dial(w.ctx, w.Config.Service.Number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ringing.WaitRinging(w.ctx); err != nil {
+				t.Fatal(err)
+			}
+			w.arrived(mask("13800000084"))
+
+			if err := stop(w); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Start(w.ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.WaitReady(w.ctx); err != nil {
+				t.Fatal(err)
+			}
+			for number, stage := range map[string]string{"13800000081": "talk", "13800000082": "wait", "13800000083": "menu", "13800000084": "ring"} {
+				line := w.listed(number)
+				t.Logf("listed: %+v", line)
+				if line.Stage != stage || line.Since != "" {
+					t.Errorf("%s is listed as %+v, want cut off in the stage %s", number, line, stage)
+				}
+				if (line.Talked > 0) != (stage == "talk") {
+					t.Errorf("%s is said to have talked %.1f s in the stage %s", number, line.Talked, stage)
+				}
+			}
+			if all := w.outageCalls(); len(all) != 4 {
+				t.Errorf("listed are %+v, want the four who were cut off", all)
+			}
+		})
+	}
+}
+
+// Who hangs up while the service is dead or stuck has not been heard to the end, or not at all: both are on the list.
+func TestWhoGivesUpOnADeadServiceIsListed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2*time.Minute, nil)
+	w.agent("1001", phone.RingForEver())
+	waiting := w.dial(w.caller(phone.Options{Number: "13800000091"}))
+	w.hears(waiting, "menu.main", 0)
+	w.keys(waiting, "0")
+	w.hears(waiting, ear.HoldTone, 0)
+	if err := w.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	ringing, err := w.caller(phone.Options{Number: "13800000092"}).Dial(w.ctx, w.Config.Service.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ringing.WaitRinging(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.passes(2 * time.Second)
+	hangup(w, ringing)
+	if err := w.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	hangup(w, waiting)
+	w.ended(waiting)
+	if err := w.Serve(w.ctx, ""); err != nil {
+		t.Fatal(err)
+	}
+	for number, stage := range map[string]string{"13800000091": "wait", "13800000092": "ring"} {
+		line := w.listed(number)
+		t.Logf("listed: %+v", line)
+		if line.Stage != stage {
+			t.Errorf("%s is listed as %+v, want the stage %s", number, line, stage)
+		}
+	}
+	if all := w.outageCalls(); len(all) != 2 {
+		t.Errorf("listed are %+v, want two", all)
 	}
 }
