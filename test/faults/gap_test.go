@@ -39,14 +39,6 @@ var gaps = map[string]gap{
 	},
 }
 
-// try fails the test on an error.
-func (w *world) try(err error) {
-	w.t.Helper()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 // onceNoticed ends a gap once the service knows of it.
 func (w *world) onceNoticed(end func()) func() {
 	return func() {

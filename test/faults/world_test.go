@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -41,11 +43,12 @@ var voices = map[string]int{"caller": 250, "agent": 400}
 // world is a real Asterisk and a real service that speak through a proxy, with phones on either side.
 type world struct {
 	*stand.Service
-	wire *faults.Proxy
-	seed *faults.Seed
-	t    testing.TB
-	ctx  context.Context
-	code *ear.Code
+	asterisk *stand.Instance // without the proxy
+	wire     *faults.Proxy
+	seed     *faults.Seed
+	t        testing.TB
+	ctx      context.Context
+	code     *ear.Code
 }
 
 // newWorld starts them; they end with the test. configure may be nil.
@@ -60,14 +63,14 @@ func newWorld(t testing.TB, limit time.Duration, configure func(*configs.Config)
 func idleWorld(t testing.TB, limit time.Duration, configure func(*configs.Config)) *world {
 	t.Helper()
 	w := &world{t: t, seed: faults.NewSeed(t)}
-	asterisk := stand.Asterisk(t, stand.Options{Configure: func(cfg *configs.Config) { brisk(cfg); also(configure, cfg) }})
+	w.asterisk = stand.Asterisk(t, stand.Options{Configure: func(cfg *configs.Config) { brisk(cfg); also(configure, cfg) }})
 	var cancel context.CancelFunc
 	w.ctx, cancel = context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("the test took longer than %s", limit))
 	t.Cleanup(cancel)
-	w.wire = newProxy(t, asterisk)
-	w.Service = prepare(t, asterisk.Through(w.wire.Addr()))
+	w.wire = newProxy(t, w.asterisk)
+	w.Service = prepare(t, w.asterisk.Through(w.wire.Addr()))
 	var err error
-	if w.code, err = asterisk.Code(); err != nil {
+	if w.code, err = w.asterisk.Code(); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -152,11 +155,32 @@ func (w *world) desk(id string, incoming phone.Behaviour) *desk {
 		Name: "agent " + id, IP: "127.0.0.1", Number: id, Password: account.Password.Reveal(), Voice: voices["agent"],
 	})
 	d.answers(incoming)
-	if err := d.Register(w.ctx); err != nil {
+	w.try(d.Register(w.ctx))
+	w.signIn(id)
+	return d
+}
+
+// signIn is `hotline agent sign-in` without a program for each agent.
+func (w *world) signIn(id string) {
+	w.t.Helper()
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", w.Config.ControlSocket())
+	}}}
+	defer client.CloseIdleConnections()
+	answer, err := client.Post("http://hotline/agents/"+id+"/sign-in", "", nil)
+	w.try(err)
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		w.t.Fatalf("agent %s cannot sign in: %s", id, answer.Status)
+	}
+}
+
+// try fails the test on an error.
+func (w *world) try(err error) {
+	w.t.Helper()
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.must("agent", "sign-in", id)
-	return d
 }
 
 // answers changes what the phone does with the next call.

@@ -1,0 +1,89 @@
+package faults_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hotline/call"
+	"hotline/configs"
+	"hotline/queue"
+	"hotline/test/ear"
+	"hotline/test/phone"
+)
+
+// Asterisk crashes under callers who talk, hold, wait, choose and leave a message. The service never exits; five seconds
+// after Asterisk's return no agent is held by a talk that is none; every call has one end that blames nobody; what was
+// recorded until the crash is kept, and what is missing is named.
+func TestAsteriskCrashesUnderLiveCalls(t *testing.T) {
+	t.Parallel()
+	const talks = 4
+	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) { cfg.Queues[0].WrapUp.Duration = 0 })
+	pid := w.PID()
+	desks := make([]*desk, talks)
+	talking := make([]*phone.Call, talks)
+	for i := range desks {
+		desks[i] = w.desk(fmt.Sprint(1001+i), phone.AnswerAfter(0))
+	}
+	talkers := w.inMenu("13800000031", "13800000032", "13800000033", "13800000034")
+	for i, c := range talkers {
+		w.keys(c, "0")
+		talking[i] = c
+	}
+	for _, c := range talking {
+		w.hears(c, "agent.after", 0)
+	}
+	held := w.incoming(desks[0])
+	w.try(held.Hold(w.ctx))
+	others := w.inMenu("13800000035", "13800000036", "13800000037")
+	waiting, speaking := others[0], others[2] // the one between them is in the menu
+	w.keys(waiting, "0")
+	w.hears(waiting, ear.HoldTone, 0)
+	w.keys(speaking, "8")
+	w.hears(speaking, "message.number.readback", 0)
+	w.keys(speaking, "1")
+	w.hears(speaking, "beep", 0)
+	w.pass(3 * time.Second)
+
+	w.try(w.Crash())
+	crashed := time.Now()
+	noticed := w.unready()
+	w.try(w.Start(w.ctx))
+	returned := time.Now()
+	free := map[string]time.Duration{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, d := range desks {
+		all.Go(func() {
+			w.becomes(d.id, queue.StateReady)
+			mu.Lock()
+			defer mu.Unlock()
+			free[d.id] = time.Since(returned)
+		})
+	}
+	all.Wait()
+	t.Logf("the crash was noticed after %v; Asterisk was back after %v; agents were free so long after its return: %v",
+		noticed.Round(time.Millisecond), returned.Sub(crashed).Round(time.Millisecond), free)
+	for id, after := range free {
+		if after > 5*time.Second {
+			t.Errorf("agent %s was free %v after Asterisk's return, want within 5 s", id, after)
+		}
+	}
+	if !w.Runs() || w.PID() != pid {
+		t.Error("the service has ended")
+	}
+
+	for i := range 7 {
+		number := fmt.Sprintf("138000000%d", 31+i)
+		s := w.summary(number)
+		t.Logf("%s: %+v, hung up by %q, recording %+v", number, s.Outcome, s.HungUp, s.Recording)
+		if strings.Contains(s.HungUp, string(call.Proven)) {
+			t.Errorf("the call from %s is said to be hung up by %s: nobody did", number, s.HungUp)
+		}
+		if s.Recording == nil || s.Recording.File == "" || s.Recording.Gap == "" || s.Recording.Seconds < 2 {
+			t.Errorf("the recording of the call from %s is %+v, want what there was until the crash, and a gap that is named", number, s.Recording)
+		}
+	}
+}
