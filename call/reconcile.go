@@ -75,6 +75,7 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 	taken := make([]*resumed, 0, len(calls))
 	for _, left := range calls {
 		r := s.takeUp(left, snap)
+		r.freeAgents()
 		r.keepPlace()
 		taken = append(taken, r)
 		if r.lost {

@@ -142,6 +142,20 @@ func legOf(c ari.Channel, callID string) bool {
 	return c.Leg() && len(c.Args) > 1 && c.Args[1] == callID
 }
 
+// freeAgents ends talks that the queue goes on seeing where the call, as it is
+// taken up, has no such agent: the journal had one of the two facts and not yet
+// the other when the process before this one died.
+func (r *resumed) freeAgents() {
+	for _, agent := range r.queue.Agents() {
+		if agent.Call != r.id || agent.State != queue.StateTalking && agent.State != queue.StateHold {
+			continue
+		}
+		if r.agent == nil || !r.agent.connected || r.agent.ID != agent.ID {
+			r.noteAgent(&agentLeg{Profile: agent.Profile}, r.queue.EndTalk(agent.ID, r.id))
+		}
+	}
+}
+
 // keepPlace puts a caller who waits back in line, before any agent is offered
 // to anybody: at the place that the wait had.
 func (r *resumed) keepPlace() {
