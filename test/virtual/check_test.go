@@ -177,7 +177,7 @@ func (w *world) checkJournal() {
 		if len(visits) > 1 {
 			w.fail("caller %d is %d calls: %v", c.n, len(visits), visits)
 		}
-		if stayed := c.left.Sub(c.arrived); len(visits) == 0 && stayed > mostSilence+w.disturbed(c.arrived, c.left) {
+		if stayed := c.left.Sub(c.arrived); len(visits) == 0 && stayed > mostSilence+netTry+w.disturbed(c.arrived, c.left) {
 			w.fail("caller %d, on %s, is in no call", c.n, c.ch.ID())
 		}
 	}

@@ -47,6 +47,9 @@ type trouble struct {
 	what     string
 }
 
+// netTry is how often the dialplan's net tries the service again.
+const netTry = 2 * time.Second
+
 func newWorld(t *testing.T, p plan, dir string, verbose bool) *world {
 	w := &world{t: t, plan: p, verbose: verbose, asterisk: aritest.StartPipe(t), dir: dir, journal: filepath.Join(dir, "journal.db"),
 		agents: profiles(p.agents), began: time.Now()}
@@ -57,7 +60,7 @@ func newWorld(t *testing.T, p plan, dir string, verbose bool) *world {
 		}
 	}
 	w.asterisk.MediaLasts(lasts)
-	w.asterisk.Net(2 * time.Second)
+	w.asterisk.Net(netTry)
 	w.asterisk.Recorder(func(name, format string) { w.write(filepath.Join("spool", name+"."+format), parts.message) })
 	w.asterisk.Dialplan("hotline-record", "", func(c *aritest.Channel) {
 		w.write(filepath.Join("raw", strings.TrimPrefix(c.Exten(), "rec-")+".raw"), parts.raw)
