@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // smallDisk is a place without room for many entries.
@@ -76,6 +78,94 @@ func TestFullDisk(t *testing.T) {
 	}
 	t.Run("small file system", func(t *testing.T) { testFullDisk(t, disk) })
 	t.Run("full at the start", func(t *testing.T) { testOpenOnFullDisk(t, disk) })
+	t.Run("full at a takeover", func(t *testing.T) { testClaimOnFullDisk(t, disk) })
+	t.Run("full under a scribe", func(t *testing.T) { testScribeOnFullDisk(t, disk) })
+}
+
+// empty leaves nothing of the test before on the disk.
+func (d smallDisk) empty(t *testing.T) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
+		if err := os.Remove(filepath.Join(d.dir, "journal.db"+suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// testClaimOnFullDisk: a takeover succeeds on a full disk. The epoch begins when there is room, unless somebody else's
+// has begun meanwhile.
+func testClaimOnFullDisk(t *testing.T, disk smallDisk) {
+	disk.empty(t)
+	ctx := context.Background()
+	before := openAt(t, disk.dir, nil)
+	mustAppend(t, before, NewEntry("before", nil, "call/1"))
+	mustClose(t, before)
+	first, second := standBy(t, disk.dir, nil), standBy(t, disk.dir, nil)
+	disk.fill(t, nil)
+	for _, j := range []*Journal{first, second} {
+		if err := j.Claim(ctx); err != nil || j.Err() == nil || j.Epoch() != 0 {
+			t.Errorf("on a full disk Claim gives %v, Err %v and epoch %d; want nil, the reason and 0", err, j.Err(), j.Epoch())
+		}
+		if _, err := j.Append(ctx, NewEntry("full", nil)); err == nil || errors.Is(err, ErrStandby) || errors.Is(err, ErrFenced) {
+			t.Errorf("an append on a full disk gives %v", err)
+		}
+	}
+	disk.makeRoom(t, nil)
+	mustAppend(t, second, NewEntry("after", nil, "call/1"))
+	if _, err := first.Append(ctx, NewEntry("after", nil)); !errors.Is(err, ErrFenced) {
+		t.Errorf("who claims after somebody else gives %v, want ErrFenced", err)
+	}
+	checkEpochs(t, second.Reader(), "1 2")
+	checkWhole(t, second.Reader(), 2)
+	mustClose(t, first)
+	mustClose(t, second)
+}
+
+// testScribeOnFullDisk: what is appended while the disk is full is in the journal once there is room, in order.
+func testScribeOnFullDisk(t *testing.T, disk smallDisk) {
+	disk.empty(t)
+	ctx := context.Background()
+	j := openAt(t, disk.dir, nil)
+	s, err := NewScribe(j, ScribeOptions{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.fill(t, nil)
+	appended, late := 0, 0
+	for late < 100 {
+		appended++
+		switch _, err := s.Append(ctx, NewEntry("big", strings.Repeat("x", 1000), fmt.Sprintf("call/%d", appended))); {
+		case errors.Is(err, ErrLate):
+			late++
+		case err != nil:
+			t.Fatalf("append: %v", err)
+		case late > 0:
+			t.Fatal("an append was written while others are late")
+		}
+	}
+	if _, err := s.AppendDurable(ctx, NewEntry("promise", strings.Repeat("x", 10000))); err == nil {
+		t.Error("a promise was taken on a full disk")
+	}
+	if count, since := s.Late(); count != late || since.IsZero() || !diskFails(s.Err()) {
+		t.Errorf("Late is %d since %v and Err %v, want %d and that the disk is full", count, since, s.Err(), late)
+	}
+	disk.makeRoom(t, nil)
+	appended++
+	if last, err := s.AppendDurable(ctx, NewEntry("promise", nil)); err != nil || last != int64(appended) {
+		t.Errorf("with room again a promise gives %d, %v, want number %d", last, err, appended)
+	}
+	checkWhole(t, j.Reader(), appended)
+	for i, e := range readAll(t, j.Reader(), Query{Kinds: []string{"big"}}) {
+		if want := fmt.Sprintf("call/%d", i+1); e.Streams[0] != want {
+			t.Fatalf("entry %d is of %s, want %s: the order of the appends is lost", e.Seq, e.Streams[0], want)
+		}
+	}
+	closing, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.Close(closing); err != nil {
+		t.Errorf("close the scribe: %v", err)
+	}
+	mustClose(t, j)
 }
 
 // testOpenOnFullDisk: a service that starts on a full disk takes calls, and its journal goes on when there is room.

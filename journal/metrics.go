@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -30,27 +31,59 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Transactions that could not be committed; none of their entries was written.",
 		}),
 	}
-	return m, m.register(reg)
+	var err error
+	m.unregister, err = register(reg, m.appendSeconds, m.batchEntries, m.failures)
+	return m, err
 }
 
-func (m *metrics) register(reg prometheus.Registerer) error {
-	m.unregister = func() {}
+type scribeMetrics struct {
+	dropped    prometheus.Counter
+	unregister func()
+}
+
+func newScribeMetrics(reg prometheus.Registerer, s *Scribe) (*scribeMetrics, error) {
+	m := &scribeMetrics{dropped: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "hotline_journal_dropped_entries_total",
+		Help: "Entries for which there was no room in memory while the disk did not take them; they are missing.",
+	})}
+	entries := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hotline_journal_late_entries",
+		Help: "Entries kept in memory until the disk takes them; 0 while the journal keeps up.",
+	}, func() float64 {
+		count, _ := s.Late()
+		return float64(count)
+	})
+	seconds := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hotline_journal_late_seconds",
+		Help: "How long the journal has not kept up; 0 while it does.",
+	}, func() float64 {
+		_, since := s.Late()
+		if since.IsZero() {
+			return 0
+		}
+		return time.Since(since).Seconds()
+	})
+	var err error
+	m.unregister, err = register(reg, m.dropped, entries, seconds)
+	return m, err
+}
+
+// register registers all the collectors or, with an error, none.
+func register(reg prometheus.Registerer, collectors ...prometheus.Collector) (unregister func(), err error) {
 	if reg == nil {
-		return nil
+		return func() {}, nil
 	}
-	collectors := []prometheus.Collector{m.appendSeconds, m.batchEntries, m.failures}
 	for i, c := range collectors {
 		if err := reg.Register(c); err != nil {
 			for _, done := range collectors[:i] {
 				reg.Unregister(done)
 			}
-			return fmt.Errorf("register the journal's metrics: %w", err)
+			return func() {}, fmt.Errorf("register the journal's metrics: %w", err)
 		}
 	}
-	m.unregister = func() {
+	return func() {
 		for _, c := range collectors {
 			reg.Unregister(c)
 		}
-	}
-	return nil
+	}, nil
 }
