@@ -1,6 +1,7 @@
 package ari_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -66,4 +67,83 @@ func counted(b *testing.B, reg *prometheus.Registry, name string) (sum float64) 
 		}
 	}
 	return sum
+}
+
+// BenchmarkReconcile is what it takes, the fake Asterisk's side included, to
+// compare a thousand calls with what Asterisk has, and to take them up in a new
+// process, up to the moment it is connected. Less than a second is wanted.
+func BenchmarkReconcile(b *testing.B) {
+	const calls = 1000
+	server := aritest.Start(b)
+	server.MediaLasts(lasting)
+	first, kill := serving(b, server, nil)
+	for range calls {
+		server.Arrive(aritest.Caller{Number: "13800000000", Answered: true})
+	}
+	for i := range calls {
+		a := <-first.Arrivals()
+		session := first.Session(fmt.Sprintf("call-%04d", i))
+		b.Cleanup(session.Close)
+		leg := session.Adopt(a)
+		if err := leg.Subscribe(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := leg.Play(b.Context(), []string{"sound:/ever"}, ari.PlayOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("while connected", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := first.Reconcile(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("after the websocket broke", func(b *testing.B) {
+		for b.Loop() { // the wait before the next attempt included, 5 ms
+			since := first.Status().Since
+			server.Drop()
+			for st := first.Status(); !st.Connected || !st.Since.After(since); st = first.Status() {
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+	})
+	kill()
+	b.Run("in a new process", func(b *testing.B) {
+		for b.Loop() {
+			restored := 0
+			_, kill := serving(b, server, func(link *ari.Link, now *ari.Snapshot) {
+				for id, c := range now.Channels {
+					session := link.Reopen(id, 1)
+					session.RestorePlayback(session.Restore(c), id+"-tone", nil)
+					restored++
+				}
+			})
+			kill()
+			if restored != calls {
+				b.Fatalf("%d calls were restored, want %d", restored, calls)
+			}
+		}
+	})
+}
+
+// serving runs a link until kill, and returns once it is connected.
+func serving(b *testing.B, server *aritest.Server, onConnect func(*ari.Link, *ari.Snapshot)) (link *ari.Link, kill func()) {
+	link, err := ari.New(options(server))
+	if err != nil {
+		b.Fatal(err)
+	}
+	link.OnConnect(func(_ context.Context, now *ari.Snapshot) error {
+		if onConnect != nil {
+			onConnect(link, now)
+		}
+		return nil
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); link.Run(ctx) }()
+	for !link.Status().Connected {
+		time.Sleep(100 * time.Microsecond)
+	}
+	return link, func() { cancel(); <-ended }
 }

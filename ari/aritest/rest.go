@@ -192,6 +192,11 @@ func (s *Server) serveApplication(method, id, verb string, p params) answer {
 		for _, a := range allowed {
 			s.allowed[a.Type] = true
 		}
+	case method == http.MethodDelete && verb == "subscription":
+		for _, source := range p.list("eventSource") {
+			channel, _ := strings.CutPrefix(source, "channel:")
+			delete(s.subscribed, channel)
+		}
 	case method == http.MethodPost && verb == "subscription":
 		for _, source := range p.list("eventSource") {
 			channel, _ := strings.CutPrefix(source, "channel:")
