@@ -255,6 +255,7 @@ func (c *call) write(kind string, data any, also ...string) {
 	switch {
 	case errors.Is(err, journal.ErrFenced):
 		c.giveUp() // another process has the calls; what we meant to do must not be done
+	case errors.Is(err, journal.ErrLate): // it is kept, and written when the disk takes it
 	case err != nil:
 		if c.unrecorded == nil {
 			c.log.Error("the journal cannot be written; the call goes on without it", "err", err)

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -256,7 +257,7 @@ func (s *Service) note(kind string, data any) {
 	ctx, cancel := context.WithTimeout(context.Background(), journalLimit)
 	defer cancel()
 	seq, err := s.journal.Append(ctx, entry)
-	if err != nil && !s.replaced() {
+	if err != nil && !errors.Is(err, journal.ErrLate) && !s.replaced() {
 		s.log.Error("the journal misses an entry of the service", "kind", kind, "err", err)
 	}
 	s.wrote(seq)
