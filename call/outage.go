@@ -153,7 +153,7 @@ func (v *visit) end(e journal.Entry, d Ended) {
 	case d.Result == Failed:
 		v.cut, v.How, v.Why = true, Failed, d.Reason
 	case cutOff(d):
-		v.cut, v.How = v.stage != stageRate && v.stage != stageFarewell, Lost
+		v.cut, v.How = slices.Contains(unserved, v.stage) && !v.message, Lost
 	}
 }
 

@@ -130,6 +130,13 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 				s.arrives(2, "c", "13800000003")
 				s.reaches(7, "c", "rate") // has been served
 				s.ends(9, "c", Served, "talked", vanished)
+				s.arrives(3, "d", "13800000004")
+				s.reaches(7, "d", "turned-away") // was told so
+				s.ends(9, "d", TurnedAway, "closed", stopped)
+				s.arrives(4, "e", "13800000005")
+				s.reaches(7, "e", "message")
+				s.tell(8, Stream("e"), KindMessage, LeftMessage{})
+				s.ends(9, "e", Messaged, "closed", stopped)
 			},
 			want: []OutageCall{
 				{Call: "b", At: at(1), Number: "13800000002", Stage: "wait", How: Lost, Waited: 3},

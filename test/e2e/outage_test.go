@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +148,17 @@ func TestWhomTheEndOfAsteriskCutOffIsListed(t *testing.T) {
 	}
 }
 
+// still says whether the service's process has been stopped in its tracks.
+func (w *world) still() bool {
+	w.t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.PID()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(state, "T")
+}
+
 // Who hangs up while the service is dead or stuck has not been heard to the end, or not at all: both are on the list.
 func TestWhoGivesUpOnADeadServiceIsListed(t *testing.T) {
 	t.Parallel()
@@ -158,6 +171,7 @@ func TestWhoGivesUpOnADeadServiceIsListed(t *testing.T) {
 	if err := w.Freeze(); err != nil {
 		t.Fatal(err)
 	}
+	w.await("the service stands still", func() bool { return w.still() })
 	ringing, err := w.caller(phone.Options{Number: "13800000092"}).Dial(w.ctx, w.Config.Service.Number)
 	if err != nil {
 		t.Fatal(err)
@@ -180,6 +194,9 @@ func TestWhoGivesUpOnADeadServiceIsListed(t *testing.T) {
 		t.Logf("listed: %+v", line)
 		if line.Stage != stage {
 			t.Errorf("%s is listed as %+v, want the stage %s", number, line, stage)
+		}
+		if known := line.How == call.Lost; known != (number == "13800000091") {
+			t.Errorf("%s is listed as %+v: the service knew of the one who waited, and never of the one who rang", number, line)
 		}
 	}
 	if all := w.outageCalls(); len(all) != 2 {
