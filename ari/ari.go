@@ -69,7 +69,8 @@ type Options struct {
 	App string
 	// Username and Password are those of ari.conf.
 	Username, Password string
-	// RequestTimeout bounds one REST request: 4 s by default.
+	// RequestTimeout bounds one REST request: 4 s by default. A verb whose command
+	// may be repeated takes up to twice as long.
 	RequestTimeout time.Duration
 	// PingEvery and DeadAfter keep watch over the websocket, which Asterisk
 	// itself never pings: 5 s and 15 s by default.
@@ -183,6 +184,16 @@ func (l *Link) Status() Status {
 // arrive. f must not wait for an event, must end with its context, and when it
 // returns an error the connection is given up and tried again.
 func (l *Link) OnConnect(f func(ctx context.Context, now *Snapshot) error) { l.hook = f }
+
+// App is the application's name.
+func (l *Link) App() string { return l.o.App }
+
+// Knows says whether something of this ID belongs to a call of this process.
+func (l *Link) Knows(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.routes[id] != nil
+}
 
 // Arrivals yields each channel that entered Stasis and that no session claims,
 // in order and without limit. It is closed when Run ends.

@@ -431,7 +431,9 @@ func TestStalledREST(t *testing.T) {
 	}
 }
 
-func TestReadsAreTriedAgainAndCommandsAreNot(t *testing.T) {
+// An answer, even a bad one, settles a question; and what nobody waits for any
+// more is not sent again.
+func TestWhatIsNotTriedAgain(t *testing.T) {
 	server, link := connect(t)
 	_, _, leg := answeredCall(t, server, link)
 	server.Fail("GET", "/channels/{id}/variable", 500, 1)

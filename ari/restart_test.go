@@ -449,3 +449,34 @@ func TestRelease(t *testing.T) {
 	}
 	caller.Bye()
 }
+
+// A leg that was given up as lost still learns how it ended, and ends once.
+func TestALostLegLearnsHowItEnded(t *testing.T) {
+	server := aritest.Start(t)
+	first := start(t, options(server), nil)
+	connected(t, first)
+	caller, _, leg := answeredCall(t, server, first.Link)
+	first.kill()
+
+	var session *ari.Session
+	var lost *ari.Leg
+	second := start(t, options(server), func(_ context.Context, link *ari.Link, _ *ari.Snapshot) error {
+		session = link.Reopen(callID, 1)
+		lost = session.RestoreLost(leg.ID())
+		if !lost.Evidence().Lost {
+			t.Error("the leg is not lost")
+		}
+		caller.LoseLine()
+		return nil
+	})
+	connected(t, second)
+	defer session.Close()
+	until(t, "the event of its end is taken in", func() bool { e := lost.Evidence(); return !e.Lost && e.Cause == 44 })
+	gone, before := next(t, session, ari.Gone)
+	if len(before) > 0 || !gone.Lost {
+		t.Errorf("before Gone: %v; Gone: %+v", kindsOf(before), gone)
+	}
+	if ev, ok := session.Poll(); ok {
+		t.Errorf("%s after Gone", ev.Kind)
+	}
+}

@@ -34,6 +34,18 @@ func (s *Session) Restore(c Channel) *Leg {
 	return leg
 }
 
+// RestoreLost is a leg whose channel Asterisk has no more: it is gone, and
+// nobody saw how. Should the event of its end come after all, its Evidence says
+// so.
+func (s *Session) RestoreLost(channelID string) *Leg {
+	leg := newLeg(s.link, channelID)
+	leg.made = true
+	s.own(leg.id, leg)
+	leg.attach(s)
+	leg.lost()
+	return leg
+}
+
 // dialStatusOf is how far dialing has come, by the state of the channel.
 var dialStatusOf = map[string]string{"Ringing": "RINGING", "Up": "ANSWER"}
 

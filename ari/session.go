@@ -188,6 +188,10 @@ func (s *Session) signal() {
 	}
 }
 
+// NewID is a name for something that the call is about to make: written down
+// first, it can be found in Asterisk by another process.
+func (s *Session) NewID(what string) string { return s.newID(what) }
+
 // newID numbers the call's things: <call>-agent-1, <call>-play-3, and in its
 // second process <call>-agent-r1-1.
 func (s *Session) newID(what string) string {

@@ -52,6 +52,9 @@ type Channel struct {
 // Leg says whether Session.Create made the channel.
 func (c *Channel) Leg() bool { return len(c.Args) > 0 && c.Args[0] == legMark }
 
+// Endpoint is the phone at the other end: PJSIP/1001.
+func (c *Channel) Endpoint() string { return endpointOf(c.Name) }
+
 func (c *channel) public() Channel {
 	app, args := c.stasis()
 	return Channel{

@@ -14,27 +14,22 @@ import (
 // One that is not there is looked for once more after RequestTimeout, for the
 // command that makes it may only just be on its way.
 func (l *Link) HangUpStray(channelID string) {
-	l.endStray(request{op: opHangup, target: channelID, method: http.MethodDelete, path: []string{"channels", channelID}, again: true},
-		"a leg that belongs to no call is hung up", "channel_id")
+	l.endStray(request{op: opHangup, target: channelID, method: http.MethodDelete, path: []string{"channels", channelID}, again: true}, "channel_id")
 }
 
 // DestroyStray does so with a bridge of ours. Its legs stay, in Stasis and
 // alone.
 func (l *Link) DestroyStray(bridgeID string) {
-	l.endStray(request{op: opDestroy, target: bridgeID, method: http.MethodDelete, path: []string{"bridges", bridgeID}, again: true},
-		"a bridge that belongs to no call is destroyed", "bridge")
+	l.endStray(request{op: opDestroy, target: bridgeID, method: http.MethodDelete, path: []string{"bridges", bridgeID}, again: true}, "bridge_id")
 }
 
-func (l *Link) endStray(r request, done, key string) {
+func (l *Link) endStray(r request, key string) {
 	l.background(func(ctx context.Context) {
 		err := l.do(ctx, r, nil)
 		if err != nil && wait(ctx, l.o.RequestTimeout) {
 			err = l.do(ctx, r, nil)
 		}
-		switch {
-		case err == nil:
-			l.log.Info(done, key, r.target)
-		case !notFound(err) && ctx.Err() == nil:
+		if err != nil && !notFound(err) && ctx.Err() == nil {
 			l.log.Warn("what belongs to no call is left in Asterisk", key, r.target, "err", err)
 		}
 	})
