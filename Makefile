@@ -2,7 +2,7 @@
 
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME ?= 10s
+FUZZTIME ?= 60s
 packages = scripts/packages
 
 .PHONY: demo run build test test-unit check asterisk bootstrap fmt vet staticcheck fuzz image
@@ -40,7 +40,7 @@ vet:
 staticcheck:
 	$(GO) run $(STATICCHECK) ./...
 
-# Every fuzz target for a short while.
+# Every fuzz target for a minute.
 fuzz:
 	@scripts/fuzz $(FUZZTIME)
 

@@ -366,7 +366,7 @@ func (e *Engine) talk(agentID, callID string, ev event) error {
 	if _, err := a.may(ev); err != nil {
 		return fmt.Errorf("call %s: %w", callID, err)
 	}
-	if a.call != callID || ev == eventRejoin && (e.waiting[callID] != nil || e.talking[callID] != nil) {
+	if callID == "" || a.call != callID || ev == eventRejoin && (e.waiting[callID] != nil || e.talking[callID] != nil) {
 		return fmt.Errorf("agent %s cannot %s with call %s: %w", agentID, ev, callID, ErrNotTheirCall)
 	}
 	if ev == eventRejoin {
