@@ -48,7 +48,9 @@ func (w *world) start(n int, fatal boundary) (p *process, err error) {
 	p = &process{w: w, n: n, dir: w.home(n), fatal: fatal,
 		killed: make(chan struct{}), ended: make(chan struct{})}
 	log := w.logger(n)
-	w.link(n)
+	if err := w.link(n); err != nil {
+		return nil, err
+	}
 	p.wire = w.asterisk.Wire()
 	p.wire.Boundary(func(r aritest.Request, after bool) {
 		if w.verbose && after {
@@ -143,17 +145,12 @@ var folders = []string{"recordings", "messages", "raw", "spool"}
 func (w *world) home(n int) string { return filepath.Join(w.dir, fmt.Sprintf("process-%d", n)) }
 
 // link gives a process its way to them.
-func (w *world) link(n int) {
-	err := os.MkdirAll(w.home(n), 0o700)
+func (w *world) link(n int) error {
+	err := errors.Join(os.RemoveAll(w.home(n)), os.Mkdir(w.home(n), 0o700))
 	for _, folder := range folders {
-		link := filepath.Join(w.home(n), folder)
-		if _, there := os.Lstat(link); err == nil && there != nil {
-			err = os.Symlink(filepath.Join("..", folder), link)
-		}
+		err = errors.Join(err, os.Symlink(filepath.Join("..", folder), filepath.Join(w.home(n), folder)))
 	}
-	if err != nil {
-		w.fail("process %d has no folders: %v", n, err)
-	}
+	return err
 }
 
 func (p *process) folder(name string) string { return filepath.Join(p.dir, name) }
@@ -166,10 +163,9 @@ func (p *process) cut() {
 	p.cutOnce.Do(func() {
 		p.dead.Store(true)
 		p.wire.Cut()
-		for _, folder := range folders {
-			_ = os.Remove(p.folder(folder))
-		}
-		_ = p.book.Close() // a commit that has begun is the kernel's and SQLite's, and comes to its end
+		_ = os.RemoveAll(p.dir)
+		_ = os.WriteFile(p.dir, nil, 0o600) // so that no folder can be made there again
+		_ = p.book.Close()                  // a commit that has begun is the kernel's and SQLite's, and comes to its end
 		if p.stop != nil {
 			p.stop(errKilled)
 		}

@@ -38,7 +38,7 @@ type world struct {
 	lives    int
 	troubles []trouble
 	log      []string
-	failed   int
+	meant    map[string]bool // channels to which a farewell was meant to be said, where a process was killed
 }
 
 // trouble is a time in which the service cannot be expected to act: it is away, cut off, or Asterisk does not answer.
@@ -52,7 +52,7 @@ const netTry = 2 * time.Second
 
 func newWorld(t *testing.T, p plan, dir string, verbose bool) *world {
 	w := &world{t: t, plan: p, verbose: verbose, asterisk: aritest.StartPipe(t), dir: dir, journal: filepath.Join(dir, "journal.db"),
-		agents: profiles(p.agents), began: time.Now()}
+		agents: profiles(p.agents), began: time.Now(), meant: map[string]bool{}}
 	w.ctx, w.end = context.WithCancel(context.Background())
 	for _, folder := range folders {
 		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
@@ -118,8 +118,8 @@ func (w *world) run() {
 	w.checkLeftovers()
 	w.sleep(35 * time.Second) // one more look of the service at Asterisk
 	w.finish()
-	w.checkCallers()
 	w.checkJournal()
+	w.checkCallers()
 }
 
 // supervise starts the first process and then, as long as there are kills left, the next one after each.
