@@ -39,7 +39,8 @@ const (
 	NetHungUp     = "hung-up"     // by the caller, in the net
 	NetTurnedAway = "turned-away" // told that the service is away
 	NetServed     = "served"      // talked with an agent, whose phone rang without the service
-	NetUnanswered = "unanswered"  // gave up ringing, while the service had the call or was about to; it may know the call
+	NetUnanswered = "unanswered"  // gave up ringing; the service may know the call
+	NetGiven      = "given"       // was given to the service out of the net; it may know the call
 )
 
 // netLog is what has been read of the files of the dialplan's net.
@@ -190,7 +191,7 @@ type netLine struct {
 // netFormat is a line with its end: milliseconds since 1970 twice, the number
 // or "-", the channel's ID, how it ended.
 var netFormat = regexp.MustCompile(`^([1-9][0-9]{12}) ([1-9][0-9]{12}) (-|[0-9+]{1,29}) ([!-~]{1,200}) (` +
-	strings.Join([]string{NetHungUp, NetTurnedAway, NetServed, NetUnanswered}, "|") + `)\n$`)
+	strings.Join([]string{NetHungUp, NetTurnedAway, NetServed, NetUnanswered, NetGiven}, "|") + `)\n$`)
 
 func parseNetLine(line string) (caller netLine, ok bool) {
 	fields := netFormat.FindStringSubmatch(line)

@@ -59,6 +59,7 @@ type visit struct {
 	over    time.Time // when the end was told
 	result  string    // "" while it goes on
 	message bool      // left one
+	given   bool      // by the dialplan to the service, which may know more
 	cut     bool      // by an outage
 	known   time.Time // when the journal had the end
 }
@@ -183,8 +184,11 @@ func netVisit(e journal.Entry, d NetCaller) *visit {
 		},
 		channel: d.Channel, result: d.End, cut: d.End != NetServed, known: e.At,
 	}
-	if d.End == NetUnanswered {
-		v.Stage, v.How = stageRing, NetHungUp
+	switch d.End {
+	case NetUnanswered:
+		v.Stage, v.How, v.given = stageRing, NetHungUp, true
+	case NetGiven:
+		v.How, v.given = NetHungUp, true
 	}
 	return v
 }
@@ -202,7 +206,7 @@ func (o Outages) all() []*visit {
 		}
 		told := *v
 		told.Call = call.Call
-		if v.Stage == stageNet && !(v.cut && call.cut) {
+		if !v.given && !(v.cut && call.cut) {
 			visits = append(visits, &told)
 		}
 	}

@@ -71,6 +71,7 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 			s.arrives(80, "d", "13800000004")
 			s.ends(82, "d", Abandoned, "ring", pressed)
 			s.inNet(90, "channel.d", "13800000004", NetUnanswered, 80, 82)
+			s.inNet(90, "channel.a", number, NetGiven, 0, 60)
 		}},
 		"lost while the service was dead, noticed an hour later": {
 			tell: func(s *story) {
@@ -150,8 +151,10 @@ func TestCallsThatAnOutageCutOff(t *testing.T) {
 				s.inNet(90, "channel.3", "13800000003", NetServed, 30, 80)
 				s.inNet(95, "channel.1", number, NetHungUp, 10, 40)
 				s.inNet(95, "channel.4", "", NetUnanswered, 91, 94)
+				s.inNet(95, "channel.5", "13800000005", NetGiven, 92, 94)
 			},
 			want: []OutageCall{
+				{Call: "channel.5", At: at(92), Number: "13800000005", Stage: "net", How: NetHungUp, Waited: 2},
 				{Call: "channel.4", At: at(91), Stage: "ring", How: NetHungUp, Waited: 3},
 				{Call: "channel.2", At: at(20), Number: "13800000002", Stage: "net", How: NetTurnedAway, Waited: 60},
 				{Call: "channel.1", At: at(10), Number: number, Stage: "net", How: NetHungUp, Waited: 30},

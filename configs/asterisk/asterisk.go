@@ -37,8 +37,8 @@ const (
 const netLog = "spool/net-callers"
 
 // NetLog is that file as this machine sees it. Each line has the milliseconds since 1970 at which a caller came and left,
-// the number or "-", the channel's ID, and how it ended: hung-up, turned-away or served in the net, or unanswered. Asterisk
-// opens it anew for each line, so it may be renamed at any time.
+// the number or "-", the channel's ID, and how it ended: hung-up, turned-away or served in the net, given by it to the
+// service, or unanswered. Asterisk opens it anew for each line, so it may be renamed at any time.
 func NetLog(cfg *configs.Config) string { return cfg.Asterisk.Outside(netLog) }
 
 // HoldClasses are two identical classes of music on hold, for CHANNEL(musicclass) on a caller's leg: 30 s of hold tone,

@@ -2,6 +2,8 @@ package stand_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -346,6 +348,156 @@ func TestHoldInTheNetApologises(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantHeard(t, c, "voice.agent", apology.At, 3*time.Second)
+}
+
+// dial places a call and does not wait for the answer.
+func dial(t *testing.T, ast *stand.Instance, o phone.Options) *phone.Call {
+	t.Helper()
+	o.Name, o.IP, o.Voice = "caller "+o.Number, stand.TrunkAddress, callers
+	c, err := newPhone(t, ast, o).Dial(t.Context(), ast.Config.Service.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func hangUp(t *testing.T, c *phone.Call) {
+	t.Helper()
+	if err := c.Hangup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// netCaller is a line of the net's file.
+type netCaller struct {
+	entered, left        time.Time
+	number, channel, end string
+}
+
+// netCallers waits until the net has written down so many callers, and then for a moment whether there are more.
+func netCallers(t *testing.T, ast *stand.Instance, count int) []netCaller {
+	t.Helper()
+	var text string
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline) && strings.Count(text, "\n") < count; time.Sleep(50 * time.Millisecond) {
+		data, err := os.ReadFile(asterisk.NetLog(ast.Config))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		text = string(data)
+	}
+	var list []netCaller
+	for line := range strings.Lines(text) {
+		var c netCaller
+		var entered, left int64
+		if _, err := fmt.Sscanf(line, "%d %d %s %s %s\n", &entered, &left, &c.number, &c.channel, &c.end); err != nil {
+			t.Fatalf("the net wrote %q: %v", line, err)
+		}
+		c.entered, c.left = time.UnixMilli(entered), time.UnixMilli(left)
+		list = append(list, c)
+	}
+	if len(list) != count {
+		t.Fatalf("the net wrote down %d callers, want %d:\n%s", len(list), count, text)
+	}
+	return list
+}
+
+// wantNetCaller says that this call is among the callers the net wrote down, with this number and end.
+func wantNetCaller(t *testing.T, list []netCaller, number, end string, c *phone.Call) {
+	t.Helper()
+	over, ended := c.Ended()
+	if !ended {
+		t.Fatal("the call has not ended")
+	}
+	left := c.Start().Add(over.At)
+	for _, one := range list {
+		if one.number == number && one.end == end && one.left.Sub(left).Abs() < time.Second {
+			if one.entered.Sub(c.Start()).Abs() > time.Second {
+				t.Errorf("the net says that %+v came then, want %v", one, c.Start())
+			}
+			return
+		}
+	}
+	t.Errorf("no caller %s who is %s and left at %v among %+v", number, end, left, list)
+}
+
+// Whom the service may never have seen is written down by the dialplan, with nothing of the caller's own words but a
+// number: who leaves in the net, who is sent away, who is served without the service, who gave up ringing.
+func TestTheNetWritesDownWhomTheServiceMayNotHaveSeen(t *testing.T) {
+	t.Parallel()
+	ast := stand.Asterisk(t, stand.Options{Configure: net(4*time.Second, 15*time.Second, 1)})
+	patient := dial(t, ast, phone.Options{Number: "13800000001"})
+	hasty := dial(t, ast, phone.Options{Number: "+8613800000002"})
+	wordy := dial(t, ast, phone.Options{Number: "13800000003", DisplayName: `${SHELL(id)},x)"y=1 2`})
+	sly := dial(t, ast, phone.Options{Number: "%24%7BEPOCH%7D,138%290000=4%0A5"})
+	shy := dial(t, ast, phone.Options{Anonymous: true})
+	long := dial(t, ast, phone.Options{Number: strings.Repeat("7", 300)})
+	leaving := []*phone.Call{hasty, wordy, sly, shy, long}
+	for _, c := range leaving {
+		wantHeard(t, c, ear.HoldTone, 0, 5*time.Second)
+		hangUp(t, c)
+	}
+	list := netCallers(t, ast, len(leaving))
+	for i, number := range []string{"+8613800000002", "13800000003", "-", "-", "-"} {
+		wantNetCaller(t, list, number, "hung-up", leaving[i])
+	}
+	for _, one := range list {
+		if !strings.Contains(one.channel, ".") {
+			t.Errorf("%q is no channel's ID", one.channel)
+		}
+	}
+	wantEnd(t, patient, 40*time.Second)
+	wantNetCaller(t, netCallers(t, ast, 6), "13800000001", "turned-away", patient)
+
+	// An agent takes the calls without the service; either side may hang up.
+	desk := agent(t, ast, "1001", phone.AnswerAfter(0))
+	for i, end := range []func(caller, agent *phone.Call){
+		func(caller, _ *phone.Call) { hangUp(t, caller) },
+		func(caller, agent *phone.Call) { hangUp(t, agent); wantEnd(t, caller, 10*time.Second) },
+	} {
+		number := fmt.Sprintf("1380000001%d", i)
+		c := dial(t, ast, phone.Options{Number: number})
+		offered, err := desk.NextCall(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantHeard(t, c, "voice.agent", 0, 15*time.Second)
+		end(c, offered)
+		wantNetCaller(t, netCallers(t, ast, 7+i), number, "served", c)
+	}
+
+	// The service comes. Whom it is given, and who gives up before its answer, it may never have seen.
+	taken := dial(t, ast, phone.Options{Number: "13800000021"})
+	wantHeard(t, taken, ear.HoldTone, 0, 5*time.Second)
+	link := service(t, ast)
+	s := link.Session("call-1")
+	defer s.Close()
+	leg := s.Adopt(arrival(t, link, 4*time.Second))
+	hangUp(t, taken)
+	<-leg.Context().Done()
+	wantNetCaller(t, netCallers(t, ast, 9), "13800000021", "given", taken)
+
+	given := dial(t, ast, phone.Options{Number: "13800000022"})
+	leg = s.Adopt(arrival(t, link, 4*time.Second))
+	hangUp(t, given)
+	<-leg.Context().Done()
+	wantNetCaller(t, netCallers(t, ast, 10), "13800000022", "unanswered", given)
+
+	// A caller of the service's own is not written down; one whom it lets go is again in the net's care.
+	served := dial(t, ast, phone.Options{Number: "13800000023"})
+	leg = s.Adopt(arrival(t, link, 4*time.Second))
+	if err := leg.Answer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := leg.Hangup(t.Context(), 16, "the test ends it"); err != nil {
+		t.Fatal(err)
+	}
+	wantEnd(t, served, 3*time.Second)
+	dropped := dial(t, ast, phone.Options{Number: "13800000024"})
+	takeAndLetGo(t, ast, link)
+	wantHeard(t, dropped, ear.HoldTone, 0, 5*time.Second)
+	takeAndLetGo(t, ast, link) // and once more out of the net
+	hangUp(t, dropped)
+	wantNetCaller(t, netCallers(t, ast, 11), "13800000024", "hung-up", dropped)
 }
 
 // Recording begins through the dialplan and the caller is back at once; the file holds two channels.
