@@ -390,7 +390,7 @@ func TestReconcile(t *testing.T) {
 func TestReconcileLosesNoCause(t *testing.T) {
 	server, link := connect(t)
 	caller, session, leg := answeredCall(t, server, link)
-	server.Jumble(4, 200*time.Millisecond, func(int) int { return 0 }) // late, in order
+	server.Jumble(100, 300*time.Millisecond, func(int) int { return 0 }) // late, in order
 	caller.Bye()
 	must(t, second(link.Reconcile(t.Context())))
 	if gone, _ := next(t, session, ari.Gone); gone.Lost || gone.Leg != leg {
