@@ -73,7 +73,8 @@ type Options struct {
 	// may be repeated takes up to twice as long.
 	RequestTimeout time.Duration
 	// PingEvery and DeadAfter keep watch over the websocket, which Asterisk
-	// itself never pings: 5 s and 15 s by default.
+	// itself never pings: a ping every 5 s, and a connection that swallows them
+	// is given up within 12 s, by default.
 	PingEvery, DeadAfter time.Duration
 	// Backoff defaults to 100 ms … 1 s: while the link is down callers hear the
 	// dialplan's net, so a long wait saves nothing worth it.
@@ -90,7 +91,7 @@ type Options struct {
 func (o *Options) fill() {
 	def(&o.RequestTimeout, 4*time.Second)
 	def(&o.PingEvery, 5*time.Second)
-	def(&o.DeadAfter, 15*time.Second)
+	def(&o.DeadAfter, 12*time.Second)
 	def(&o.Backoff.Min, 100*time.Millisecond)
 	def(&o.Backoff.Max, time.Second)
 	if o.Logger == nil {
