@@ -134,7 +134,7 @@ func (s *Service) journalNet(ctx context.Context, name string, text []byte) erro
 	callers, _ := parseNet(string(text[min(s.net.read[name], len(text)):]))
 	if len(callers) > 0 {
 		now := s.now()
-		ahead := now.Sub(time.Now()) // of Asterisk's clock, where the service's was set
+		ahead := time.Until(now) // of Asterisk's clock, where the service's was set
 		entries := make([]journal.Entry, len(callers))
 		for i, c := range callers {
 			entries[i] = journal.NewEntry(KindNetCaller, c.told(ahead), NetStream)
