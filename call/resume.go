@@ -206,14 +206,14 @@ func (c *call) sceneNow(ctx context.Context) {
 	if c.agent == nil || !c.agent.connected || c.agent.leg.Context().Err() != nil {
 		return
 	}
-	state, err := c.agent.leg.GetVar(ctx, "DEVICE_STATE("+c.endpoint(c.agent.ID)+")")
+	held, err := c.agent.leg.GetVar(ctx, "CHANNEL(rtp,hold)")
 	switch {
 	case err != nil:
 		c.log.Warn("whether the agent has the caller on hold is not known", "agent_id", c.agent.ID, "err", err)
-	case state == "ONHOLD" && c.scene != onHold:
+	case held == "1" && c.scene != onHold:
 		c.scene = onHold
 		c.changed(c.agent, onHold)
-	case state == "INUSE" && c.scene == onHold:
+	case held == "0" && c.scene == onHold:
 		c.scene = talking
 		c.changed(c.agent, talking)
 	}
