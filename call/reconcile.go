@@ -21,6 +21,7 @@ import (
 //	… whose agent is gone                  an apology, and the head of the line
 //	… for whom a phone rings               the phone is released, the next offer follows
 //	… whose agent has answered meanwhile   they are joined
+//	… whom the dialplan's net has          goes on when the net brings them back
 //	a live call without a caller           ended as lost, with what is known
 //	a caller nobody knows                  a new call (ari announces it)
 //	a leg or a bridge of ours for no call  ended
@@ -75,7 +76,11 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 	s.unconfirmed(unclean, snap.At)
 	taken := make([]*resumed, 0, len(calls))
 	for _, left := range calls {
-		r := s.takeUp(left, snap)
+		s.alive(left.id, left.seq-1)
+		if s.elsewhere(left, snap) {
+			continue
+		}
+		r := s.takeUp(left, snap, nil)
 		r.freeAgents()
 		r.keepPlace()
 		taken = append(taken, r)
@@ -86,11 +91,65 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 		}
 	}
 	for _, r := range taken {
-		s.alive(r.id, r.left.seq-1)
-		s.start(func(ctx context.Context) { r.begin(ctx) })
+		s.start(r.begin)
 	}
 	s.freeAgents()
 	return nil
+}
+
+// elsewhere keeps a call for later whose caller is there and not in our hands:
+// the dialplan has the caller for a moment, or its net does, which brings the
+// caller back.
+func (s *Service) elsewhere(left *standing, snap *ari.Snapshot) bool {
+	channel, there := snap.Channels[left.arrived.Channel]
+	if !there || channel.App == s.link.App() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inNet[channel.ID] = left
+	return true
+}
+
+// comesBack is the call of a caller whom the dialplan brings back; nil for a new
+// caller.
+func (s *Service) comesBack(channelID string) *standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := s.inNet[channelID]
+	delete(s.inNet, channelID)
+	return left
+}
+
+// serveAgain goes on with a call whose caller the dialplan brought back.
+func (s *Service) serveAgain(ctx context.Context, left *standing, arrival ari.Arrival) {
+	snap, err := s.link.Reconcile(ctx)
+	if err != nil {
+		s.log.Warn("what is left of the call in Asterisk is not known", "call_id", left.id, "err", err)
+		snap = &ari.Snapshot{}
+	}
+	r := s.takeUp(left, snap, &arrival)
+	r.freeAgents()
+	r.keepPlace()
+	r.begin(ctx)
+}
+
+// loseFromNet ends the calls whose callers left while the dialplan had them.
+func (s *Service) loseFromNet(snap *ari.Snapshot) {
+	s.mu.Lock()
+	var lost []*standing
+	for id, left := range s.inNet {
+		if _, there := snap.Channels[id]; !there {
+			lost = append(lost, left)
+			delete(s.inNet, id)
+		}
+	}
+	s.mu.Unlock()
+	for _, left := range lost {
+		r := s.takeUp(left, snap, nil)
+		r.freeAgents()
+		s.start(r.begin)
+	}
 }
 
 // recallService puts in force again what was: the agents' states, and what the
@@ -206,6 +265,7 @@ func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
 		}
 	}
 	s.unconfirmed(again, snap.At)
+	s.loseFromNet(snap)
 	s.confirm(snap, left)
 }
 

@@ -34,8 +34,10 @@ type resumed struct {
 	lost bool  // Asterisk has the caller no more
 }
 
-// takeUp makes a call of what the journal says, and of what Asterisk has.
-func (s *Service) takeUp(left *standing, snap *ari.Snapshot) *resumed {
+// takeUp makes a call of what the journal says, and of what Asterisk has. back
+// is the caller's channel coming back from the dialplan, nil where it never
+// left or is no more.
+func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) *resumed {
 	c := &call{
 		Service: s, id: left.id, run: left.runs + 1,
 		log:    s.log.With("call_id", left.id),
@@ -47,9 +49,12 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot) *resumed {
 	}
 	c.session = s.link.Reopen(c.id, c.run)
 	channel, there := snap.Channels[left.arrived.Channel]
-	if there = there && channel.App == s.link.App(); there {
+	switch {
+	case back != nil:
+		c.caller, there = c.session.Adopt(*back), true
+	case there:
 		c.caller = c.session.Restore(channel)
-	} else {
+	default:
 		c.caller = c.session.RestoreLost(left.arrived.Channel)
 	}
 	c.line = c.newLine()

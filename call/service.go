@@ -100,6 +100,7 @@ type Service struct {
 	byBack     map[string]*wayBack  // agents who may come back to their last call
 	live       map[string]int64     // calls under way, each with a place in the journal before its first entry
 	endedCalls map[string]endedCall // not yet confirmed to have left nothing in Asterisk
+	inNet      map[string]*standing // by channel: calls whose caller the dialplan has
 	draining   bool
 	idle       chan struct{} // closed when draining and no call is live
 	last       int64         // the newest entry of ours, as far as known
@@ -184,6 +185,10 @@ func (s *Service) receive(ctx context.Context, arrival ari.Arrival) {
 	case s.isDraining():
 		s.refer(ctx, arrival)
 	default:
+		if left := s.comesBack(arrival.ChannelID); left != nil {
+			s.serveAgain(ctx, left, arrival)
+			return
+		}
 		s.serve(ctx, arrival)
 	}
 }
