@@ -89,6 +89,75 @@ func TestOneWriterAtATime(t *testing.T) {
 	}
 }
 
+// fillWith makes the journal at path have that many more entries; nothing but the last of them is in the chain.
+func fillWith(t testing.TB, path string, entries int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(off)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+		INSERT INTO entry (seq, epoch, at, kind, streams, data, data_hash, hash)
+		SELECT i, 1, 1770000000000000 + i, CASE WHEN i %% 1000 = 0 THEN 'call.message' ELSE 'call.kind' || (i %% 20) END,
+			'["call/20260206-' || (i / 20) || '"]', '{"prompts":["greeting.festival.spring","greeting.company"]}', zeroblob(32), zeroblob(32) FROM n`, entries))
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bytesRead is how much this process has read from files and whatever else.
+func bytesRead(t *testing.T) (n int) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscanf(string(text), "rchar: %d", &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestOpeningReadsOnlyTheEnd keeps a restart from growing slow with the journal.
+func TestOpeningReadsOnlyTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "journal.db")
+	mustClose(t, openAt(t, dir, nil))
+	const entries = 20_000
+	fillWith(t, path, entries)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		name string
+		do   func(*Journal) *Journal
+	}{
+		{"open", func(*Journal) *Journal { return openAt(t, dir, nil) }},
+		{"append", func(j *Journal) *Journal { mustAppend(t, j, NewEntry("a", nil)); return j }},
+		{"stand by", func(*Journal) *Journal { return standBy(t, dir, nil) }},
+		{"claim", func(j *Journal) *Journal { mustClaim(t, j); return j }},
+		{"read what is new", func(j *Journal) *Journal { readAll(t, j.Reader(), Query{After: entries}); return j }},
+		{"read the newest messages", func(j *Journal) *Journal {
+			readAll(t, j.Reader(), Query{Kinds: []string{"call.message"}, Newest: true, Limit: 10})
+			return j
+		}},
+	}
+	var j *Journal
+	for _, step := range steps {
+		before := bytesRead(t)
+		was := j
+		j = step.do(j)
+		if read := bytesRead(t) - before; read > 100_000 {
+			t.Errorf("%s: %d bytes were read, the journal has %d: all of it is looked through", step.name, read, info.Size())
+		}
+		if was != nil && was != j {
+			defer mustClose(t, was)
+		}
+	}
+	mustClose(t, j)
+}
+
 func TestOpenRefusesWhatItCannotUse(t *testing.T) {
 	ctx := context.Background()
 	tests := []struct {

@@ -80,7 +80,11 @@ func (r *Reader) read(ctx context.Context, q Query, yield func(Entry) bool) erro
 		if len(page) < size || (q.Limit > 0 && left == 0) {
 			return nil
 		}
-		if last := page[len(page)-1].Seq; q.Newest {
+		last := page[len(page)-1].Seq
+		if last <= low || last >= high {
+			return fmt.Errorf("the file is damaged: entry %d is out of its place", last) // and the reading would never end
+		}
+		if q.Newest {
 			high = last
 		} else {
 			low = last

@@ -115,24 +115,24 @@ func testScribe(t *testing.T, f func(t *scribeTest)) {
 	})
 }
 
-// write appends an entry and says what came of it, and how long it took.
-func (t *scribeTest) write(kind string) (int64, error, time.Duration) {
+// write appends an entry and says what came of it and how long it took.
+func (t *scribeTest) write(kind string) (last int64, took time.Duration, err error) {
 	began := time.Now()
-	last, err := t.Scribe.Append(context.Background(), NewEntry(kind, nil))
-	return last, err, time.Since(began)
+	last, err = t.Scribe.Append(context.Background(), NewEntry(kind, nil))
+	return last, time.Since(began), err
 }
 
 // wantLate writes an entry that must be kept in memory after so long.
 func (t *scribeTest) wantLate(kind string, after time.Duration, why error) {
 	t.Helper()
-	if _, err, took := t.write(kind); !errors.Is(err, ErrLate) || !errors.Is(err, why) || took != after {
+	if _, took, err := t.write(kind); !errors.Is(err, ErrLate) || !errors.Is(err, why) || took != after {
 		t.Errorf("append of %s gives %v after %v, want ErrLate with %q after %v", kind, err, took, why, after)
 	}
 }
 
 func (t *scribeTest) wantWritten(kind string, want int64) {
 	t.Helper()
-	if last, err, took := t.write(kind); err != nil || last != want || took != 0 {
+	if last, took, err := t.write(kind); err != nil || last != want || took != 0 {
 		t.Errorf("append of %s gives %d, %v after %v, want number %d at once", kind, last, err, took, want)
 	}
 }
@@ -223,16 +223,19 @@ func TestScribeOnAFullDisk(t *testing.T) {
 // TestScribeIsLateUntilItHasCaughtUp gives it more than one transaction takes.
 func TestScribeIsLateUntilItHasCaughtUp(t *testing.T) {
 	testScribe(t, func(t *scribeTest) {
-		t.keep = 5 * maxBatch
+		t.keep = 5 * maxBatch // read by appenders alone
+		t.disk.mu.Lock()
 		t.takes = time.Second
+		t.disk.mu.Unlock()
 		for range 3 * maxBatch {
-			if _, err, _ := t.write("x"); !errors.Is(err, ErrLate) {
+			if _, _, err := t.write("x"); !errors.Is(err, ErrLate) {
 				t.Fatalf("append gives %v", err)
 			}
 		}
 		time.Sleep(1500 * time.Millisecond)
 		t.wantLate("y", 0, errSlow)
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		if n := fmt.Sprint(t.batches); n != "[1 1024 1024 1024]" {
 			t.Errorf("the transactions had the sizes %s, want at most %d entries in each", n, maxBatch)
 		}
@@ -459,7 +462,7 @@ func TestScribeClose(t *testing.T) {
 				t.Errorf("close: %v", err)
 			}
 			t.wantJournal("a")
-			if _, err, _ := t.write("b"); !errors.Is(err, ErrClosed) {
+			if _, _, err := t.write("b"); !errors.Is(err, ErrClosed) {
 				t.Errorf("an append after Close gives %v, want ErrClosed", err)
 			}
 		})

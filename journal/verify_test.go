@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestVerify(t *testing.T) {
@@ -25,6 +28,8 @@ func TestVerify(t *testing.T) {
 		{"data and its hash changed", rehash + ", data = NULL WHERE seq = 300", middle},
 		{"data hash cut", "UPDATE entry SET data_hash = x'00' WHERE seq = 300", middle},
 		{"time changed", "UPDATE entry SET at = at + 1 WHERE seq = 300", middle},
+		{"epoch changed", "UPDATE entry SET epoch = 2 WHERE seq = 300", middle},
+		{"epoch taken away", "UPDATE entry SET epoch = 0 WHERE seq = 300", middle},
 		{"kind changed", "UPDATE entry SET kind = 'call.other' WHERE seq = 300", middle},
 		{"streams changed", `UPDATE entry SET streams = '["call/1","agent/9"]' WHERE seq = 300`, middle},
 		{"streams unreadable", `UPDATE entry SET streams = '["call/1"' WHERE seq = 300`, middle},
@@ -65,6 +70,86 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestVerifyFindsWhoWroteAfterItsEpoch builds a chain as a fence that does not hold would leave it: all hashes fit.
+func TestVerifyFindsWhoWroteAfterItsEpoch(t *testing.T) {
+	dir := t.TempDir()
+	j := openAt(t, dir, nil)
+	defer mustClose(t, j)
+	for _, epoch := range []int64{1, 2, 1} {
+		j.writer.epoch = epoch // the writer goroutine is idle between two appends
+		execSQL(t, j.path, "DELETE FROM epoch")
+		mustAppend(t, j, NewEntry("wrote", nil))
+	}
+	var broken *BrokenChain
+	if err := j.Reader().Verify(context.Background()); !errors.As(err, &broken) || broken.Seq != 3 {
+		t.Errorf("Verify gives %v, want entry 3 named: its epoch was over", err)
+	}
+}
+
+// FuzzDamagedFile reads a journal whose file has been damaged at some place: an error is fine, a panic, a reading
+// without an end, or damage that Verify does not see is not.
+func FuzzDamagedFile(f *testing.F) {
+	dir := f.TempDir()
+	j := openAt(f, dir, nil)
+	entries := make([]Entry, 40)
+	for i := range entries {
+		entries[i] = NewEntry("call.rated", map[string]int{"stars": i % 5}, fmt.Sprintf("call/%d", i/4), "agent/1")
+	}
+	mustAppend(f, j, entries...)
+	want := readAll(f, j.Reader(), Query{})
+	mustClose(f, j)
+	file, err := os.ReadFile(filepath.Join(dir, "journal.db"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint32(0), []byte(nil))
+	f.Add(uint32(18), []byte{1})
+	f.Add(uint32(100), []byte{0xff})
+	f.Add(uint32(strings.Index(string(file), "stars")), []byte("x"))
+	for page := 4096; page < len(file); page += 4096 {
+		f.Add(uint32(page), []byte{2, 0, 0, 0, 9}) // another kind of page, with other cells
+		f.Add(uint32(page+8), []byte{0x0f, 0xff})  // its first cell elsewhere
+	}
+	f.Fuzz(func(t *testing.T, at uint32, damage []byte) {
+		damaged := slices.Clone(file)
+		if int(at) >= len(damaged) || len(damage) > 64 {
+			return
+		}
+		copy(damaged[at:], damage)
+		path := filepath.Join(t.TempDir(), "journal.db")
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		r, err := OpenReader(ctx, path)
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		for _, q := range []Query{{Newest: true}, {Stream: "agent/1"}, {Kinds: []string{"call.rated", "call.ended"}}, {StreamPrefix: "call/2"}} {
+			read := 0
+			for range r.Read(ctx, q) {
+				if read++; read > 10*len(want) {
+					t.Fatalf("%+v does not end", q)
+				}
+			}
+		}
+		verified := r.Verify(ctx)
+		got, err := Fold(r.Read(ctx, Query{}), nil, func(s []Entry, e Entry) []Entry { return append(s, e) })
+		if verified != nil || err != nil {
+			return
+		}
+		for i, e := range got {
+			if e.Data == nil {
+				e.Data = want[i].Data // as after its retention
+			}
+			if diff := cmp.Diff(want[i], e); diff != "" {
+				t.Errorf("damage at %d was not seen (-written +read):\n%s", at, diff)
+			}
+		}
+	})
 }
 
 // writtenJournal is the file of a journal with so many entries.
