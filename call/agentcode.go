@@ -194,7 +194,7 @@ func (s *Service) noteCode(ctx context.Context, id, code, result string) {
 	}
 	entry := journal.NewEntry(KindAgentCode, AgentCode{Code: code, Result: result}, AgentStream(id))
 	entry.At = s.now().UTC()
-	if _, err := s.journal.Append(context.WithoutCancel(ctx), entry); err != nil {
+	if _, err := s.journal.Append(context.WithoutCancel(ctx), entry); err != nil && !errors.Is(err, journal.ErrLate) {
 		s.log.Error("a star code is missing from the journal", "agent_id", id, "err", err)
 	}
 }

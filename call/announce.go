@@ -56,7 +56,7 @@ func (s *Service) Announce(ctx context.Context, name string, on bool) ([]string,
 	}
 	entry := journal.NewEntry(KindAnnounced, Announced{Name: name, On: on, All: next}, AnnounceStream)
 	entry.At = s.now().UTC()
-	if _, err := s.journal.Append(ctx, entry); err != nil {
+	if _, err := s.journal.AppendDurable(ctx, entry); err != nil {
 		return nil, fmt.Errorf("announcing %q: %w", name, err)
 	}
 	a.on = next

@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"hotline/ari"
-	"hotline/journal"
 )
 
 // health answers whether the service lives (/healthz) and whether it can
@@ -17,9 +17,15 @@ import (
 // degraded still serves callers: it is ready, and says what is the matter.
 type health struct {
 	link    *ari.Link
-	journal *journal.Journal
+	journal lateness
 	drain   *drain
 	watch   *watch
+}
+
+// lateness is how entries get to the disk: [journal.Scribe].
+type lateness interface {
+	Late() (count int, since time.Time) // how many are kept in memory meanwhile, and since when
+	Err() error                         // why
 }
 
 func (h *health) handler(reg *prometheus.Registry) http.Handler {
@@ -58,10 +64,22 @@ func (h *health) readiness() readiness {
 		answer.Ready = false
 		answer.Calls = fmt.Sprintf("draining: %d left", h.drain.calls.Live())
 	}
-	if err := h.journal.Err(); err != nil {
-		answer.Ready = false
-		answer.Journal = err.Error()
-		answer.Degraded = append(answer.Degraded, "the journal cannot be written: "+err.Error())
+	if why := h.journalTrouble(); why != "" {
+		answer.Journal = why
+		answer.Degraded = append(answer.Degraded, "the journal is "+why)
 	}
 	return answer
+}
+
+// journalTrouble is why entries are not on the disk, and what becomes of them.
+func (h *health) journalTrouble() string {
+	late, since := h.journal.Late()
+	err := h.journal.Err()
+	switch {
+	case late > 0:
+		return fmt.Sprintf("late: %d entries since %s are kept in memory: %v", late, since.UTC().Format(time.RFC3339), err)
+	case err != nil:
+		return fmt.Sprintf("not written: %v", err)
+	}
+	return ""
 }

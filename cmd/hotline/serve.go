@@ -72,7 +72,16 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 	defer closing(log, "the journal", book.Close)
-	tenure := newTenure(book, book, leave, log)
+	scribe, err := journal.NewScribe(book, journal.ScribeOptions{Now: clock.now, Logger: log, Registerer: reg})
+	if err != nil {
+		return err
+	}
+	defer closing(log, "what is on its way to the journal", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), closeWithin/2)
+		defer cancel()
+		return scribe.Close(ctx)
+	})
+	tenure := newTenure(scribe, book, leave, log)
 
 	store, err := recordings.Open(recordings.Options{
 		Dir: cfg.RecordingsDir(), MessagesDir: cfg.MessagesDir(), RawDir: cfg.Asterisk.Outside("raw"),
@@ -120,7 +129,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	drain := &drain{calls: calls, running: running, leave: leave}
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
-		health:  (&health{link: link, journal: book, drain: drain, watch: look}).handler(reg),
+		health:  (&health{link: link, journal: scribe, drain: drain, watch: look}).handler(reg),
 		control: (&controlServer{queue: lines, calls: calls, drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if err := front.prepare(ctx, beside); err != nil {
@@ -165,8 +174,8 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 // to its end within its share of them ends with the process: it is in the
 // journal already, and is found again by whoever comes next.
 const (
-	leaveWithin = 1200 * time.Millisecond // everything that runs
-	closeWithin = 250 * time.Millisecond  // each thing that is closed then
+	leaveWithin = 800 * time.Millisecond // everything that runs
+	closeWithin = 300 * time.Millisecond // each thing that is closed then
 )
 
 // errAsked is why a service leaves that was told to by a signal.
@@ -228,7 +237,6 @@ func sweep(ctx context.Context, acts <-chan struct{}, store *recordings.Store, l
 type changes struct {
 	journal call.Journal
 	log     *slog.Logger
-	missing int // changes the journal did not take since it last took one
 }
 
 // record is called from one goroutine.
@@ -249,24 +257,9 @@ func (w *changes) record(list []queue.Change) {
 		entry.At = change.At.UTC()
 		entries = append(entries, entry)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_, err := w.journal.Append(ctx, entries...)
-	w.note(err, len(entries))
-}
-
-// note logs that the journal begins to miss changes, and how many it missed
-// once it takes them again: a full disk must not flood the log as well.
-func (w *changes) note(err error, count int) {
-	switch {
-	case err == nil && w.missing > 0:
-		w.log.Warn("the journal is written again; what the queue did meanwhile is missing", "changes", w.missing)
-		w.missing = 0
-	case err != nil && w.missing == 0:
-		w.log.Error("the journal misses what the queue did; calls go on", "err", err)
-		w.missing = count
-	case err != nil:
-		w.missing += count
+	_, err := w.journal.Append(context.Background(), entries...) // which waits for a quarter of a second at most
+	if untold(err) {
+		w.log.Error("the journal misses what the queue did; calls go on", "changes", len(entries), "err", err)
 	}
 }
 

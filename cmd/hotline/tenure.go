@@ -110,9 +110,16 @@ func (t *tenure) stopping(why string, live int) {
 }
 
 func (t *tenure) note(ctx context.Context, kind string, data any) {
-	if _, err := t.Append(ctx, journal.NewEntry(kind, data, call.ServiceStream)); err != nil {
-		t.log.Warn("the journal does not have this yet", "kind", kind, "err", err)
+	_, err := t.Append(ctx, journal.NewEntry(kind, data, call.ServiceStream))
+	if untold(err) {
+		t.log.Error("the journal misses an entry of the service", "kind", kind, "err", err)
 	}
+}
+
+// untold says whether entries are missing for a reason that the journal does
+// not tell by itself, once.
+func untold(err error) bool {
+	return err != nil && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrNoRoom) && !errors.Is(err, journal.ErrFenced)
 }
 
 // last is the journal's newest entry; zero when there is none to be read.

@@ -118,12 +118,13 @@ func TestASuccessorTakesOverAnIdleService(t *testing.T) {
 }
 
 // company is callers in the stages that a takeover or a restart meets: one
-// talks, one is on hold, one is asked for a rating and one waits.
+// talks, one is on hold, one is asked for a rating, one waits, and for one a
+// phone rings.
 type company struct {
-	talks, held, rates, waits *visit
-	talking, holding          *phone.Call // the agents' sides
-	began                     time.Duration
-	desk                      *phone.Phone // of the agent who talks, for whom the other one waits
+	talks, held, rates, waits, rings *visit
+	talking, holding, ringing        *phone.Call   // the agents' sides
+	desk, ringingDesk                *phone.Phone  // of the agent who talks, for whom the one who waits is next
+	joined                           time.Duration // when the one who waits was told so
 }
 
 func withCompany(cfg *configs.Config) {
@@ -143,9 +144,16 @@ func (w *world) company() *company {
 	hangup(w, asked)
 	c.rates.hears("rating.ask")
 	c.waits = first.enters()
-	c.waits.hears("queue.joined")
+	c.joined = c.waits.hears("queue.joined").At
 	c.waits.hears(ear.HoldTone)
-	c.began = c.waits.hears("queue.joined").At
+	fourth := &lane{w, 4}
+	c.ringingDesk = fourth.agent(fourth.desk1(), phone.RingForEver())
+	c.rings = fourth.enters()
+	c.ringing = w.incoming(c.ringingDesk)
+	if err := c.ringing.WaitRinging(w.ctx); err != nil {
+		w.t.Fatal(err)
+	}
+	c.ringingDesk.SetIncoming(phone.AnswerAfter(time.Second)) // when it rings again
 	return c
 }
 
@@ -154,6 +162,7 @@ func (c *company) calls() map[string]*phone.Call {
 		"the caller who talks": c.talks.call, "their agent": c.talking,
 		"the caller on hold": c.held.call, "their agent who holds": c.holding,
 		"the caller who is asked for a rating": c.rates.call, "the caller who waits": c.waits.call,
+		"the caller for whom a phone rings": c.rings.call,
 	}
 }
 
@@ -172,7 +181,7 @@ func (c *company) allThere(w *world) {
 func (c *company) goesOn(w *world, since time.Time) {
 	w.t.Helper()
 	at := func(v *visit) time.Duration { return since.Sub(v.call.Start()) }
-	for _, v := range []*visit{c.talks, c.held, c.rates, c.waits} {
+	for _, v := range []*visit{c.talks, c.held, c.rates, c.waits, c.rings} {
 		v.world = w
 	}
 	c.allThere(w)
@@ -187,6 +196,14 @@ func (c *company) goesOn(w *world, since time.Time) {
 	c.held.resumed(c.holding)
 	second.agentState(second.desk1(), queue.StateTalking)
 
+	// The phone that rang is let go of, and rings for the same caller again.
+	w.ended(c.ringing)
+	again := w.incoming(c.ringingDesk)
+	met := c.rings.hears("voice.agent")
+	c.rings.steady(at(c.rings), met.At)
+	c.rings.hangup()
+	w.ended(again)
+
 	c.rates.keys(c.rates.call, "4")
 	c.rates.hears("rating.thanks")
 	w.ended(c.rates.call)
@@ -200,12 +217,12 @@ func (c *company) goesOn(w *world, since time.Time) {
 	// Who waited is next, and heard the apologies on their clock.
 	served := w.incoming(c.desk)
 	voice := c.waits.hears("voice.agent")
-	c.waits.steady(c.began, voice.At)
+	c.waits.steady(c.joined, voice.At)
 	c.waits.hangup()
 	w.ended(served)
 	c.held.hangup()
 	w.ended(c.holding)
-	for who, v := range map[string]*visit{"talked": c.talks, "held": c.held, "rated": c.rates, "waited": c.waits} {
+	for who, v := range map[string]*visit{"talked": c.talks, "held": c.held, "rated": c.rates, "waited": c.waits, "had a phone ring": c.rings} {
 		ended, told := v.end()
 		if ended.Result != call.Served || len(told.of(call.KindEnded)) != 1 || len(told.of(call.KindArrived)) != 1 {
 			w.t.Errorf("the caller who %s ended as %s (%s), want served, once\n%s", who, ended.Result, ended.Reason, told)
@@ -216,7 +233,7 @@ func (c *company) goesOn(w *world, since time.Time) {
 }
 
 // A service is relieved while its callers talk, hold, rate and wait: nobody
-// notices, and from then on the successor alone acts.
+// who calls notices, and from then on the successor alone acts.
 func TestNobodyNoticesATakeover(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3*time.Minute, withCompany).calm()
