@@ -69,7 +69,7 @@ func (b *Bridge) legs(ctx context.Context, op, verb string, legs []*Leg) error {
 		op: op, target: b.id, method: http.MethodPost, path: []string{"bridges", b.id, verb},
 		body: map[string][]string{"channel": ids}, again: true,
 		done: func(ctx context.Context) (bool, error) {
-			joined, err := b.joined(ctx)
+			joined, err := b.Joined(ctx)
 			return err == nil && !slices.ContainsFunc(ids, func(id string) bool {
 				return slices.Contains(joined, id) != (op == opAddLegs)
 			}), err
@@ -77,8 +77,10 @@ func (b *Bridge) legs(ctx context.Context, op, verb string, legs []*Leg) error {
 	}, nil)
 }
 
-// joined lists the channels in the bridge, none if it is gone.
-func (b *Bridge) joined(ctx context.Context) ([]string, error) {
+// Joined lists the IDs of the channels that Asterisk has in the bridge, none if
+// the bridge is gone: for whoever could not be told whether a command was
+// carried out.
+func (b *Bridge) Joined(ctx context.Context) ([]string, error) {
 	var now BridgeInfo
 	err := b.session.link.do(ctx, request{op: opBridges, target: b.id, method: http.MethodGet, path: []string{"bridges", b.id}}, &now)
 	if notFound(err) {

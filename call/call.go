@@ -62,6 +62,7 @@ type call struct {
 	tones    int           // lists of hold tone so far
 	bridge   *ari.Bridge
 	bridged  map[*ari.Leg]bool
+	doubt    time.Time // when it last was not told whether a leg was moved
 	scene    scene     // that is wanted in a talk; none before it
 	agent    *agentLeg // who talks or talked last; nil before the first
 	agents   []*agentLeg
@@ -166,16 +167,26 @@ func (c *call) apologise(ctx context.Context, err error) {
 		c.log.Warn("the apology may not be heard", "err", err)
 	}
 	err = c.line.Say(ctx, "error.sorry", c.calendar.Closing(c.now()))
-	if err == nil || callerGone(err) || c.caller.Context().Err() != nil {
+	if err == nil || callerGone(err) || c.caller.Context().Err() != nil || stopping(ctx) || c.replaced() {
 		return
 	}
-	// The dialplan's net has a tone and an apology of its own, and tries us again.
-	if err := c.caller.Release(ctx); err != nil {
-		c.log.Error("the caller is hung up on without an apology", "err", err)
-		return
-	}
+	c.leaveToNet(ctx, err)
+}
+
+// leaveToNet is for a caller who could not even be told that we cannot go on:
+// the dialplan's net has a tone and an apology of its own, and tries us again.
+// Where Asterisk does not do that either, the caller stays where they are, and
+// is found there by the next look: nobody is hung up on without a word.
+func (c *call) leaveToNet(ctx context.Context, why error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
+	defer cancel()
 	c.released = true
-	c.log.Warn("the caller is left to the dialplan's net", "err", err)
+	if err := c.caller.Release(ctx); err != nil {
+		c.log.Error("the caller stays in Asterisk without a word, until the next look at it", "err", err)
+		c.suspect()
+		return
+	}
+	c.log.Warn("the caller is left to the dialplan's net", "err", why)
 }
 
 func (s *Service) newCall(arrival ari.Arrival) *call {
@@ -343,7 +354,7 @@ func (c *call) letGo(ctx context.Context) {
 }
 
 // release hangs a leg up, if it is still there and ours, and waits for its
-// end. A caller whom the dialplan has taken is left to its net.
+// end; what Asterisk refused or did not answer is asked for again. A caller whom the dialplan has taken is left to its net.
 func (c *call) release(ctx context.Context, leg *ari.Leg) {
 	switch {
 	case leg.Context().Err() != nil, leg == c.caller && c.released:
@@ -355,11 +366,21 @@ func (c *call) release(ctx context.Context, leg *ari.Leg) {
 		ctx, cancel = context.WithTimeout(ctx, legEndGrace) // a leg that hangs up leaves Stasis first
 		defer cancel()
 	}
-	select {
-	case <-leg.Context().Done():
-	case <-ctx.Done():
-		c.log.Error("a leg is left in Asterisk", "channel_id", leg.ID(), "err", ctx.Err())
-		c.suspect()
+	again := time.NewTicker(legEndGrace)
+	defer again.Stop()
+	for {
+		select {
+		case <-leg.Context().Done():
+			return
+		case <-again.C:
+			if leg.InStasis() {
+				c.hangUp(ctx, leg, "the call is over")
+			}
+		case <-ctx.Done():
+			c.log.Error("a leg is left in Asterisk", "channel_id", leg.ID(), "err", ctx.Err())
+			c.suspect()
+			return
+		}
 	}
 }
 

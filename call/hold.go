@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,6 +18,7 @@ type holdTone struct {
 	call    *call
 	started time.Time
 	lists   []*ari.Playback        // handed over and not seen to stop, the one that plays last
+	doubts  []*ari.Playback        // of which it is not known whether Asterisk has them, or will have
 	spoken  func(nth int) []string // what to add to the nth apology; nil or empty for nothing
 	nth     int                    // the apology to come, from 1
 	timer   *time.Timer
@@ -30,12 +32,16 @@ const apologyLead = 100 * time.Millisecond
 // list's own apology has begun, and the caller would hear it twice.
 const apologyMissed = 100 * time.Millisecond
 
+// toneRetry is how soon a tone that Asterisk did not take is handed over again.
+const toneRetry = 500 * time.Millisecond
+
 // holdSegments is how many apologies are handed over at once: 20 minutes of
 // them should this service not come back.
 const holdSegments = 40
 
 // startTone begins the tone with what is said first ("please wait"). spoken
-// adds a position or an estimate to chosen apologies.
+// adds a position or an estimate to chosen apologies. A tone that Asterisk does
+// not take is tried again at the next tick, on the clock that runs from now.
 func (c *call) startTone(ctx context.Context, spoken func(nth int) []string, first ...string) error {
 	h := &holdTone{call: c, started: time.Now(), spoken: spoken, nth: 1}
 	if len(first) > 0 {
@@ -43,11 +49,15 @@ func (c *call) startTone(ctx context.Context, spoken func(nth int) []string, fir
 	}
 	c.tones++
 	c.write(KindToneBegan, ToneBegan{List: c.tones, Machine: h.started})
-	if err := h.hand(ctx, 0, first); err != nil {
-		return fmt.Errorf("call %s: starting the hold tone: %w", c.id, err)
-	}
 	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
 	c.tone = h
+	if err := c.explained(ctx, h.hand(ctx, 0, first)); err != nil {
+		if gone := context.Cause(ctx); gone != nil {
+			return gone
+		}
+		c.log.Warn("the hold tone does not play yet and is tried again", "err", err)
+		h.timer.Reset(toneRetry)
+	}
 	return nil
 }
 
@@ -70,26 +80,82 @@ func (c *call) takeUpTone(ctx context.Context, left ToneBegan) error {
 			playing = true
 		}
 	}
-	if !playing {
-		c.tones++
-		c.write(KindApology, Apology{Nth: h.nth - 1, List: c.tones})
-		if err := h.hand(ctx, time.Since(h.started), nil); err != nil {
-			return fmt.Errorf("call %s: taking up the hold tone: %w", c.id, err)
-		}
-	}
 	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
 	c.tone = h
+	if !playing {
+		return h.mend(ctx)
+	}
 	return nil
 }
 
-// hand gives Asterisk the list from elapsed on, behind the one that plays.
+// hand gives Asterisk the list from elapsed on, behind the one that plays. One
+// of which Asterisk told nothing is remembered, so that it is ended with the
+// tone: whoever plays cannot join a bridge.
 func (h *holdTone) hand(ctx context.Context, elapsed time.Duration, first []string) error {
 	c := h.call
-	playing, err := c.caller.Play(ctx, c.holdMedia(elapsed, first), ari.PlayOptions{ID: toneName(c.caller, c.tones)})
+	name := toneName(c.caller, c.tones)
+	playing, err := c.caller.Play(ctx, c.holdMedia(elapsed, first), ari.PlayOptions{ID: name})
 	if err != nil {
+		h.doubts = append(h.doubts, c.session.RestorePlayback(c.caller, name, nil))
 		return err
 	}
 	h.lists = append(h.lists, playing)
+	return nil
+}
+
+// broken is when the list that should play is over; nil (never) where there is
+// none.
+func (h *holdTone) broken() <-chan struct{} {
+	if h == nil || len(h.lists) == 0 {
+		return nil
+	}
+	return h.lists[len(h.lists)-1].Done()
+}
+
+// silent says whether no list plays, as far as is known.
+func (h *holdTone) silent() bool {
+	if len(h.lists) == 0 {
+		return true
+	}
+	select {
+	case <-h.broken():
+		return true
+	default:
+		return false
+	}
+}
+
+// mend goes on with a tone that is over, though nobody meant it to be: a
+// command of ours was carried out late, or Asterisk did not take a list. What
+// is in doubt is ended first, so that no two lists play one after the other.
+func (h *holdTone) mend(ctx context.Context) error {
+	c := h.call
+	if c.caller.Context().Err() != nil || len(c.caller.Evidence().Requests) > 0 {
+		return ended(ctx)
+	}
+	h.lists = nil
+	c.tones++
+	c.write(KindApology, Apology{Nth: h.nth - 1, List: c.tones})
+	err := h.stopDoubts(ctx)
+	if err == nil {
+		err = h.hand(ctx, time.Since(h.started), nil)
+	}
+	h.timer.Reset(time.Until(h.due()) - apologyLead)
+	if err != nil {
+		c.log.Warn("the hold tone is interrupted and tried again", "err", err)
+		h.timer.Reset(toneRetry)
+	}
+	return context.Cause(ctx)
+}
+
+// stopDoubts ends lists that Asterisk may have; they stay in doubt, since it may
+// still come to have them.
+func (h *holdTone) stopDoubts(ctx context.Context) error {
+	for _, list := range h.doubts {
+		if err := list.Stop(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -127,7 +193,8 @@ func (h *holdTone) due() time.Time {
 	return h.started.Add(time.Duration(h.nth) * prompt.HoldEvery)
 }
 
-// tick fires shortly before each apology; nil (never) where there is no tone.
+// tick fires shortly before each apology, and when a tone that does not play is
+// to be tried again; nil (never) where there is no tone.
 func (h *holdTone) tick() <-chan time.Time {
 	if h == nil {
 		return nil
@@ -142,6 +209,9 @@ func (h *holdTone) tick() <-chan time.Time {
 // there is no gap and, should we die in between, the old list goes on with its
 // plain apology.
 func (h *holdTone) apologise(ctx context.Context) error {
+	if h.silent() {
+		return h.mend(ctx)
+	}
 	c, nth, due := h.call, h.nth, h.due()
 	h.nth++
 	h.timer.Reset(time.Until(h.due()) - apologyLead)
@@ -173,7 +243,7 @@ func (c *call) stopTone(ctx context.Context) error {
 		return nil
 	}
 	h := c.tone
-	if err := h.stopAllBut(ctx, 0); err != nil {
+	if err := errors.Join(h.stopAllBut(ctx, 0), h.stopDoubts(ctx)); err != nil {
 		return fmt.Errorf("call %s: stopping the hold tone: %w", c.id, err)
 	}
 	c.tone = nil

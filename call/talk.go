@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hotline/ari"
@@ -93,6 +94,9 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 				c.log.Warn("the hold tone could not be renewed", "err", err)
 			}
 
+		case <-c.tone.broken():
+			_ = c.tone.mend(ctx) // its only error is that the talk is over
+
 		case <-c.session.Wake():
 			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
 				next, known := scenes[sceneChange{want.name, event.Kind}]
@@ -134,14 +138,40 @@ const sceneRetry = 500 * time.Millisecond
 func (c *call) reach(ctx context.Context, want scene) (again <-chan time.Time) {
 	err := c.converge(ctx, want)
 	switch {
-	case err == nil && want == talking:
-		c.met(ctx, c.agent)
+	case err == nil:
+		if want == talking {
+			c.met(ctx, c.agent)
+		}
+		if c.doubtful() {
+			return time.After(doubtLook)
+		}
 		return nil
-	case err == nil, ctx.Err() != nil, c.agent.leg.Context().Err() != nil:
+	case ctx.Err() != nil, c.agent.leg.Context().Err() != nil:
 		return nil
 	}
 	c.log.Warn("the scene is not reached and tried again", "scene", want.name, "err", err)
 	return time.After(sceneRetry)
+}
+
+// A command of which Asterisk told nothing may still be carried out, and move a
+// leg away from where it is wanted: for a while it is looked where the legs are.
+const (
+	doubtLasts = 15 * time.Second
+	doubtLook  = time.Second
+)
+
+func (c *call) doubtful() bool { return !c.doubt.IsZero() && time.Since(c.doubt) < doubtLasts }
+
+// lookWhoIsJoined asks Asterisk where the legs are.
+func (c *call) lookWhoIsJoined(ctx context.Context) error {
+	joined, err := c.bridge.Joined(ctx)
+	if err != nil {
+		return err
+	}
+	for _, leg := range []*ari.Leg{c.caller, c.agent.leg} {
+		c.bridged[leg] = slices.Contains(joined, leg.ID())
+	}
+	return nil
 }
 
 // legEndGrace is how much later than a refused command the event may come
@@ -155,6 +185,11 @@ const legEndGrace = 2 * time.Second
 func (c *call) converge(ctx context.Context, want scene) error {
 	if c.tone != nil && !want.tone {
 		if err := c.stopTone(ctx); err != nil {
+			return err
+		}
+	}
+	if c.bridge != nil && c.doubtful() {
+		if err := c.lookWhoIsJoined(ctx); err != nil {
 			return err
 		}
 	}
@@ -184,14 +219,14 @@ func (c *call) move(ctx context.Context, in, out []*ari.Leg) (err error) {
 		}
 	}
 	if len(out) > 0 {
-		if err := c.bridge.Remove(ctx, out...); err != nil {
-			return err
-		}
+		err = c.bridge.Remove(ctx, out...)
 	}
-	if len(in) > 0 {
-		if err := c.bridge.Add(ctx, in...); err != nil {
-			return err
-		}
+	if len(in) > 0 && err == nil {
+		err = c.bridge.Add(ctx, in...)
+	}
+	if err != nil {
+		c.doubt = time.Now()
+		return err
 	}
 	for _, leg := range in {
 		c.bridged[leg] = true

@@ -146,6 +146,9 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 				c.log.Warn("the plain apology plays instead of the position", "err", err)
 			}
 
+		case <-c.tone.broken():
+			_ = c.tone.mend(ctx) // its only error is that the wait is over
+
 		case <-c.session.Wake():
 			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
 				if ringing == nil || event.Leg != ringing.leg {
