@@ -139,7 +139,7 @@ func (w *world) checkJournal() {
 		return
 	}
 	defer reader.Close()
-	arrived, ended := map[string]int{}, map[string]int{}
+	arrived, ended, unserved := map[string]int{}, map[string]int{}, map[string]bool{}
 	channels, channelOf := map[string][]string{}, map[string]string{}
 	for e, err := range reader.Read(ctx, journal.Query{}) {
 		if err != nil {
@@ -167,7 +167,12 @@ func (w *world) checkJournal() {
 				w.meant[channelOf[e.Streams[0]]] = true
 			}
 		case call.KindEnded:
+			var d call.Ended
+			if err := e.Decode(&d); err != nil {
+				w.fail("entry %d: %v", e.Seq, err)
+			}
 			ended[e.Streams[0]]++
+			unserved[e.Streams[0]] = d.Result == call.Failed || d.Result == call.Lost
 		}
 	}
 	w.audit(ctx, reader)
@@ -186,7 +191,12 @@ func (w *world) checkJournal() {
 			continue
 		}
 		visits := channels[c.ch.ID()]
-		if len(visits) > 1 && !c.netted {
+		for i, id := range visits { // whom we could not keep is served anew
+			if i < len(visits)-1 && !unserved[id] {
+				w.fail("caller %d is served again after %s: %v", c.n, id, visits)
+			}
+		}
+		if len(visits) > 1 && len(w.plan.kills) == 0 && !w.plan.faults {
 			w.fail("caller %d is %d calls: %v", c.n, len(visits), visits)
 		}
 		if stayed := c.left.Sub(c.arrived); len(visits) == 0 && stayed > mostSilence+netTry+w.disturbed(c.arrived, c.left) {

@@ -18,7 +18,6 @@ type caller struct {
 	own     bool      // the caller's own doing, or the line's
 	due     []press
 	heard   int
-	netted  bool // has been in the dialplan's net
 }
 
 // press is a key that will be pressed.
@@ -77,7 +76,6 @@ func (c *caller) call() {
 			return
 		case <-tick.C:
 		}
-		c.netted = c.netted || c.ch.InNet()
 		for _, h := range c.ch.Heard(c.heard) {
 			c.heard++
 			c.react(promptOf(h.Medium))
