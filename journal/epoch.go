@@ -34,7 +34,7 @@ type claim struct {
 
 // Claim makes this process the journal's writer: it begins a new epoch in one transaction, after which every commit of
 // an older epoch fails with ErrFenced, and goes on where the process before it ended. What can be read once Claim has
-// returned is final. The lock file follows as soon as the process before it is gone.
+// returned and Epoch is not 0 is final. The lock file follows as soon as the process before it is gone.
 //
 // A journal that was claimed before, by Open or Claim, stays as it is. An error means that the journal still stands by;
 // ErrFenced that it was claimed and lost. A disk that is full or broken is no error, as in Open: the next Append claims,

@@ -1,7 +1,8 @@
 // Package journal owns the record of what the service was about to do and what happened: append-only entries in
-// one sequence, read back by stream, kept in SQLite and chained by hashes, written by one process at a time: whoever
-// claims the journal begins an epoch, and the process before it can write no more. A call's stage, an agent's state, the
-// order of a queue are folds of it. It must not know any kind of entry: what a kind means is its writer's affair.
+// one sequence, read back by stream, kept in SQLite and chained by hashes. A call's stage, an agent's state, the order of
+// a queue are folds of it. One process writes at a time: whoever claims a Journal begins an epoch, and the process before
+// it can write no more. A Scribe writes for callers who cannot wait for the disk.
+// It must not know any kind of entry: what a kind means is its writer's affair.
 package journal
 
 import (

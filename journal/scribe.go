@@ -296,8 +296,11 @@ func (s *Scribe) run() {
 		case err == nil:
 			s.written(batch, last)
 			retry = firstRetry
-		case errors.Is(err, ErrFenced), errors.Is(err, ErrClosed), s.abandoned.Err() != nil:
+		case errors.Is(err, ErrFenced), errors.Is(err, ErrClosed):
 			s.end(err)
+			return
+		case s.abandoned.Err() != nil:
+			s.end(ErrClosed)
 			return
 		case errors.Is(err, ErrStandby):
 			s.refuse(len(batch), err)
@@ -415,7 +418,7 @@ func (s *Scribe) end(why error) {
 		l.done <- outcome{err: why}
 	}
 	s.queue, s.writing = nil, 0
-	if s.kept > 0 {
+	if s.kept > 0 && !s.closed { // Close returns it otherwise
 		s.logger.Error("journal entries are lost", "entries", s.kept, "err", why)
 	}
 }

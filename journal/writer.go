@@ -80,12 +80,13 @@ func (w *writer) transact(ctx context.Context, do func() error) error {
 		return err
 	}
 	err := do()
+	ctx = context.WithoutCancel(ctx) // from here on it comes to its end, so that what is said of it is true
 	if err == nil {
 		_, err = w.conn.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
 		// SQLite may have rolled back by itself (disk full); then this finds no transaction, which is as well.
-		_, _ = w.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		_, _ = w.conn.ExecContext(ctx, "ROLLBACK")
 	}
 	return err
 }
