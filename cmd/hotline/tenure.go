@@ -45,6 +45,7 @@ type tenure struct {
 
 	once  sync.Once
 	begun chan struct{} // closed when it has begun
+	since time.Time     // when that was; settled once begun
 }
 
 func newTenure(entries call.Journal, book *journal.Journal, leave context.CancelCauseFunc, log *slog.Logger) *tenure {
@@ -60,6 +61,7 @@ func (t *tenure) begin(ctx context.Context) error {
 	t.once.Do(func() {
 		last := t.last(ctx)
 		t.note(ctx, call.KindServiceStarted, call.ServiceStarted{Epoch: t.book.Epoch(), Version: version(), LastSeen: last.At})
+		t.since = time.Now()
 		close(t.begun)
 	})
 	return nil
@@ -75,7 +77,10 @@ func (t *tenure) leaves(why error, live int) error {
 		return nil
 	case errors.Is(why, ari.ErrReplaced):
 		t.stopping("replaced", live)
-		return fmt.Errorf("%w: %w", errStranger, why)
+		if t.acts() && time.Since(t.since) > unsettled {
+			return fmt.Errorf("%w: %w", errStranger, why)
+		}
+		return fmt.Errorf("the hotline that ran before has connected to Asterisk once more; start this one again: %w", why)
 	case errors.Is(why, errDrained), errors.Is(why, errDrainTime):
 		t.stopping("drained", live)
 		t.log.Info("the hotline has drained and leaves", "why", why, "calls", live)
@@ -98,11 +103,23 @@ var errStranger = errors.New("the calls were not taken over by a hotline with th
 // claim the journal.
 const relieveWithin = time.Second
 
-func (t *tenure) stopping(why string, live int) {
+// unsettled is how long the process before this one may still be in the midst
+// of connecting to Asterisk when it is relieved.
+const unsettled = 5 * time.Second
+
+// acts says whether this process has ever acted.
+func (t *tenure) acts() bool {
 	select {
 	case <-t.begun:
+		return true
 	default:
-		return // it never acted
+		return false
+	}
+}
+
+func (t *tenure) stopping(why string, live int) {
+	if !t.acts() {
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
 	defer cancel()

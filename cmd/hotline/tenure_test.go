@@ -154,6 +154,19 @@ func TestWhyAServiceLeaves(t *testing.T) {
 	}
 }
 
+// A stranger is told from the process before, which may connect to Asterisk
+// once more as it is relieved: then a new start puts it right.
+func TestWhoPushedAServiceOut(t *testing.T) {
+	p := newProcess(t, filepath.Join(t.TempDir(), "journal.db"), false).begins(t)
+	if err := p.leaves(ari.ErrReplaced, 0); exitStatus(err) != 1 {
+		t.Errorf("pushed out at once it ends with %d (%v), want 1: to be started again", exitStatus(err), err)
+	}
+	p.since = p.since.Add(-time.Minute)
+	if err := p.leaves(ari.ErrReplaced, 0); exitStatus(err) != 3 || !strings.Contains(err.Error(), "another state_dir") {
+		t.Errorf("pushed out after a minute it ends with %d (%v), want 3: not to be started again", exitStatus(err), err)
+	}
+}
+
 // One that never acted has nothing to write.
 func TestASuccessorThatGivesUpWritesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")

@@ -17,6 +17,7 @@ import (
 	"hotline/journal"
 	"hotline/queue"
 	"hotline/test/ear"
+	"hotline/test/faults"
 	"hotline/test/phone"
 	"hotline/test/stand"
 )
@@ -267,6 +268,104 @@ func TestAServiceStopsAndHangsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.goesOn(w, began)
+}
+
+// A service whose Asterisk does not answer leaves in time as well, with callers
+// who have hung up meanwhile and whose ends it cannot see.
+func TestAServiceLeavesAnAsteriskThatIsStuck(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute, lanes(nil))
+	l := &lane{w, 1}
+	v, _ := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
+	second := w.visitor()
+	second.hears("menu.main")
+	asterisk := pidOf(t, w.Dir)
+	if err := syscall.Kill(asterisk, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(asterisk, syscall.SIGCONT)
+	w.passes(time.Second) // so that something is asked and not answered
+	w.leaves(syscall.SIGTERM)
+	if err := syscall.Kill(asterisk, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	w.launched()
+	for _, c := range []*phone.Call{v.call, second.call} {
+		if !c.Up() {
+			t.Errorf("%s was hung up on", c.Phone().Name())
+		}
+	}
+	v.hangup()
+	v.wantEnd(call.Served, "talked", callerPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+serviceDid)
+}
+
+// A service that has lost Asterisk is relieved by one that reaches it, and does
+// not push that one out when it could connect again.
+func TestWhoHasLostAsteriskIsRelieved(t *testing.T) {
+	t.Parallel()
+	i := stand.Asterisk(t, stand.Options{Configure: lanes(nil)})
+	wire, err := faults.NewProxy(i.Config.Asterisk.ARI.Bind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(wire.Close)
+	w := prepared(t, time.Minute, i.Through(wire.Addr()))
+	w.launched()
+	l := &lane{w, 1}
+	v, a := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
+	rejoin := wire.Part()
+	w.unready("waiting for Asterisk")
+
+	next := *w
+	next.Service = &stand.Service{Instance: i}
+	relief, _ := next.successor()
+	relief.await("the successor acts", func() bool { return relief.logged("the hotline is up") == 1 })
+	rejoin()
+	if err := w.WaitExit(w.ctx); err != nil {
+		t.Errorf("the service that was relieved: %v", err)
+	}
+	if n := w.logged("another hotline has taken the calls over"); n != 1 {
+		t.Errorf("%d lines of its log say that it was relieved, want one", n)
+	}
+	relief.goesOnAlone(l, v, a)
+}
+
+// A service that is frozen is relieved too. When it wakes up it does nothing
+// any more.
+func TestAFrozenServiceIsRelieved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute, lanes(nil))
+	l := &lane{w, 1}
+	v, a := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
+	if err := w.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	relief, _ := w.successor()
+	relief.await("the successor acts", func() bool { return relief.logged("the hotline is up") == 1 })
+	if err := w.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	w.relieved()
+	relief.goesOnAlone(l, v, a)
+}
+
+// goesOnAlone has a talk go on and end with the successor, which is not pushed
+// out.
+func (w *world) goesOnAlone(l *lane, v *visit, a *phone.Call) {
+	w.t.Helper()
+	v.world = w
+	began := v.now()
+	w.passes(2 * time.Second) // in which somebody could try
+	v.steady(began, v.now())
+	hangup(w, a)
+	v.hears("rating.ask")
+	v.hangup()
+	v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)
+	w.nothingLeft()
+	w.must("audit")
+	if n := w.logged("another process took over"); n != 0 {
+		w.t.Errorf("the successor was pushed out:\n%s", w.ServiceLog())
+	}
 }
 
 // background runs a command of the program beside the test; what it printed,
