@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,6 +28,7 @@ type Config struct {
 	Agents        []Agent                 `yaml:"agents"`
 	Messages      Messages                `yaml:"messages"`
 	Rating        Rating                  `yaml:"rating"`
+	Redial        Redial                  `yaml:"redial"`
 	Announcements map[string]Announcement `yaml:"announcements"`
 
 	source source // where each value stands in the file, for Validate
@@ -90,8 +92,12 @@ func (s SIP) MediaAddress() netip.Addr {
 
 // Trunk is the carrier's side.
 type Trunk struct {
-	Match []Network `yaml:"match"` // who may bring in callers: addresses or networks
+	Match []Network      `yaml:"match"` // who may bring in callers: addresses or networks
+	Out   netip.AddrPort `yaml:"out"`   // where we dial out to; empty: nowhere
 }
+
+// Dials says whether there is a way to dial out.
+func (t Trunk) Dials() bool { return t.Out.IsValid() }
 
 // Net is the dialplan's safety net: what callers get while the service is away (A3, C3, D1 hold there too).
 type Net struct {
@@ -206,6 +212,18 @@ type Rating struct {
 	Enabled bool     `yaml:"enabled"`
 	Timeout Duration `yaml:"timeout"` // wait for the key
 	Tries   int      `yaml:"tries"`   // times it is asked
+}
+
+// Redial is for callers whose line breaks (A5, B4).
+type Redial struct {
+	Allow    []NumberPattern `yaml:"allow"`    // whom we dial again, when the line breaks in a talk; empty: nobody
+	Ring     Duration        `yaml:"ring"`     // the caller's phone rings at most so long
+	Remember Duration        `yaml:"remember"` // who calls again within it gets the old place, or the agent of before; 0: nobody
+}
+
+// Allows says whether a number may be dialled: digits only, as the trunk gives it, and matched by one of the patterns.
+func (r Redial) Allows(number string) bool {
+	return slices.ContainsFunc(r.Allow, func(p NumberPattern) bool { return p.Matches(number) })
 }
 
 // Announcement is something the operator can put in force with `hotline announce NAME`.

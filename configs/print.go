@@ -38,3 +38,6 @@ func (p Ports) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // MarshalText writes the span as it is read.
 func (s Span) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalText writes the pattern as it is read.
+func (p NumberPattern) MarshalText() ([]byte, error) { return []byte(p.text), nil }

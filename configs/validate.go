@@ -31,6 +31,7 @@ func (c *Config) problems() Problems {
 	r.menus(c)
 	r.queues(c)
 	r.agents(c)
+	r.redial(c)
 	r.announcements(c)
 	r.developmentSecrets(c)
 	return r.problems.sorted()
@@ -237,6 +238,24 @@ func (r *rules) conversation(c *Config) {
 	r.lastsSeconds("messages.silence", c.Messages.Silence, 2*time.Second, 30*time.Second)
 	r.lasts("rating.timeout", c.Rating.Timeout, time.Second, 30*time.Second)
 	r.between("rating.tries", c.Rating.Tries, 1, 5)
+}
+
+// redial checks whom we dial by ourselves: what is not said to be allowed never is.
+func (r *rules) redial(c *Config) {
+	for i, pattern := range c.Redial.Allow {
+		path := fmt.Sprintf("redial.allow[%d]", i)
+		switch {
+		case pattern.Matches(c.Service.Number):
+			r.wrong(path, "%s stands for our own number %s too, and we would call ourselves; leave it out", pattern, c.Service.Number)
+		case !c.Asterisk.Trunk.Dials():
+			r.wrong(path, "nobody can be dialled, since asterisk.trunk.out names no way out; name it, for example 192.0.2.10:5060")
+		}
+	}
+	if out := c.Asterisk.Trunk.Out; out.IsValid() && (out.Port() == 0 || out.Addr().IsUnspecified()) {
+		r.wrong("asterisk.trunk.out", "%s is nowhere to dial to; use the carrier's address, for example 192.0.2.10:5060", out)
+	}
+	r.lastsSeconds("redial.ring", c.Redial.Ring, 5*time.Second, time.Minute)
+	r.lasts("redial.remember", c.Redial.Remember, 0, time.Hour)
 }
 
 func (r *rules) hours(h Hours) {

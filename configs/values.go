@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -138,6 +139,41 @@ func (n *Network) UnmarshalText(text []byte) error {
 	n.Prefix = prefix.Masked()
 	return nil
 }
+
+// NumberPattern stands for telephone numbers of one length: digits for themselves, X for any digit, [3-9] or [158] for one
+// of those: 1[3-9]XXXXXXXXX. It has 5 to 20 places: no machine dials the emergency services.
+type NumberPattern struct {
+	text   string
+	places *regexp.Regexp
+}
+
+// wholePattern is a pattern from end to end, onePlace a place of it.
+var (
+	wholePattern = regexp.MustCompile(`^([0-9X]|\[([0-9](-[0-9])?)+\])+$`)
+	onePlace     = regexp.MustCompile(`[0-9X]|\[[^\]]*\]`)
+)
+
+// UnmarshalText reads 1[3-9]XXXXXXXXX.
+func (p *NumberPattern) UnmarshalText(text []byte) error {
+	s := string(text)
+	places, err := regexp.Compile("^" + strings.ReplaceAll(s, "X", "[0-9]") + "$")
+	if err != nil || !wholePattern.MatchString(s) {
+		return fmt.Errorf("%q is not a pattern for numbers; use digits, X for any digit and [3-9] for some, for example 1[3-9]XXXXXXXXX", s)
+	}
+	if n := len(onePlace.FindAllString(s, -1)); n < 5 || n > 20 {
+		return fmt.Errorf("%q stands for numbers of %d digits; use 5 to 20", s, n)
+	}
+	*p = NumberPattern{text: s, places: places}
+	return nil
+}
+
+// Matches says whether a number is one of those the pattern stands for; the zero value stands for none.
+func (p NumberPattern) Matches(number string) bool {
+	return p.places != nil && len(number) <= 20 && p.places.MatchString(number)
+}
+
+// String writes the pattern as it is read.
+func (p NumberPattern) String() string { return p.text }
 
 // Ports is an inclusive range of UDP ports, written 10000-19999.
 type Ports struct{ From, To uint16 }

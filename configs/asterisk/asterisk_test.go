@@ -50,7 +50,7 @@ asterisk:
   ari: {bind: "127.0.0.1:9088", app: branch, user: branch, password: another-password}
   sip: {bind: "127.0.0.1:5070"}
   rtp: 30000-30999
-  trunk: {match: [192.0.2.10, 198.51.100.0/24]}
+  trunk: {match: [192.0.2.10, 198.51.100.0/24], out: "192.0.2.11:5062"}
   rtp_timeout: 20s
   net: {try_every: 3s, fallback_after: 30s, fallback_rounds: 5, round: 10s}
 agents:
@@ -64,7 +64,7 @@ agents:
 	files := texts(t, dir)
 	for file, wants := range map[string][]string{
 		"asterisk.conf":    {"astetcdir => /srv/hotline/branch/etc", "astrundir => /srv/hotline/branch/run", "systemname = branch"},
-		"pjsip.conf":       {"bind = 127.0.0.1:5070", "match = 192.0.2.10/32,198.51.100.0/24", "allow = ulaw,alaw", "rtp_timeout = 20", "language = en", "password = a-password-of-hers"},
+		"pjsip.conf":       {"bind = 127.0.0.1:5070", "match = 192.0.2.10/32,198.51.100.0/24", "allow = ulaw,alaw", "rtp_timeout = 20", "aors = trunk\n", "contact = sip:192.0.2.11:5062\n", "language = en", "password = a-password-of-hers"},
 		"rtp.conf":         {"rtpstart = 30000", "rtpend = 30999"},
 		"http.conf":        {"bindaddr = 127.0.0.1", "bindport = 9088"},
 		"ari.conf":         {"[branch]", "password = another-password"},

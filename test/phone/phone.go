@@ -29,6 +29,7 @@ func init() {
 type Options struct {
 	Name   string // in errors and traces: "caller 3"
 	IP     string // to bind to: "127.0.0.2" for callers through the trunk, "127.0.0.1" for agents
+	Port   int    // of its SIP socket, for phones that are called without having registered; 0: any
 	Server string // "127.0.0.1:5060": where Register and Dial send to
 
 	Number      string // user part of the phone's address: "13800138000", "1001"
@@ -108,7 +109,7 @@ func New(o Options) (*Phone, error) {
 }
 
 func (p *Phone) open() (err error) {
-	if p.wire, err = listen(p.o.IP, p.onInviteResponse); err != nil {
+	if p.wire, err = listen(p.o.IP, p.o.Port, p.onInviteResponse); err != nil {
 		return err
 	}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -36,8 +36,8 @@ type wire struct {
 
 const traceLines = 60
 
-func listen(ip string, answered func(callID string, status int)) (*wire, error) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(ip)})
+func listen(ip string, port int, answered func(callID string, status int)) (*wire, error) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(ip), Port: port})
 	if err != nil {
 		return nil, fmt.Errorf("phone: SIP socket on %s: %w", ip, err)
 	}

@@ -25,6 +25,7 @@ const (
 	blockSize = 600 // SIP, ARI, metrics, a second service's metrics and some to spare, then two for each of 290 legs
 	blocks    = 21
 	reserved  = 20
+	carrier   = 4 // of the reserved: where the hotline dials out to
 )
 
 type block struct {
@@ -98,6 +99,7 @@ func (b *block) assign(cfg *configs.Config) {
 	cfg.Asterisk.SIP.Bind = b.port(0)
 	cfg.Asterisk.ARI.Bind = b.port(1)
 	cfg.Listen.Metrics = b.port(2)
+	cfg.Asterisk.Trunk.Out = netip.AddrPortFrom(netip.MustParseAddr(TrunkAddress), b.port(carrier).Port())
 	cfg.Asterisk.RTP = configs.Ports{From: b.port(reserved).Port(), To: b.port(blockSize - 1).Port()}
 }
 
