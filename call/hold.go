@@ -75,10 +75,12 @@ func (c *call) takeUpTone(ctx context.Context, left ToneBegan) error {
 		if err != nil {
 			return fmt.Errorf("call %s: looking for the hold tone: %w", c.id, err)
 		}
-		if there {
-			h.lists = append(h.lists, list)
-			playing = true
+		if !there { // nor may it begin later, behind all that follows
+			h.doubts = append(h.doubts, list)
+			continue
 		}
+		h.lists = append(h.lists, list)
+		playing = true
 	}
 	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
 	c.tone = h

@@ -18,6 +18,7 @@ import (
 //	a live call whose caller is there      its script goes on at its stage (resume.go)
 //	… who waits                            at the place and on the clock of before
 //	… who talks                            watched again, without touching the sound
+//	… who is not joined with the agent     joined, or parted, as the scene wants
 //	… whose agent is gone                  an apology, and the head of the line
 //	… for whom a phone rings               the phone is released, the next offer follows
 //	… whose agent has answered meanwhile   they are joined
@@ -236,9 +237,11 @@ func (s *Service) suspect() {
 	}
 }
 
-// clear ends what is in Asterisk for no call of ours, and confirms in the
-// journal which ended calls have left nothing behind.
+// clear ends what is in Asterisk for no call of ours, tells talks who is in
+// their bridges, and confirms in the journal which ended calls have left nothing
+// behind.
 func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
+	s.tellJoined(snap)
 	left := map[string]bool{}
 	for _, c := range snap.Channels {
 		if c.App != s.link.App() || !c.Leg() || len(c.Args) < 2 || s.link.Knows(c.ID) {

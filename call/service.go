@@ -97,10 +97,11 @@ type Service struct {
 	fenced    atomic.Bool
 
 	mu         sync.Mutex
-	byBack     map[string]*wayBack  // agents who may come back to their last call
-	live       map[string]int64     // calls under way, each with a place in the journal before its first entry
-	endedCalls map[string]endedCall // not yet confirmed to have left nothing in Asterisk
-	inNet      map[string]*standing // by channel: calls whose caller the dialplan has
+	byBack     map[string]*wayBack      // agents who may come back to their last call
+	talks      map[string]chan []string // to the talks under way: who is in the bridge
+	live       map[string]int64         // calls under way, each with a place in the journal before its first entry
+	endedCalls map[string]endedCall     // not yet confirmed to have left nothing in Asterisk
+	inNet      map[string]*standing     // by channel: calls whose caller the dialplan has
 	draining   bool
 	idle       chan struct{} // closed when draining and no call is live
 	last       int64         // the newest entry of ours, as far as known
@@ -121,7 +122,7 @@ func New(o Options) *Service {
 		library: o.Library, speech: o.Speech, recordings: o.Recordings,
 		metrics: newMetrics(o.Registerer),
 		pins:    pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
-		byBack:  map[string]*wayBack{}, live: map[string]int64{}, endedCalls: map[string]endedCall{},
+		byBack:  map[string]*wayBack{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*standing{},
 		suspicion: make(chan struct{}, 1), running: make(chan struct{}),
 	}
 	s.announcements.known = map[string]Announcement{}
@@ -256,6 +257,35 @@ func (s *Service) isLive(id string) bool {
 	defer s.mu.Unlock()
 	_, live := s.live[id]
 	return live
+}
+
+// watchJoined has a talk told, with every look at Asterisk, who is in its
+// bridge, until the returned function is called.
+func (s *Service) watchJoined(id string) (looks <-chan []string, stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	told := make(chan []string, 1)
+	s.talks[id] = told
+	return told, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.talks, id)
+	}
+}
+
+// tellJoined tells the talks; one that has not heard yet of the last look needs
+// no other.
+func (s *Service) tellJoined(snap *ari.Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range snap.Bridges {
+		if told, talks := s.talks[b.Name]; talks {
+			select {
+			case told <- b.Channels:
+			default:
+			}
+		}
+	}
 }
 
 // Live counts the calls under way.

@@ -77,6 +77,8 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 func (c *call) talk(ctx context.Context) (stage, error) {
 	agent, want := c.agent, c.scene
 	c.write(KindStage, Reached{Stage: stageTalk, Agent: agent.ID, Leg: agent.leg.ID()}, AgentStream(agent.ID))
+	looks, stop := c.watchJoined(c.id)
+	defer stop()
 	again := c.reach(ctx, want)
 	for {
 		select {
@@ -88,6 +90,12 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 
 		case <-again:
 			again = c.reach(ctx, want)
+
+		case joined := <-looks:
+			if !c.agrees(joined) {
+				c.doubt = time.Now()
+				again = c.reach(ctx, want)
+			}
 
 		case <-c.tone.tick():
 			if err := c.tone.apologise(ctx); err != nil {
@@ -161,6 +169,12 @@ const (
 )
 
 func (c *call) doubtful() bool { return !c.doubt.IsZero() && time.Since(c.doubt) < doubtLasts }
+
+// agrees says whether those are in the bridge whom we believe there.
+func (c *call) agrees(joined []string) bool {
+	return slices.Contains(joined, c.caller.ID()) == c.bridged[c.caller] &&
+		slices.Contains(joined, c.agent.leg.ID()) == c.bridged[c.agent.leg]
+}
 
 // lookWhoIsJoined asks Asterisk where the legs are.
 func (c *call) lookWhoIsJoined(ctx context.Context) error {
