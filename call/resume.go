@@ -246,6 +246,9 @@ func (c *call) watch(ctx context.Context) error {
 
 // resumeMessage goes on taking a message where it was.
 func (c *call) resumeMessage(s *standing) stage {
+	if s.left != nil { // it is kept, and the caller may not have heard so
+		return c.saved
+	}
 	var at ivr.Progress
 	if s.stage.Message != nil {
 		at = *s.stage.Message

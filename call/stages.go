@@ -222,17 +222,17 @@ func (c *call) message(reason string, from ivr.Progress) stage {
 			if kept := c.keepMessage(ctx, message, reason); err == nil {
 				err = kept
 			}
-			if err == nil {
-				err = c.line.Say(ctx, "message.saved")
-			}
-		} else {
-			c.dropTakes()
+			return c.saved, err
 		}
-		if err != nil {
-			return nil, err
-		}
-		return c.farewell, nil
+		c.dropTakes()
+		return c.farewell, err
 	}
+}
+
+// saved tells the caller that the message is kept.
+func (c *call) saved(ctx context.Context) (stage, error) {
+	c.dropTakes() // that an earlier process did not live to drop
+	return c.farewell, c.line.Say(ctx, "message.saved")
 }
 
 // rate asks the caller to rate the call once the agent has left (A11). An

@@ -168,7 +168,10 @@ func (s *Store) finish(ctx context.Context, meta Meta) (Result, error) {
 	r, err := finish(ctx, raw, s.Path(meta.CallID, meta.At), meta)
 	switch {
 	case errors.Is(err, ErrMissing):
-		return s.kept(meta)
+		if r, err = kept(s.Path(meta.CallID, meta.At), meta); err != nil {
+			return Result{}, err
+		}
+		return r, s.forget(meta.CallID)
 	case errors.Is(err, ErrEmpty):
 		return Result{}, errors.Join(err, s.forget(meta.CallID))
 	case err != nil:
@@ -178,9 +181,8 @@ func (s *Store) finish(ctx context.Context, meta Meta) (Result, error) {
 	return r, s.forget(meta.CallID)
 }
 
-// kept is the result of a recording whose raw file is gone because it was finished before.
-func (s *Store) kept(meta Meta) (Result, error) {
-	path := s.Path(meta.CallID, meta.At)
+// kept is the result for what was kept before, by a process that did not live to tell so: what Asterisk wrote is gone.
+func kept(path string, meta Meta) (Result, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Result{}, fmt.Errorf("%w: %w", ErrMissing, err)
@@ -190,7 +192,7 @@ func (s *Store) kept(meta Meta) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return result(path, shape, data, 0, meta), s.forget(meta.CallID)
+	return result(path, shape, data, 0, meta), nil
 }
 
 // complete fills in what meta leaves zero.
@@ -319,7 +321,8 @@ func (s *Store) leftBehind(e fs.DirEntry) (callID string, ok bool) {
 }
 
 // KeepMessage moves the message a caller left, a WAV file of 16-bit PCM that Asterisk wrote at src, to MessagePath,
-// with a header that says its true size, and removes src. Its completeness is unknown: a message ends when it ends.
+// with a header that says its true size, and removes src. Its completeness is unknown: a message ends when it ends. Where
+// that is done already the result is the same again.
 func (s *Store) KeepMessage(ctx context.Context, src, callID string) (Result, error) {
 	r, err := s.keepMessage(ctx, src, callID)
 	if err != nil {
@@ -353,6 +356,9 @@ func (s *Store) keepMessage(ctx context.Context, src, callID string) (Result, er
 		return Result{}, err
 	}
 	in, err := openSource(src)
+	if errors.Is(err, ErrMissing) {
+		return kept(s.MessagePath(callID), Meta{})
+	}
 	if err != nil {
 		return Result{}, err
 	}

@@ -328,6 +328,10 @@ func TestMessages(t *testing.T) {
 			if head, channels := readWAV(t, r.Path); head.Channels != 1 || len(channels[0]) != 8000 || channels[0][1] != 0x0403 {
 				t.Errorf("the message has the header %+v and %d samples", head, len(channels[0]))
 			}
+			// A process that died after it had moved the file and before it could tell is followed by one that asks again.
+			if again, err := s.KeepMessage(context.Background(), src, "c1"); err != nil || again.Path != r.Path || again.Duration != r.Duration {
+				t.Errorf("kept a second time it is %+v, %v, want the same again", again, err)
+			}
 		})
 	}
 	t.Run("missing", func(t *testing.T) {
