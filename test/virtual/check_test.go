@@ -196,7 +196,7 @@ func (w *world) checkJournal() {
 				w.fail("caller %d is served again after %s: %v", c.n, id, visits)
 			}
 		}
-		if len(visits) > 1 && len(w.plan.kills) == 0 && !w.plan.faults {
+		if len(visits) > 1 && len(w.plan.ends) == 0 && !w.plan.faults {
 			w.fail("caller %d is %d calls: %v", c.n, len(visits), visits)
 		}
 		if stayed := c.left.Sub(c.arrived); len(visits) == 0 && stayed > mostSilence+netTry+w.disturbed(c.arrived, c.left) {

@@ -14,7 +14,7 @@ type plan struct {
 	agents  int
 	callers []time.Duration // when each arrives
 	lasts   time.Duration   // after which nobody arrives and nothing is disturbed any more
-	kills   []kill
+	ends    []end
 	faults  bool // the network and Asterisk misbehave
 	steps   bool // the wall clock is set
 	acts    bool // the operator acts
@@ -22,11 +22,20 @@ type plan struct {
 	gaps    bool // some dials are answered the moment they are made, some keys come in bursts
 }
 
-// kill is one end of a process, and how long nobody takes its place.
-type kill struct {
-	at     boundary
+// end is how a process ends: at its n-th boundary, and for how long nobody takes its place then.
+type end struct {
+	kind   ending
+	nth    int64 // 0: never
 	outage time.Duration
 }
+
+type ending string
+
+const (
+	killed     ending = "kill -9"
+	terminated ending = "SIGTERM"
+	relieved   ending = "takeover" // the next process starts beside it
+)
 
 // stream is randomness of its own for one purpose.
 func (p plan) stream(purpose string, n int) *rand.Rand {
@@ -35,8 +44,8 @@ func (p plan) stream(purpose string, n int) *rand.Rand {
 	return rand.New(rand.NewPCG(p.seed, h.Sum64()))
 }
 
-// Seeds divisible by four are without kills and faults, so that what goes wrong in them is the service's or the world's
-// everyday; the others have kills, faults, or both.
+// Seeds divisible by four are without ends and faults, so that what goes wrong in them is the service's or the world's
+// everyday; the others have ends, faults, or both.
 func newPlan(seed uint64) plan {
 	p := plan{seed: seed}
 	r := p.stream("plan", 0)
@@ -50,27 +59,27 @@ func newPlan(seed uint64) plan {
 	p.steps = p.faults && r.IntN(2) == 0
 	if seed%2 == 1 {
 		for range 1 + r.IntN(4) {
-			p.kills = append(p.kills, drawKill(r))
+			p.ends = append(p.ends, drawEnd(r))
 		}
 	}
 	return p
 }
 
-// drawKill prefers early boundaries: a process that is killed while it takes its calls up again is the hard case.
-func drawKill(r *rand.Rand) kill {
-	k := kill{outage: seconds(r, 0.05, 4)}
+// drawEnd prefers early boundaries: a process that ends while it takes its calls up is the hard case.
+func drawEnd(r *rand.Rand) end {
+	e := end{kind: one(r, []choice[ending]{{14, killed}, {2, terminated}, {4, relieved}}), outage: seconds(r, 0.05, 4)}
 	if r.IntN(5) == 0 {
-		k.outage = seconds(r, 4, 40)
+		e.outage = seconds(r, 4, 40)
 	}
 	switch r.IntN(3) {
 	case 0:
-		k.at.nth = 1 + r.Int64N(30)
+		e.nth = 1 + r.Int64N(30)
 	case 1:
-		k.at.nth = 1 + r.Int64N(150)
+		e.nth = 1 + r.Int64N(150)
 	default:
-		k.at.nth = 1 + r.Int64N(600)
+		e.nth = 1 + r.Int64N(600)
 	}
-	return k
+	return e
 }
 
 // seconds draws a time.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,63 +24,91 @@ import (
 // process is one life of the service, wired as cmd/hotline wires it, that can be killed as a process is: from one
 // moment on nothing of it reaches Asterisk, the journal or the folders of recordings any more.
 type process struct {
-	w     *world
-	n     int
-	dir   string // of links to the folders; gone with the process
-	wire  *aritest.Wire
-	book  *journal.Journal
-	lines *queue.Engine
-	link  *ari.Link
-	calls *call.Service
+	w      *world
+	n      int
+	dir    string // of links to the folders; gone with the process
+	wire   *aritest.Wire
+	book   *journal.Journal
+	scribe *journal.Scribe
+	lines  *queue.Engine
+	link   *ari.Link
+	calls  *call.Service
 
 	boundaries atomic.Int64
-	fatal      boundary // where it is killed; zero: nowhere
+	fate       end // what happens to it, and where
+	met        atomic.Bool
 	dead       atomic.Bool
 	cutOnce    sync.Once
+	beginOnce  sync.Once
 	stop       context.CancelCauseFunc
-	killed     chan struct{} // closed by cut
-	ended      chan struct{} // closed when all its goroutines have ended
+	fated      chan struct{} // closed when it has come to its boundary
+	left       chan struct{} // closed when it is no more: it left, or was killed
 }
 
-var errKilled = errors.New("this process has been killed")
+// Why a process ends.
+var (
+	errKilled = fmt.Errorf("this process has been killed: %w", journal.ErrClosed)
+	errAsked  = errors.New("asked to stop")
+)
 
-// start sets a process going. Nothing of one that cannot start is left.
-func (w *world) start(n int, fatal boundary) (p *process, err error) {
-	p = &process{w: w, n: n, dir: w.home(n), fatal: fatal,
-		killed: make(chan struct{}), ended: make(chan struct{})}
-	log := w.logger(n)
-	if err := w.link(n); err != nil {
+// start sets a process going; with beside, while another one is at work.
+func (w *world) start(n int, fate end, beside bool) (*process, error) {
+	p := &process{w: w, n: n, dir: w.home(n), fate: fate, fated: make(chan struct{}), left: make(chan struct{})}
+	var ctx context.Context
+	ctx, p.stop = context.WithCancelCause(w.ctx)
+	if err := p.prepare(ctx, beside); err != nil {
 		return nil, err
+	}
+	if !beside {
+		if err := p.begin(ctx); err != nil && !p.dead.Load() {
+			return nil, err
+		}
+	}
+	p.run(ctx)
+	return p, nil
+}
+
+// prepare wires the parts.
+func (p *process) prepare(ctx context.Context, beside bool) (err error) {
+	w, log := p.w, p.w.logger(p.n)
+	if err := w.link(p.n); err != nil {
+		return err
 	}
 	p.wire = w.asterisk.Wire()
 	p.wire.Boundary(func(r aritest.Request, after bool) {
 		if w.verbose && after {
-			w.logf("    request of process %d: %s %s %.200s", n, r.Method, r.Path, r.Query+r.Body)
+			w.logf("    request of process %d: %s %s %.200s", p.n, r.Method, r.Path, r.Query+r.Body)
 		}
-		p.at(requestBoundary, after, r.Method+" "+r.Path)
+		p.at("request", after, r.Method+" "+r.Path)
 	})
-
-	if p.book, err = journal.Open(w.ctx, journal.Options{Path: w.journal, Now: w.now, Logger: log}); err != nil {
-		return nil, err
+	if p.book, err = journal.Open(ctx, journal.Options{Path: w.journal, Standby: beside, Now: w.now, Logger: log}); err != nil {
+		return err
+	}
+	if p.scribe, err = journal.NewScribe(gate{p}, journal.ScribeOptions{Now: w.now, Logger: log}); err != nil {
+		return err
 	}
 	store, err := recordings.Open(recordings.Options{
 		Dir: p.folder("recordings"), MessagesDir: p.folder("messages"), RawDir: p.folder("raw"), Location: time.UTC, Logger: log,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.lines, err = queue.New(queue.Options{Queues: rules, Agents: w.agents, Hold: true, Now: w.now, Record: p.record, Logger: log})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.link, err = ari.New(ari.Options{
-		URL: w.asterisk.URL(), App: aritest.App, Username: aritest.User, Password: aritest.Password, Dial: p.wire.Dial, Logger: log,
+		URL: w.asterisk.URL(), App: aritest.App, Username: aritest.User, Password: aritest.Password, Dial: p.dial, Logger: log,
 	})
 	if err != nil {
-		return nil, err
+		return err
+	}
+	var claim func(context.Context) error
+	if beside {
+		claim = p.begin
 	}
 	p.calls = call.New(call.Options{
-		Link: p.link, Queue: p.lines, Journal: gate{p}, Reader: p.book.Reader(), Calendar: parts.days, Menus: menus,
+		Link: p.link, Queue: p.lines, Journal: tenure{p}, Reader: p.book.Reader(), Claim: claim, Calendar: parts.days, Menus: menus,
 		Messages: ivr.MessageTaker{Digits: parts.speech.Phone, MaxLength: 20 * time.Second, MaxSilence: 5 * time.Second, MinLength: 2 * time.Second, Wait: 3 * time.Second},
 		Library:  parts.library, Speech: parts.speech, Recordings: store, SoundsDir: soundsDir,
 		MessageFile: messages(p.folder("spool")), PIN: func(_, pin string) bool { return pin == ourPIN },
@@ -87,55 +116,103 @@ func (w *world) start(n int, fatal boundary) (p *process, err error) {
 		RatingWait: 5 * time.Second, RatingTries: 2, MixTalk: true, Queues: queueOptions, Announcements: announcements,
 		Now: w.now, Logger: log,
 	})
-	switch err := p.note(call.KindServiceStarted, call.ServiceStarted{Epoch: p.book.Epoch(), Version: "virtual"}); {
-	case errors.Is(err, errKilled):
-		p.lines.Stop()
-		close(p.ended)
-		return p, nil
-	case err != nil:
-		return nil, err
-	}
-	p.run()
-	return p, nil
+	return nil
 }
 
-// note journals what concerns the process.
-func (p *process) note(kind string, data any) error {
-	entry := journal.NewEntry(kind, data, call.ServiceStream)
-	entry.At = p.w.now().UTC()
-	_, err := gate{p}.Append(p.w.ctx, entry)
+// begin claims the journal: from now on this process acts, and no other.
+func (p *process) begin(ctx context.Context) error {
+	if err := p.book.Claim(ctx); err != nil {
+		return err
+	}
+	var err error
+	p.beginOnce.Do(func() {
+		err = p.note(ctx, call.KindServiceStarted, call.ServiceStarted{Epoch: p.book.Epoch(), Version: "virtual", LastSeen: p.last(ctx).At})
+	})
 	return err
 }
 
-// run begins the process's work.
-func (p *process) run() {
-	ctx, stop := context.WithCancelCause(p.w.ctx)
-	p.stop = stop
+// note journals what concerns the process.
+func (p *process) note(ctx context.Context, kind string, data any) error {
+	entry := journal.NewEntry(kind, data, call.ServiceStream)
+	entry.At = p.w.now().UTC()
+	_, err := p.scribe.Append(ctx, entry)
+	return err
+}
+
+// last is the journal's newest entry.
+func (p *process) last(ctx context.Context) (last journal.Entry) {
+	for entry, err := range p.book.Reader().Read(ctx, journal.Query{Newest: true, Limit: 1}) {
+		if err == nil {
+			last = entry
+		}
+	}
+	return last
+}
+
+// dial does not come back to Asterisk once the journal is another process's.
+func (p *process) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if own := p.book.Epoch(); own > 0 && p.last(ctx).Epoch > own {
+		p.stop(journal.ErrFenced)
+		return nil, journal.ErrFenced
+	}
+	return p.wire.Dial(ctx, network, address)
+}
+
+// How long a process that is asked to stop takes at most.
+const (
+	leaveWithin = 1200 * time.Millisecond
+	closeWithin = 125 * time.Millisecond
+)
+
+// run works until ctx ends or another process takes over.
+func (p *process) run(ctx context.Context) {
 	// The link outlives the calls: those that are just ending hear Asterisk out.
 	linked, unlink := context.WithCancel(context.WithoutCancel(ctx))
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := p.link.Run(linked); linked.Err() == nil {
-			stop(err)
-		}
-	})
-	running.Go(func() {
-		defer unlink()
-		_ = p.calls.Run(ctx)
+	running := make(chan struct{})
+	p.w.work.Go(func() {
+		defer close(running)
+		var parts sync.WaitGroup
+		parts.Go(func() {
+			if err := p.link.Run(linked); linked.Err() == nil {
+				p.stop(err)
+			}
+		})
+		parts.Go(func() {
+			defer unlink()
+			_ = p.calls.Run(ctx)
+		})
+		parts.Wait()
 	})
 	p.w.work.Go(func() {
-		running.Wait()
+		<-ctx.Done()
+		select {
+		case <-running:
+		case <-time.After(leaveWithin):
+		}
 		p.lines.Stop()
-		if !p.dead.Load() {
-			if err := p.note(call.KindServiceStopping, call.ServiceStopping{Why: "shutdown", Live: p.calls.Live()}); err != nil {
-				p.w.fail("process %d: leaving: %v", p.n, err)
-			}
-		}
-		if err := p.book.Close(); err != nil && !p.dead.Load() {
-			p.w.fail("process %d: closing the journal: %v", p.n, err)
-		}
-		close(p.ended)
+		p.leave(context.Cause(ctx))
+		p.cut() // whatever has not come to its end ends with the process
+		close(p.left)
 	})
+}
+
+// leave says goodbye, unless nobody is to know.
+func (p *process) leave(why error) {
+	if p.dead.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	if errors.Is(why, errAsked) {
+		if err := p.note(ctx, call.KindServiceStopping, call.ServiceStopping{Why: "shutdown", Live: p.calls.Live()}); err != nil && !p.dead.Load() {
+			p.w.fail("process %d: leaving: %v", p.n, err)
+		}
+	} else {
+		p.w.logf("process %d leaves: %v", p.n, why)
+	}
+	if err := p.scribe.Close(ctx); err != nil && !p.dead.Load() && !errors.Is(err, journal.ErrFenced) {
+		p.w.fail("process %d: what is on its way to the journal: %v", p.n, err)
+	}
 }
 
 // folders are Asterisk's and ours.
@@ -155,9 +232,6 @@ func (w *world) link(n int) error {
 
 func (p *process) folder(name string) string { return filepath.Join(p.dir, name) }
 
-// terminate is what SIGTERM does.
-func (p *process) terminate() { p.stop(errors.New("asked to stop")) }
-
 // cut is what kill -9 does: what the process has begun and nobody has heard of never happens.
 func (p *process) cut() {
 	p.cutOnce.Do(func() {
@@ -165,43 +239,55 @@ func (p *process) cut() {
 		p.wire.Cut()
 		_ = os.RemoveAll(p.dir)
 		_ = os.WriteFile(p.dir, nil, 0o600) // so that no folder can be made there again
-		_ = p.book.Close()                  // a commit that has begun is the kernel's and SQLite's, and comes to its end
-		if p.stop != nil {
-			p.stop(errKilled)
-		}
-		close(p.killed)
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = p.scribe.Close(gone)
+		_ = p.book.Close() // a commit that has begun is the kernel's and SQLite's, and comes to its end
+		p.stop(errKilled)
 	})
 }
 
-// boundary is a moment at which a process can be killed: before or after its n-th request is carried out, or its n-th
-// append is written.
-type boundary struct {
-	kind  boundaryKind
-	nth   int64 // of all kinds together, both sides counted; 0: never
-	after time.Duration
-}
-
-type boundaryKind string
-
-const (
-	requestBoundary boundaryKind = "request"
-	appendBoundary  boundaryKind = "append"
-)
-
-// at is told of every boundary that the process comes to.
-func (p *process) at(kind boundaryKind, after bool, what string) {
-	if n := p.boundaries.Add(1); n != p.fatal.nth || p.dead.Load() {
+// at is told of every boundary that the process comes to: before and after each request is carried out, before and
+// after each transaction of the journal.
+func (p *process) at(what string, after bool, which string) {
+	if n := p.boundaries.Add(1); n != p.fate.nth || p.dead.Load() || !p.met.CompareAndSwap(false, true) {
 		return
 	}
 	side := "before"
 	if after {
 		side = "after"
 	}
-	p.w.logf("KILL of process %d at its boundary %d, %s the %s %s", p.n, p.fatal.nth, side, kind, what)
-	p.cut()
+	p.w.logf("END of process %d: %s at its boundary %d, %s the %s %s", p.n, p.fate.kind, p.fate.nth, side, what, which)
+	if p.fate.kind == killed {
+		p.cut()
+	}
+	close(p.fated)
 }
 
-// gate is the journal as a process sees it, until it is dead.
+// spare lets a process live that has not come to its boundary; false if it has.
+func (p *process) spare() bool { return p.met.CompareAndSwap(false, true) }
+
+// tenure is the journal that calls and queues write to: once it is another process's, this one leaves.
+type tenure struct{ p *process }
+
+func (t tenure) Append(ctx context.Context, entries ...journal.Entry) (int64, error) {
+	last, err := t.p.scribe.Append(ctx, entries...)
+	return last, t.fenced(err)
+}
+
+func (t tenure) AppendDurable(ctx context.Context, entries ...journal.Entry) (int64, error) {
+	last, err := t.p.scribe.AppendDurable(ctx, entries...)
+	return last, t.fenced(err)
+}
+
+func (t tenure) fenced(err error) error {
+	if errors.Is(err, journal.ErrFenced) {
+		t.p.stop(journal.ErrFenced)
+	}
+	return err
+}
+
+// gate is the disk as a process sees it, until it is dead.
 type gate struct{ p *process }
 
 func (g gate) Append(ctx context.Context, entries ...journal.Entry) (int64, error) {
@@ -213,16 +299,13 @@ func (g gate) AppendDurable(ctx context.Context, entries ...journal.Entry) (int6
 }
 
 func (g gate) append(entries []journal.Entry, write func() (int64, error)) (int64, error) {
-	what := ""
-	if len(entries) > 0 {
-		what = entries[0].Kind
-	}
-	g.p.at(appendBoundary, false, what)
+	what := entries[0].Kind
+	g.p.at("append", false, what)
 	if g.p.dead.Load() {
 		return 0, errKilled
 	}
 	last, err := write()
-	g.p.at(appendBoundary, true, what)
+	g.p.at("append", true, what)
 	if g.p.dead.Load() {
 		return 0, errKilled
 	}
@@ -247,7 +330,8 @@ func (p *process) record(list []queue.Change) {
 		entry.At = change.At.UTC()
 		entries = append(entries, entry)
 	}
-	if _, err := (gate{p}).Append(context.Background(), entries...); err != nil && !p.dead.Load() {
+	_, err := tenure{p}.Append(context.Background(), entries...)
+	if err != nil && !p.dead.Load() && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrFenced) {
 		p.w.fail("process %d: the journal misses what the queue did: %v", p.n, err)
 	}
 }

@@ -122,21 +122,20 @@ func (w *world) run() {
 	w.checkCallers()
 }
 
-// supervise starts the first process and then, as long as there are kills left, the next one after each.
+// supervise starts the first process and then, as long as there are ends left, the next one after each.
 func (w *world) supervise() bool {
-	p := w.next()
+	p := w.next(false)
 	if p == nil {
 		return false
 	}
 	w.work.Go(func() {
-		for _, k := range w.plan.kills {
+		for _, e := range w.plan.ends {
 			select {
-			case <-p.killed:
+			case <-p.fated:
 			case <-w.ctx.Done():
 				return
 			}
-			w.away(k.outage)
-			if p = w.next(); p == nil {
+			if p = w.succeed(p, e); p == nil {
 				return
 			}
 		}
@@ -144,18 +143,62 @@ func (w *world) supervise() bool {
 	return true
 }
 
-// next starts the next process, to be killed where the plan says.
-func (w *world) next() *process {
+// succeed replaces a process whose end has come.
+func (w *world) succeed(p *process, e end) *process {
+	switch e.kind {
+	case relieved:
+		next := w.next(true)
+		w.mustLeave(p, relieveWithin+w.disturbance())
+		return next
+	case terminated:
+		p.stop(errAsked)
+		w.mustLeave(p, stopWithin)
+	}
+	w.mu.Lock()
+	w.live = nil
+	w.mu.Unlock()
+	w.logf("nobody is there for %v", e.outage.Round(time.Millisecond))
+	w.sleep(e.outage)
+	return w.next(false)
+}
+
+// How soon a process is gone.
+const (
+	stopWithin    = 2 * time.Second // after SIGTERM
+	relieveWithin = 3 * time.Second // after the next one was started, which has to reach Asterisk first
+)
+
+// disturbance is how long the network may keep a process from Asterisk.
+func (w *world) disturbance() time.Duration {
+	if w.plan.faults {
+		return time.Minute
+	}
+	return 0
+}
+
+// mustLeave waits for a process that was told to go.
+func (w *world) mustLeave(p *process, within time.Duration) {
+	select {
+	case <-p.left:
+	case <-w.ctx.Done():
+	case <-time.After(within):
+		w.fail("process %d has not left %v after it was told to", p.n, within)
+		p.cut()
+	}
+}
+
+// next starts the next process, to end where the plan says.
+func (w *world) next(beside bool) *process {
 	w.mu.Lock()
 	n := w.lives
 	w.lives++
 	w.mu.Unlock()
-	var fatal boundary
-	if n < len(w.plan.kills) {
-		fatal = w.plan.kills[n].at
+	var fate end
+	if n < len(w.plan.ends) {
+		fate = w.plan.ends[n]
 	}
-	w.logf("process %d starts", n)
-	p, err := w.start(n, fatal)
+	w.logf("process %d starts, beside another: %v", n, beside)
+	p, err := w.start(n, fate, beside)
 	if err != nil {
 		w.fail("process %d cannot start: %v", n, err)
 		return nil
@@ -164,14 +207,6 @@ func (w *world) next() *process {
 	w.live = p
 	w.mu.Unlock()
 	return p
-}
-
-func (w *world) away(outage time.Duration) {
-	w.mu.Lock()
-	w.live = nil
-	w.mu.Unlock()
-	w.logf("nobody is there for %v", outage.Round(time.Millisecond))
-	w.sleep(outage)
 }
 
 // current is the live process that has not been killed; nil while there is none.
@@ -187,8 +222,8 @@ func (w *world) current() *process {
 // finish stops the last process as SIGTERM does and ends what is the world's.
 func (w *world) finish() {
 	if p := w.current(); p != nil {
-		p.terminate()
-		<-p.ended
+		p.stop(errAsked)
+		w.mustLeave(p, stopWithin)
 	}
 	w.end()
 	w.work.Wait()
@@ -388,11 +423,8 @@ func (w *world) watchLink() {
 func (w *world) calm() {
 	w.asterisk.Heal()
 	for {
-		if p := w.current(); p != nil && p.link.Status().Connected && p.fatal.nth == 0 {
+		if p := w.current(); p != nil && p.link.Status().Connected && p.spare() {
 			return
-		}
-		if p := w.current(); p != nil && p.fatal.nth > 0 { // it has lived through its time
-			p.fatal.nth = 0
 		}
 		if !w.sleep(linkLook) {
 			return
