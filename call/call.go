@@ -66,9 +66,10 @@ type call struct {
 	scene    scene     // that is wanted in a talk; none before it
 	agent    *agentLeg // who talks or talked last; nil before the first
 	agents   []*agentLeg
-	before   []Ending // of agents' legs that were over when this process took the call up
-	served   bool     // has talked with an agent
-	offers   int      // made so far, over all waits
+	before   []Ending   // of legs that were over when this process took the call up, or the caller was dialled again
+	again    *redialled // the caller is, or has been, dialled again; nil otherwise
+	served   bool       // has talked with an agent
+	offers   int        // made so far, over all waits
 
 	recording  time.Time    // machine's clock: since when everything is recorded; zero when not
 	informed   bool         // heard something from the menu
@@ -102,14 +103,19 @@ func (s *Service) serve(ctx context.Context, arrival ari.Arrival) {
 }
 
 // follow runs the script from a stage on to the call's end.
-func (c *call) follow(ctx context.Context, from stage) {
-	ctx, release := during(ctx, c.caller)
-	defer release()
-	c.ctx = ctx
+func (c *call) follow(service context.Context, from stage) {
 	c.alive(c.id, c.newest())
 	defer c.gone(c.id)
 
-	err := c.explained(ctx, c.play(ctx, from))
+	ctx, err := service, error(nil)
+	for from != nil { // once, and again for a redial and its answer
+		var release func()
+		ctx, release = during(service, c.lead())
+		defer release()
+		c.ctx = ctx
+		err = c.explained(ctx, c.play(ctx, from))
+		from = c.goOn(err)
+	}
 	if err != nil && !callerGone(err) && ctx.Err() == nil && !c.replaced() {
 		c.apologise(ctx, err)
 	}
@@ -308,6 +314,7 @@ func (c *call) end(ctx context.Context, err error) {
 	}
 	c.letGo(ctx)
 	endings := c.allEndings()
+	c.rememberLine(stage, endings)
 	c.write(KindEnded, Ended{
 		Outcome:   c.outcome,
 		Seconds:   time.Since(c.started).Seconds(),
@@ -336,6 +343,9 @@ func (c *call) letGo(ctx context.Context) {
 		c.tone = nil
 	}
 	legs := []*ari.Leg{c.caller}
+	if c.again != nil && c.again.leg != nil && c.again.leg != c.caller {
+		legs = append(legs, c.again.leg)
+	}
 	for _, a := range c.agents {
 		legs = append(legs, a.leg)
 		c.endTalk(a)

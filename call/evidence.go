@@ -178,12 +178,19 @@ func (c *call) agentFacts(a *agentLeg) Facts { return facts(a.leg.Evidence(), c.
 
 // callerEnding judges the end of the caller's leg.
 func (c *call) callerEnding() Ending {
-	return judge(role{"caller", CallerParty}, facts(c.caller.Evidence(), c.o.RTPTimeout))
+	leg := legCaller
+	if c.again.answered() {
+		leg = legCallerAgain
+	}
+	return judge(role{leg, CallerParty}, facts(c.caller.Evidence(), c.o.RTPTimeout))
 }
 
 // allEndings judges every leg that was part of a conversation with the caller.
 func (c *call) allEndings() []Ending {
-	all := []Ending{c.callerEnding()}
+	var all []Ending
+	if c.again == nil || c.again.answered() { // otherwise it is among those before
+		all = append(all, c.callerEnding())
+	}
 	all = append(all, c.before...)
 	for _, a := range c.agents {
 		if a.connected {

@@ -15,6 +15,8 @@ type metrics struct {
 	active      *prometheus.GaugeVec
 	ended       *prometheus.CounterVec
 	unjournaled prometheus.Counter
+	redials     *prometheus.CounterVec
+	returned    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -43,9 +45,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		unjournaled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hotline_unjournaled_entries_total", Help: "Entries of calls that the journal did not take.",
 		}),
+		redials: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hotline_redials_total", Help: "Callers dialled again whose line failed in a talk, by what came of it (A5, B4).",
+		}, []string{"outcome"}),
+		returned: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hotline_callers_returned_total", Help: "Callers who called again after a lost line and got the old place, or the agent of before.",
+		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.rings, m.breaches, m.firstSound, m.apologyLate, m.active, m.ended, m.unjournaled)
+		reg.MustRegister(m.rings, m.breaches, m.firstSound, m.apologyLate, m.active, m.ended, m.unjournaled, m.redials, m.returned)
 	}
 	return m
 }

@@ -17,8 +17,8 @@ type OutageCall struct {
 	At     time.Time `json:"at"`              // when the caller called, or came into the net
 	Number string    `json:"number"`          // whole, for who calls back; "" when withheld
 	Stage  string    `json:"stage"`           // where it happened: a call's stage, or "net"
-	How    string    `json:"how"`             // lost, failed; by the net: hung-up, turned-away
-	Why    string    `json:"why,omitempty"`   // of what failed
+	How    string    `json:"how"`             // lost, failed, line-failed (and dialled again in vain); by the net: hung-up, turned-away
+	Why    string    `json:"why,omitempty"`   // of what failed; of a redial, what came of it
 	Waited float64   `json:"waited"`          // seconds in line, or in the net
 	Talked float64   `json:"talked"`          // seconds with an agent, as far as was seen
 	Since  string    `json:"since,omitempty"` // what became of the same number later: served, message, rang; "" is nothing
@@ -35,7 +35,7 @@ const (
 const stageNet = "net"
 
 // OutageKinds are the entries that [Outages] folds.
-var OutageKinds = []string{KindArrived, KindStage, KindMessage, KindEnded, KindNetCaller, KindServiceStarted, KindServiceConnected}
+var OutageKinds = []string{KindArrived, KindStage, KindRedial, KindRedialled, KindMessage, KindEnded, KindNetCaller, KindServiceStarted, KindServiceConnected}
 
 // Outages is a fold of the journal: every caller, and which of them an outage
 // cut off or turned away. The zero value is ready; what is folded further
@@ -59,6 +59,7 @@ type visit struct {
 	over    time.Time // when the end was told
 	result  string    // "" while it goes on
 	message bool      // left one
+	redial  string    // what came of it; "" is none
 	given   bool      // by the dialplan to the service, which may know more
 	cut     bool      // by an outage
 	known   time.Time // when the journal had the end
@@ -125,6 +126,12 @@ func (v *visit) fold(e journal.Entry) {
 			v.leave(e.At)
 			v.stage, v.entered = d.Stage, e.At
 		}
+	case KindRedial:
+		v.redial = RedialLost // until the outcome is told
+	case KindRedialled:
+		if d, ok := read[Redialled](e); ok {
+			v.redial = d.Outcome
+		}
 	case KindMessage:
 		v.message = true
 	case KindEnded:
@@ -153,26 +160,28 @@ func (v *visit) end(e journal.Entry, d Ended) {
 		v.cut, v.How, v.Stage = true, Lost, d.Reason
 	case d.Result == Failed:
 		v.cut, v.How, v.Why = true, Failed, d.Reason
+	case v.redial != "" && lastOfCaller(d.Legs).How == LineFailed:
+		v.cut, v.How, v.Why = true, LineFailed, v.redial
 	case cutOff(d):
 		v.cut, v.How = slices.Contains(unserved, v.stage) && !v.message, Lost
 	}
 }
 
-// CutOff says whether an entry is the end of a call that an outage cut off.
+// CutOff says whether an entry is the end of a call that [Outages] may list as
+// cut off.
 func CutOff(e journal.Entry) bool {
 	if e.Kind != KindEnded {
 		return false
 	}
 	d, ok := read[Ended](e)
-	return ok && (d.Result == Lost || d.Result == Failed || cutOff(d))
+	return ok && (d.Result == Lost || d.Result == Failed || cutOff(d) || lastOfCaller(d.Legs).How == LineFailed)
 }
 
 // cutOff says whether the caller's line ended and nobody had hung up: it was
 // found gone, or it went with Asterisk.
 func cutOff(d Ended) bool {
-	return slices.ContainsFunc(d.Legs, func(e Ending) bool {
-		return e.Leg == "caller" && (e.Facts.Lost && e.How == Vanished || e.Who == AsteriskParty)
-	})
+	e := lastOfCaller(d.Legs)
+	return e.Facts.Lost && e.How == Vanished || e.Who == AsteriskParty
 }
 
 // netVisit is a caller whom the dialplan had by itself.

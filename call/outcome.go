@@ -35,7 +35,7 @@ func (c *call) conclude(stage string, err error) Outcome {
 }
 
 // unserved are the stages in which a caller still wants something from us.
-var unserved = []string{stageRing, stageGreet, stageMenu, stageWait, stageTalk, stageHold, stageMessage}
+var unserved = []string{stageRing, stageGreet, stageMenu, stageWait, stageTalk, stageHold, stageRedial, stageReturned, stageMessage}
 
 // cutOff says whether the script ended though neither the caller nor we ended
 // it: the caller was found gone, or Asterisk let go of the caller.

@@ -22,6 +22,7 @@ import (
 //	… whose agent is gone                  an apology, and the head of the line
 //	… for whom a phone rings               the phone is released, the next offer follows
 //	… whose agent has answered meanwhile   they are joined
+//	… who is dialled again                 the phone rings on; nobody is dialled twice
 //	… whom the dialplan's net has          goes on when the net brings them back
 //	a live call without a caller           ended as lost, with what is known
 //	a caller nobody knows                  a new call (ari announces it)
@@ -70,6 +71,9 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 			return err
 		}
 	}
+	if err := s.recallLost(ctx); err != nil {
+		s.log.Error("callers whose line was lost lately are not known when they call again", "err", err)
+	}
 	calls, unclean, err := recall(ctx, s.o.Reader)
 	if err != nil {
 		return err
@@ -102,7 +106,7 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 // the dialplan has the caller for a moment, or its net does, which brings the
 // caller back.
 func (s *Service) elsewhere(left *standing, snap *ari.Snapshot) bool {
-	channel, there := snap.Channels[left.arrived.Channel]
+	channel, there := snap.Channels[left.channel]
 	if !there || channel.App == s.link.App() {
 		return false
 	}

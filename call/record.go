@@ -136,6 +136,7 @@ type Place struct {
 	Joined    time.Time `json:"joined,omitzero"`  // on the machine's clock: how long this wait lasts; zero before it
 	Head      bool      `json:"head,omitempty"`   // returns to the head of the line (B4)
 	Prefer    string    `json:"prefer,omitempty"` // the agent whom the caller was with when the line broke
+	Back      bool      `json:"back,omitempty"`   // of a caller who called again after a lost line, and has been told so
 }
 
 // Resumed is a call taken up by another process than the one that began it.
@@ -162,6 +163,7 @@ type Greeted struct {
 
 // RecordingStarted is the moment from which everything is recorded.
 type RecordingStarted struct {
+	Part  int       `json:"part,omitempty"`  // 2: of the caller's leg after a redial
 	Began time.Time `json:"began,omitzero"`  // on the machine's clock
 	Error string    `json:"error,omitempty"` // why it did not start
 }
@@ -279,4 +281,7 @@ type RecordingEnded struct {
 	Seconds  float64 `json:"seconds"`       // recorded
 	Expected float64 `json:"expected"`      // by the wall clock
 	Gap      string  `json:"gap,omitempty"` // what is missing and why; "" when complete
+
+	// Then is what was recorded of the caller's leg after a redial.
+	Then *RecordingEnded `json:"then,omitempty"`
 }

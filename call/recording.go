@@ -23,7 +23,7 @@ func (c *call) startRecording(ctx context.Context) {
 	if !c.o.Record || !c.recording.IsZero() {
 		return
 	}
-	began, err := c.beginRecording(ctx)
+	began, err := c.beginRecording(ctx, c.id)
 	if err != nil && ctx.Err() == nil {
 		c.log.Error("the call is not recorded", "err", err)
 		c.write(KindRecording, RecordingStarted{Error: err.Error()})
@@ -35,14 +35,14 @@ func (c *call) startRecording(ctx context.Context) {
 
 // beginRecording says since when everything is recorded. Where a process that
 // died had begun it, and could not write so down, it goes on.
-func (c *call) beginRecording(ctx context.Context) (time.Time, error) {
-	_, err := c.recordings.Start(c.id, c.arrived)
-	if began := c.recordings.Began(c.id); c.run > 0 && errors.Is(err, recordings.ErrExists) && !began.IsZero() {
+func (c *call) beginRecording(ctx context.Context, name string) (time.Time, error) {
+	_, err := c.recordings.Start(name, c.arrived)
+	if began := c.recordings.Began(name); c.run > 0 && errors.Is(err, recordings.ErrExists) && !began.IsZero() {
 		return began, nil
 	}
 	began := time.Now()
 	if err == nil {
-		err = c.caller.Continue(ctx, recordContext, "rec-"+c.id, 1)
+		err = c.caller.Continue(ctx, recordContext, "rec-"+name, 1)
 	}
 	return began, err
 }
@@ -53,13 +53,30 @@ func (c *call) finishRecording(ctx context.Context) *RecordingEnded {
 		return nil
 	}
 	ended := c.caller.Evidence().GoneAt
-	if ended.IsZero() {
-		ended = time.Now()
+	if c.again != nil {
+		ended = c.again.Ending.Facts.Gone
 	}
-	result, err := c.recordings.Finish(ctx, recordings.Meta{CallID: c.id, At: c.arrived, Began: c.recording, Ended: ended})
+	kept := c.finishPart(ctx, recordings.Meta{CallID: c.id, At: c.arrived, Began: c.recording, Ended: goneAt(ended)})
+	if c.again.answered() {
+		kept.Then = c.finishSecond(ctx)
+	}
+	return kept
+}
+
+// goneAt is when a leg ended, which is now where that is not known.
+func goneAt(gone time.Time) time.Time {
+	if gone.IsZero() {
+		return time.Now()
+	}
+	return gone
+}
+
+// finishPart keeps one file of what was recorded.
+func (c *call) finishPart(ctx context.Context, part recordings.Meta) *RecordingEnded {
+	result, err := c.recordings.Finish(ctx, part)
 	if err != nil {
 		c.log.Error("the recording is not kept yet; the next sweep tries again", "err", err)
-		return &RecordingEnded{Expected: ended.Sub(c.recording).Seconds(), Gap: err.Error()}
+		return &RecordingEnded{Expected: part.Ended.Sub(part.Began).Seconds(), Gap: err.Error()}
 	}
 	kept := &RecordingEnded{File: result.Path, Seconds: result.Duration.Seconds(), Expected: result.Expected.Seconds()}
 	if !result.Complete() {

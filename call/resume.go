@@ -19,6 +19,8 @@ var reentry = map[string]func(*call, *standing) stage{
 	stageMessage:    func(c *call, s *standing) stage { return c.resumeMessage(s) },
 	stageWait:       func(c *call, _ *standing) stage { return c.wait },
 	stageTalk:       func(c *call, _ *standing) stage { return c.talk },
+	stageRedial:     func(c *call, _ *standing) stage { return c.redial },
+	stageReturned:   func(c *call, _ *standing) stage { return c.returned },
 	stageRate:       func(c *call, _ *standing) stage { return c.rate },
 	stageFarewell:   func(c *call, _ *standing) stage { return c.farewell },
 	stageEnd:        func(*call, *standing) stage { return nil },
@@ -48,19 +50,20 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 		recording: left.records, informed: left.informed, left: left.left, outcome: left.outcome,
 	}
 	c.session = s.link.Reopen(c.id, c.run)
-	channel, there := snap.Channels[left.arrived.Channel]
+	channel, there := snap.Channels[left.channel]
 	switch {
 	case back != nil:
 		c.caller, there = c.session.Adopt(*back), true
 	case there:
 		c.caller = c.session.Restore(channel)
 	default:
-		c.caller = c.session.RestoreLost(left.arrived.Channel)
+		c.caller = c.session.RestoreLost(left.channel)
 	}
 	c.line = c.newLine()
 	c.line.begun = left.said
+	c.takeUpRedial(left, snap)
 	c.takeUpBridge(snap)
-	r := &resumed{call: c, left: left, lost: !there}
+	r := &resumed{call: c, left: left, lost: !there && left.stage.Stage != stageRedial}
 	r.from = c.takeUpAgents(left, snap)
 	return r
 }
@@ -97,7 +100,7 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 	stage := left.stage.Stage
 	var with *agentLeg
 	for _, channel := range snap.Channels {
-		if !legOf(channel, c.id) {
+		if !legOf(channel, c.id) || channel.ID == c.caller.ID() || left.redial != nil && channel.ID == left.redial.Leg {
 			continue
 		}
 		leg := c.session.Restore(channel)
@@ -105,13 +108,15 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 		c.agents = append(c.agents, a)
 		c.bridged[leg] = inBridge[channel.ID]
 		switch {
-		case stage == stageTalk && channel.ID == left.stage.Leg:
+		case (stage == stageTalk || stage == stageRedial) && channel.ID == left.stage.Leg:
 			with = a
 		case stage == stageWait && a.Number != "" && channel.State == "Up" && with == nil:
 			with = a // answered meanwhile
 		}
 	}
 	switch {
+	case stage == stageRedial && c.again != nil:
+		return c.takeUpRedialling(left, with)
 	case stage == stageTalk && left.parted != nil:
 		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
 		return c.parted(*left.parted)
@@ -241,7 +246,7 @@ func (c *call) watch(ctx context.Context) error {
 			}
 		}
 	}
-	return c.caller.Subscribe(ctx)
+	return c.lead().Subscribe(ctx)
 }
 
 // resumeMessage goes on taking a message where it was.

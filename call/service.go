@@ -55,6 +55,7 @@ type Options struct {
 	RatingTries     int           // how often a caller who presses wrong keys is asked; 0: once
 	MixTalk         bool          // every talk is mixed, never bridged natively: see docs/recording.md
 	Queues          map[string]QueueOptions
+	Redial          RedialOptions  // whom we dial again, and who is known again, after a lost line
 	Announcements   []Announcement // what the operator can put in force
 
 	Now        func() time.Time      // the wall clock; nil: time.Now
@@ -87,6 +88,7 @@ type Service struct {
 	announcements announcements
 	pins          pinGuard
 	net           netLog
+	lost          lostLines
 
 	suspicion chan struct{} // something may be left in Asterisk; capacity 1
 	running   chan struct{} // closed once Run has set what follows

@@ -22,7 +22,9 @@ const (
 	stageMessage    = "message"
 	stageWait       = "wait"
 	stageTalk       = "talk"
-	stageHold       = "hold" // of a talk
+	stageHold       = "hold"     // of a talk
+	stageRedial     = "redial"   // the caller's line failed in the talk, and the agent waits
+	stageReturned   = "returned" // the caller called again after the line failed
 	stageRate       = "rate"
 	stageFarewell   = "farewell"
 	stageEnd        = "end"
@@ -106,6 +108,9 @@ func (c *call) greet(ctx context.Context) (stage, error) {
 		return nil, err
 	}
 	c.startRecording(ctx)
+	if back := c.returning(); back != nil {
+		return back, nil
+	}
 	if reason, prompt := c.closed(); reason != "" {
 		return c.turnAway(reason, prompt), nil
 	}

@@ -35,6 +35,12 @@ type standing struct {
 	endings  []Ending // of agents' legs
 	offers   int
 	over     bool
+
+	channel      string    // the caller's, after a redial the new one
+	redial       *Redial   // the one there was
+	redialled    string    // what came of it; "" while it is open
+	recordsAgain time.Time // machine's clock: since when the second part is recorded
+	notAgain     string    // why it is not
 }
 
 // fold adds one entry of the call's stream. Entries it cannot read change
@@ -48,9 +54,9 @@ func (s *standing) fold(e journal.Entry) {
 
 // standingSteps say what each kind of entry means for going on.
 var standingSteps = map[string]func(*standing, journal.Entry){
-	KindArrived: step(func(s *standing, d Arrived) { s.arrived = d }),
+	KindArrived: step(func(s *standing, d Arrived) { s.arrived, s.channel = d, d.Channel }),
 	KindStage: step(func(s *standing, d Reached) {
-		if d.Stage != stageTalk || d.Leg != s.stage.Leg { // and not the same talk taken up again
+		if d.Stage != stageTalk && d.Stage != stageRedial || d.Leg != s.stage.Leg { // and not the same talk taken up again
 			s.met, s.parted, s.scene = false, nil, talking.name
 		}
 		s.stage = d
@@ -73,6 +79,10 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	}),
 	KindGreeted: step(func(s *standing, _ Greeted) { s.greeted = true }),
 	KindRecording: step(func(s *standing, d RecordingStarted) {
+		if d.Part == secondPart {
+			s.recordsAgain, s.notAgain = d.Began, d.Error
+			return
+		}
 		if s.records = d.Began; d.Error != "" {
 			s.records = time.Time{}
 		}
@@ -97,9 +107,19 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 		s.endings = append(s.endings, d.Ending)
 		s.parted = &d.Ending
 	}),
-	KindMessage: step(func(s *standing, d LeftMessage) { s.left = &d }),
-	KindResumed: step(func(s *standing, d Resumed) { s.runs = d.Run }),
-	KindEnded:   step(func(s *standing, _ Ended) { s.over = true }),
+	KindRedial: step(func(s *standing, d Redial) {
+		s.redial = &d
+		s.endings = append(s.endings, d.Ending)
+	}),
+	KindRedialled: step(func(s *standing, d Redialled) {
+		if s.redialled = d.Outcome; d.Outcome == RedialAnswered {
+			s.channel = d.Leg
+		}
+	}),
+	KindReturned: step(func(s *standing, d Returned) { s.stage, s.place = Reached{Stage: stageReturned}, d.Place }),
+	KindMessage:  step(func(s *standing, d LeftMessage) { s.left = &d }),
+	KindResumed:  step(func(s *standing, d Resumed) { s.runs = d.Run }),
+	KindEnded:    step(func(s *standing, _ Ended) { s.over = true }),
 
 	queue.KindOffered: step(func(s *standing, d queue.Change) { s.offers++ }),
 }

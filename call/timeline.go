@@ -89,6 +89,11 @@ var sentences = map[string]func(journal.Entry) string{
 		return fmt.Sprintf("agent %s left: %s %s (%s: %s)", d.Agent, d.Ending.Who, d.Ending.How, d.Ending.Grade, d.Ending.Why)
 	}),
 	KindRejoined: sentence(func(d Talk) string { return fmt.Sprintf("agent %s is back", d.Agent) }),
+	KindRedial: sentence(func(d Redial) string {
+		return fmt.Sprintf("the caller's line failed (%s: %s); dials %s again, agent %s stays on the line", d.Ending.Grade, d.Ending.Why, d.Number, d.Agent)
+	}),
+	KindRedialled: sentence(func(d Redialled) string { return "the redial: " + d.Outcome }),
+	KindReturned:  sentence(func(d Returned) string { return "is known again: the line was lost in call " + d.Of }),
 	KindMessage: sentence(func(d LeftMessage) string {
 		return fmt.Sprintf("left a message of %.0f s because: %s", d.Seconds, d.Reason)
 	}),

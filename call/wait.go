@@ -88,7 +88,7 @@ func (c *call) keepTone(ctx context.Context, ticket *queue.Ticket) error {
 // welcomeToQueue is what the caller hears as the wait begins.
 func (c *call) welcomeToQueue() []string {
 	switch {
-	case c.waiting.Head: // the apology has been said
+	case c.waiting.Head, c.waiting.Back: // the apology has been said
 		return nil
 	case c.waiting.Emergency:
 		return []string{"emergency.connecting"}

@@ -11,6 +11,7 @@ import (
 	"hotline/ari"
 	"hotline/call"
 	"hotline/configs"
+	"hotline/configs/asterisk"
 	"hotline/ivr"
 	"hotline/ivr/prompt"
 	"hotline/queue"
@@ -52,6 +53,18 @@ func ratingWait(cfg *configs.Config) time.Duration {
 		return 0
 	}
 	return cfg.Rating.Timeout.Duration
+}
+
+// redial has no trunk where the configuration names no way out.
+func redial(cfg *configs.Config) call.RedialOptions {
+	o := call.RedialOptions{
+		Allowed: cfg.Redial.Allows, From: cfg.Service.Number,
+		Ring: cfg.Redial.Ring.Duration, Remember: cfg.Redial.Remember.Duration,
+	}
+	if cfg.Asterisk.Trunk.Dials() {
+		o.Trunk = asterisk.TrunkEndpoint
+	}
+	return o
 }
 
 func announcements(cfg *configs.Config) []call.Announcement {

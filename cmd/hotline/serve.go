@@ -71,17 +71,12 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	defer closing(log, "the journal", book.Close)
 	scribe, err := journal.NewScribe(book, journal.ScribeOptions{Now: clock.now, Logger: log, Registerer: reg})
 	if err != nil {
-		return err
+		return errors.Join(err, book.Close())
 	}
-	defer closing(log, "what is on its way to the journal", func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), closeWithin/2)
-		defer cancel()
-		return scribe.Close(ctx)
-	})
-	tenure := newTenure(scribe, book, leave, log)
+	tenure := newTenure(scribe, book, cfg.Journal(), leave, log)
+	defer tenure.release()
 
 	store, err := recordings.Open(recordings.Options{
 		Dir: cfg.RecordingsDir(), MessagesDir: cfg.MessagesDir(), RawDir: cfg.Asterisk.Outside("raw"),
@@ -120,6 +115,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
 		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: true, Queues: queuesOfCalls(cfg),
+		Redial:        redial(cfg),
 		Announcements: announcements(cfg),
 		Now:           clock.now, Logger: log, Registerer: reg,
 	})
@@ -129,7 +125,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	drain := &drain{calls: calls, running: running, leave: leave}
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
-		health:  (&health{link: link, journal: scribe, drain: drain, watch: look}).handler(reg),
+		health:  (&health{link: link, journal: tenure, drain: drain, watch: look}).handler(reg),
 		control: (&controlServer{queue: lines, calls: calls, drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if err := front.prepare(ctx, beside); err != nil {
