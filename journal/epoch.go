@@ -73,8 +73,21 @@ func (j *Journal) takeOver(ctx context.Context) error {
 	}
 	j.note(err)
 	j.standby.Store(false)
-	j.goroutines.Go(j.awaitLock)
 	return nil
+}
+
+// Vacant waits until the process that owns the journal has closed it, and with that has written what it still had in
+// memory; it is nil at once where nobody owns it. ctx bounds the wait. Claim does not need it: a process that hangs
+// would be waited for in vain.
+func (j *Journal) Vacant(ctx context.Context) error {
+	select {
+	case <-j.locked:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the process that has the journal %s: %w", j.path, context.Cause(ctx))
+	case <-j.closing:
+		return ErrClosed
+	}
 }
 
 func (j *Journal) isClosing() bool {
@@ -106,8 +119,8 @@ func fileBusy(err error) bool {
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
-// awaitLock takes the lock file once the process before this one is gone, so that a third one which does not stand by
-// is refused. It ends then, or with the journal.
+// awaitLock takes the lock file, in standby, once the process before this one is gone, so that a third one which does not
+// stand by is refused. It ends then, or with the journal.
 func (j *Journal) awaitLock() {
 	retry := time.NewTicker(lockRetry)
 	defer retry.Stop()

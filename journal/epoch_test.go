@@ -108,6 +108,32 @@ func TestTakeover(t *testing.T) {
 	}
 }
 
+// TestVacant waits for an owner that closes the journal, and no longer than it may for one that does not.
+func TestVacant(t *testing.T) {
+	dir := t.TempDir()
+	before := openAt(t, dir, nil)
+	if err := before.Vacant(context.Background()); err != nil {
+		t.Errorf("the owner itself waits in vain: %v", err)
+	}
+	after := standBy(t, dir, nil)
+	if err := after.Vacant(cancelled()); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that is over it gives %v", err)
+	}
+	mustAppend(t, before, NewEntry("last", nil))
+	mustClose(t, before)
+	if err := after.Vacant(context.Background()); err != nil {
+		t.Errorf("the owner has closed the journal: %v", err)
+	}
+	if _, err := Open(context.Background(), optionsAt(dir, nil)); !errors.Is(err, ErrInUse) {
+		t.Errorf("between the owner's end and the claim a third one gets %v, want ErrInUse", err)
+	}
+	mustClaim(t, after)
+	mustClose(t, after)
+	if err := after.Vacant(context.Background()); err != nil && !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close it gives %v", err)
+	}
+}
+
 // TestStandbyThatNeverClaims must leave the owner as it was, whichever of the two goes first.
 func TestStandbyThatNeverClaims(t *testing.T) {
 	dir := t.TempDir()

@@ -109,6 +109,9 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	j.close = sync.OnceValue(j.shut)
 	j.goroutines.Go(j.write)
 	j.goroutines.Go(j.checkpoint)
+	if o.Standby {
+		j.goroutines.Go(j.awaitLock)
+	}
 	return j, nil
 }
 

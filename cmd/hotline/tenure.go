@@ -38,70 +38,106 @@ func openJournal(ctx context.Context, o journal.Options, takeover bool) (book *j
 // journal until another process claims it. It is the journal that calls and
 // queues write to.
 type tenure struct {
-	call.Journal
+	*journal.Scribe
 	book  *journal.Journal
+	path  string                  // of its file
 	leave context.CancelCauseFunc // ends the service
 	log   *slog.Logger
 
-	once  sync.Once
-	begun chan struct{} // closed when it has begun
-	since time.Time     // when that was; settled once begun
+	once    sync.Once
+	begun   chan struct{} // closed when it has begun
+	since   time.Time     // when that was; settled once begun
+	release func()        // writes what is still in memory and lets go of the journal; once
 }
 
-func newTenure(entries call.Journal, book *journal.Journal, leave context.CancelCauseFunc, log *slog.Logger) *tenure {
-	return &tenure{Journal: entries, book: book, leave: leave, log: log, begun: make(chan struct{})}
+func newTenure(scribe *journal.Scribe, book *journal.Journal, path string, leave context.CancelCauseFunc, log *slog.Logger) *tenure {
+	t := &tenure{Scribe: scribe, book: book, path: path, leave: leave, log: log, begun: make(chan struct{})}
+	t.release = sync.OnceFunc(t.close)
+	return t
+}
+
+func (t *tenure) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
+	defer cancel()
+	if err := t.Scribe.Close(ctx); err != nil {
+		t.log.Error("closing what is on its way to the journal", "err", err)
+	}
+	closing(t.log, "the journal", t.book.Close)
 }
 
 // begin claims the journal, unless it is ours already, and writes down that
-// this process acts from now on.
+// this process acts from now on. The process before it, which leaves at this
+// moment, may write what it still has in memory; one that hangs is not waited
+// for.
 func (t *tenure) begin(ctx context.Context) error {
+	patience, cancel := context.WithTimeout(ctx, vacateWithin)
+	defer cancel()
+	if err := t.book.Vacant(patience); err != nil && ctx.Err() == nil {
+		t.log.Warn("the hotline before this one does not let go of the journal, which is taken from it", "err", err)
+	}
 	if err := t.book.Claim(ctx); err != nil {
 		return t.fenced(err)
 	}
 	t.once.Do(func() {
-		last := t.last(ctx)
-		t.note(ctx, call.KindServiceStarted, call.ServiceStarted{Epoch: t.book.Epoch(), Version: version(), LastSeen: last.At})
+		before := last(ctx, t.book.Reader())
+		t.note(ctx, call.KindServiceStarted, call.ServiceStarted{Epoch: t.book.Epoch(), Version: version(), LastSeen: before.At})
 		t.since = time.Now()
 		close(t.begun)
 	})
 	return nil
 }
 
+// How long the handing over of the journal may take: writing what is in memory,
+// waiting for that, and seeing that it was claimed.
+const (
+	flushWithin   = 700 * time.Millisecond
+	vacateWithin  = 1500 * time.Millisecond
+	relieveWithin = 500 * time.Millisecond
+)
+
 // leaves writes down why this process acts no more, leaving this many calls to
-// Asterisk, and says whether that is a mistake. A process that was relieved
-// writes nothing: what it knows is its successor's.
+// Asterisk, lets go of the journal, and says whether that is a mistake.
 func (t *tenure) leaves(why error, live int) error {
+	said, mistake := "failed", true
 	switch {
-	case errors.Is(why, journal.ErrFenced), errors.Is(why, ari.ErrReplaced) && t.relieved(relieveWithin):
+	case errors.Is(why, errAsked):
+		said, mistake = "shutdown", false
+	case errors.Is(why, errDrained), errors.Is(why, errDrainTime):
+		said, mistake = "drained", false
+	case errors.Is(why, ari.ErrReplaced), errors.Is(why, journal.ErrFenced):
+		said = "replaced"
+	}
+	if t.acts() {
+		t.stopping(said, live)
+	}
+	t.release()
+	switch {
+	case said == "replaced":
+		return t.replaced(why)
+	case mistake:
+		return why
+	}
+	t.log.Info("the hotline is down; Asterisk keeps its calls", "why", why, "calls", live)
+	return nil
+}
+
+// replaced says whether it was a successor who connected to Asterisk in our
+// place.
+func (t *tenure) replaced(why error) error {
+	switch {
+	case errors.Is(why, journal.ErrFenced), t.relieved():
 		t.log.Info("another hotline has taken the calls over; this one leaves")
 		return nil
-	case errors.Is(why, ari.ErrReplaced):
-		t.stopping("replaced", live)
-		if t.acts() && time.Since(t.since) > unsettled {
-			return fmt.Errorf("%w: %w", errStranger, why)
-		}
-		return fmt.Errorf("the hotline that ran before has connected to Asterisk once more; start this one again: %w", why)
-	case errors.Is(why, errDrained), errors.Is(why, errDrainTime):
-		t.stopping("drained", live)
-		t.log.Info("the hotline has drained and leaves", "why", why, "calls", live)
-		return nil
-	case errors.Is(why, errAsked):
-		t.stopping("shutdown", live)
-		t.log.Info("the hotline is down; Asterisk keeps its calls", "calls", live)
-		return nil
+	case t.acts() && time.Since(t.since) > unsettled:
+		return fmt.Errorf("%w: %w", errStranger, why)
 	default:
-		t.stopping("failed", live)
-		return why
+		return fmt.Errorf("the hotline that ran before has connected to Asterisk once more; start this one again: %w", why)
 	}
 }
 
 // errStranger says that another process has connected to Asterisk under our
 // name without claiming our journal. To start again would push it out in turn.
 var errStranger = errors.New("the calls were not taken over by a hotline with this state_dir; does one with another state_dir run on this Asterisk?")
-
-// relieveWithin is how long whoever connects to Asterisk in our place takes to
-// claim the journal.
-const relieveWithin = time.Second
 
 // unsettled is how long the process before this one may still be in the midst
 // of connecting to Asterisk when it is relieved.
@@ -118,9 +154,6 @@ func (t *tenure) acts() bool {
 }
 
 func (t *tenure) stopping(why string, live int) {
-	if !t.acts() {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
 	defer cancel()
 	t.note(ctx, call.KindServiceStopping, call.ServiceStopping{Why: why, Live: live})
@@ -140,24 +173,24 @@ func untold(err error) bool {
 }
 
 // last is the journal's newest entry; zero when there is none to be read.
-func (t *tenure) last(ctx context.Context) (last journal.Entry) {
-	for entry, err := range t.book.Reader().Read(ctx, journal.Query{Newest: true, Limit: 1}) {
+func last(ctx context.Context, r *journal.Reader) (newest journal.Entry) {
+	for entry, err := range r.Read(ctx, journal.Query{Newest: true, Limit: 1}) {
 		if err == nil {
-			last = entry
+			newest = entry
 		}
 	}
-	return last
+	return newest
 }
 
 // Append also ends the service when the journal has gone to another process.
 func (t *tenure) Append(ctx context.Context, entries ...journal.Entry) (int64, error) {
-	last, err := t.Journal.Append(ctx, entries...)
+	last, err := t.Scribe.Append(ctx, entries...)
 	return last, t.fenced(err)
 }
 
 // AppendDurable likewise.
 func (t *tenure) AppendDurable(ctx context.Context, entries ...journal.Entry) (int64, error) {
-	last, err := t.Journal.AppendDurable(ctx, entries...)
+	last, err := t.Scribe.AppendDurable(ctx, entries...)
 	return last, t.fenced(err)
 }
 
@@ -179,19 +212,27 @@ func (t *tenure) dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // over says whether a later process has written to the journal.
-func (t *tenure) over(ctx context.Context) bool {
+func (t *tenure) over(ctx context.Context) bool { return t.later(ctx, t.book.Reader()) }
+
+func (t *tenure) later(ctx context.Context, r *journal.Reader) bool {
 	own := t.book.Epoch()
-	return own > 0 && t.last(ctx).Epoch > own
+	return own > 0 && last(ctx, r).Epoch > own
 }
 
 // relieved waits for whoever connected to Asterisk in our place to claim the
-// journal; false when nobody does, so that it was somebody else.
-func (t *tenure) relieved(patience time.Duration) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// journal, which we have closed; false when nobody does in time.
+func (t *tenure) relieved() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), relieveWithin)
 	defer cancel()
+	r, err := journal.OpenReader(ctx, t.path)
+	if err != nil {
+		t.log.Error("whether another hotline has taken the calls over cannot be read", "err", err)
+		return false
+	}
+	defer r.Close()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !t.over(ctx) {
+	for !t.later(ctx, r) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -28,13 +28,14 @@ func newProcess(t *testing.T, path string, takeover bool) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := book.Close(); err != nil {
-			t.Errorf("close the journal: %v", err)
-		}
-	})
+	scribe, err := journal.NewScribe(book, journal.ScribeOptions{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, leave := context.WithCancelCause(t.Context())
-	return &process{newTenure(book, book, leave, slog.New(slog.DiscardHandler)), ctx, beside}
+	p := &process{newTenure(scribe, book, path, leave, slog.New(slog.DiscardHandler)), ctx, beside}
+	t.Cleanup(p.release)
+	return p
 }
 
 func (p *process) begins(t *testing.T) *process {
@@ -50,13 +51,27 @@ func (p *process) writes() error {
 	return err
 }
 
-// story is what is written of the processes.
-func (p *process) story(t *testing.T) (kinds []string) {
+// read is what is written of the processes.
+func (p *process) read(t *testing.T) (told []journal.Entry) {
 	t.Helper()
-	for e, err := range p.book.Reader().Read(t.Context(), journal.Query{Stream: call.ServiceStream}) {
+	r, err := journal.OpenReader(t.Context(), p.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for e, err := range r.Read(t.Context(), journal.Query{Stream: call.ServiceStream}) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		told = append(told, e)
+	}
+	return told
+}
+
+// story is its kinds.
+func (p *process) story(t *testing.T) (kinds []string) {
+	t.Helper()
+	for _, e := range p.read(t) {
 		kinds = append(kinds, e.Kind)
 	}
 	return kinds
@@ -117,13 +132,45 @@ func TestOneAfterTheOther(t *testing.T) {
 		t.Errorf("the journal tells of %v, want %v", got, want)
 	}
 	var started call.ServiceStarted
-	for e, err := range second.book.Reader().Read(t.Context(), journal.Query{Stream: call.ServiceStream, Limit: 2}) {
-		if err = errors.Join(err, e.Decode(&started)); err != nil {
-			t.Fatal(err)
-		}
+	if err := second.read(t)[1].Decode(&started); err != nil {
+		t.Fatal(err)
 	}
 	if started.Epoch != 2 || time.Since(started.LastSeen) > time.Minute || started.Version == "" {
 		t.Errorf("the second start is told as %+v, want epoch 2, the time of the last entry before it, and its version", started)
+	}
+}
+
+// A successor waits for what the one before it has in memory: nothing of it is
+// lost, and the one before it finds itself relieved.
+func TestAHandoverLosesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	first := newProcess(t, path, false).begins(t)
+	second := newProcess(t, path, true)
+	left := make(chan error, 1)
+	began := make(chan error, 1)
+	go func() { began <- second.begin(t.Context()) }()
+	go func() {
+		for range 100 {
+			if err := first.writes(); err != nil {
+				left <- err
+				return
+			}
+		}
+		left <- first.leaves(ari.ErrReplaced, 1)
+	}()
+	if err := <-left; err != nil {
+		t.Errorf("the one before does not leave in good order: %v", err)
+	}
+	if err := <-began; err != nil {
+		t.Fatal(err)
+	}
+	told := second.read(t)
+	want := []string{call.KindServiceStarted, call.KindServiceStopping, call.KindServiceStarted}
+	if got := second.story(t); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Fatalf("the journal tells of %v, want %v", got, want)
+	}
+	if told[2].Seq != 103 || told[1].Epoch != 1 || told[2].Epoch != 2 {
+		t.Errorf("the second start is entry %d of epoch %d after one of epoch %d, want 103, 2 and 1", told[2].Seq, told[2].Epoch, told[1].Epoch)
 	}
 }
 
@@ -146,8 +193,9 @@ func TestWhyAServiceLeaves(t *testing.T) {
 			if err := p.leaves(test.why, 2); (err != nil) != test.mistake || err != nil && !errors.Is(err, test.why) {
 				t.Errorf("it ends with %v, want a mistake: %v", err, test.mistake)
 			}
+			told := p.read(t)
 			var said call.ServiceStopping
-			if err := p.last(t.Context()).Decode(&said); err != nil || said != (call.ServiceStopping{Why: test.written, Live: 2}) {
+			if err := told[len(told)-1].Decode(&said); err != nil || said != (call.ServiceStopping{Why: test.written, Live: 2}) {
 				t.Errorf("the journal says %+v (%v), want %s with 2 calls", said, err, test.written)
 			}
 		})
