@@ -157,29 +157,37 @@ func (e *TransitionError) Error() string {
 // Is makes errors.Is(err, ErrTransition) true.
 func (e *TransitionError) Is(target error) bool { return target == ErrTransition }
 
-// agent is one agent; the engine's lock guards it.
+// agent is one agent of a machine.
 type agent struct {
 	profile Profile
-	queues  []*callers
+	listed  int // in the order in which agents were described
+	members []*member
+	roster  *roster
+	taking  bool // how the roster counts this agent
 
 	state  State
-	since  time.Time // of state
+	since  time.Time // of state, as it is shown
 	reason string    // why paused, out or unreachable
-	out    bool      // paused by the engine after missed offers
+	out    bool      // paused by the machine after missed offers
 	misses int       // offers missed in a row
-	moves  uint64    // counts state changes, so that an old timer is known as old
-	timer  *time.Timer
+	moved  bool      // has done something since the start
 
 	idleAs    int64 // order of becoming idle; kept when an offer is released
 	idleSince time.Time
 
-	offer *Offer   // reserved or ringing
-	call  string   // talking, hold: with whom; wrap-up and later: who was last
-	queue *callers // the queue that call came by
-	busy  time.Time
+	offer *reservation // reserved or ringing
+	call  string       // talking, hold: with whom; wrap-up and later: who was last
+	queue *callers     // the queue that call came by
+	busy  int64        // since when with that call, of the machine's clock
 
 	then       event // what was asked for during the talk, zero when nothing
 	thenReason string
+
+	// What happens by itself at the alarm: the end of a wrap-up or of a rest.
+	alarm      timer
+	alarmEvent event
+	alarmCause string
+	began      int64 // of the wrap-up, of the machine's clock
 
 	counted presence // how the queues count this agent at present
 }
@@ -208,3 +216,16 @@ func (a *agent) may(ev event) (outcome, error) {
 func (a *agent) takesCalls() bool {
 	return a.state != StatePaused && a.then == 0 && a.presence().attending
 }
+
+// member is the agent's part in a queue, nil when they do not serve it.
+func (a *agent) member(q *callers) *member {
+	for _, m := range a.members {
+		if m.queue == q {
+			return m
+		}
+	}
+	return nil
+}
+
+// afterTalk is the state that was asked for during the talk, none if none was.
+func (a *agent) afterTalk() State { return outcomes[StateWrapUp][a.then].to }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -14,6 +15,7 @@ var (
 	ErrNobodySignedIn = errors.New("queue: nobody is there to take the call")
 	ErrFull           = errors.New("queue: full")
 	ErrDuplicate      = errors.New("queue: the call is already waiting or talking")
+	ErrNoSkill        = errors.New("queue: nobody who serves it has what the caller needs")
 	ErrNotTheirCall   = errors.New("queue: not the agent's call")
 	ErrStopped        = errors.New("queue: the engine has stopped")
 )
@@ -25,6 +27,7 @@ var (
 	ErrCallerLeft = errors.New("queue: the caller left")                       // stop the ringing at once
 	ErrWithdrawn  = errors.New("queue: the agent signed out or paused")        // the caller keeps the place
 	ErrUnreported = errors.New("queue: the offer was not reported on in time") // the ticket lapses
+	ErrElsewhere  = errors.New("queue: another agent answered first")          // of those rung for the same caller
 )
 
 // Reasons a ticket lapses, beside those given to Close.
@@ -33,6 +36,11 @@ const (
 	LapseUnattended = "unattended" // everybody signed in has been out of service for Rules.Unattended
 	LapseUnreported = "unreported" // an offer was taken back because its owner reported nothing
 	LapseClosing    = "closing"    // the usual reason given to Close
+	LapseTooLong    = "too-long"   // Rules.MaxWait has passed
+	LapseCallBack   = "call-back"  // … and Rules.MaxWaitTo says so: a call back is to be offered
+	LapseMessage    = "message"    // … a message is to be taken
+	LapseRemoved    = "removed"    // the queue is gone
+	LapseNoSkill    = "no-skill"   // nobody who serves the queue has what the caller needs, nor will have
 )
 
 // Caller is who wants to wait.
@@ -63,6 +71,17 @@ type Caller struct {
 	// now, and otherwise if they become ready within Rules.PreferFor. It means
 	// nothing if that agent does not serve the queue.
 	Prefer string `json:"prefer,omitempty"`
+
+	// Needs are the skills, with the lowest level of each, that this caller
+	// needs of an agent, beside those that the queue asks for.
+	Needs map[string]int `json:"needs,omitempty"`
+
+	// Who is whoever calls, as a key that tells nobody anything: the same for
+	// the same number, empty where it is not known. Rules.Sticky goes by it.
+	Who string `json:"-"`
+
+	// Owner is the service at which the call is, where several share a queue.
+	Owner string `json:"owner,omitempty"`
 }
 
 // Ticket is a caller's place in a queue. Its methods may be called from any
@@ -70,27 +89,36 @@ type Caller struct {
 type Ticket struct {
 	engine *Engine
 	caller Caller
-	queue  *callers
-	joined time.Time // on the real clock, as if there had been no restart
-	number int       // of offers made
+	joined time.Time // on the engine's clock, as if there had been no restart
 	offers chan *Offer
 	lapsed chan struct{}
 
 	// Guarded by the engine's lock.
-	offer       *Offer
-	done        bool // connected, left or lapsed
+	ringing     []*Offer
+	only        [1]*Offer // ringing, where there is one at a time
+	number      int       // of the last offer
+	done        bool
 	lapseReason string
-	prefers     *agent      // whom the caller waits for, while others are let pass
-	patience    *time.Timer // after which anybody will do; nil: anybody who is ready will do
-	lapseNext   string      // set by Close while an agent's phone rings: lapses if that offer fails
 }
 
 // Caller is who stands here, with Arrived filled in.
 func (t *Ticket) Caller() Caller { return t.caller }
 
-// Offers delivers one agent at a time. The next comes only after the one
-// before has failed; an offer that ended before it was read has a cancelled
-// context.
+// Queue is where the caller stands now: the queue they joined, or the one they
+// overflowed into.
+func (t *Ticket) Queue() string {
+	t.engine.mu.Lock()
+	defer t.engine.mu.Unlock()
+	if p := t.place(); p != nil {
+		return p.queue.rules.ID
+	}
+	return t.caller.Queue
+}
+
+// Offers delivers agents, one at a time. The next comes only after the one
+// before has failed, except in a queue that rings all, where up to
+// Rules.RingAtMost are there at once. An offer that ended before it was read
+// has a cancelled context.
 func (t *Ticket) Offers() <-chan *Offer { return t.offers }
 
 // Lapsed is closed when the queue ends this wait; LapseReason says why.
@@ -112,22 +140,33 @@ func (t *Ticket) Position() int {
 	return t.position()
 }
 
-func (t *Ticket) position() int {
+// place is the machine's side of the ticket, nil when the wait is over; the
+// engine's lock is held.
+func (t *Ticket) place() *place {
 	if t.done {
-		return 0
+		return nil
 	}
-	return t.queue.ahead(t) + 1
+	return t.engine.machine.waiting[t.caller.ID]
+}
+
+func (t *Ticket) position() int {
+	if p := t.place(); p != nil {
+		return p.queue.all.ahead(p) + 1
+	}
+	return 0
 }
 
 // Estimate is the wait still to come (D1), and false when there is too little
-// to tell it from.
+// to tell it from. By how much estimates have been wrong lately is told by
+// QueueView.EstimateError.
 func (t *Ticket) Estimate() (time.Duration, bool) {
 	t.engine.mu.Lock()
 	defer t.engine.mu.Unlock()
-	if t.done {
+	p := t.place()
+	if p == nil {
 		return 0, false
 	}
-	return t.queue.estimate(t.position())
+	return p.queue.estimate(t.position())
 }
 
 // Leave ends the wait from the caller's side: "hang-up", "message". A phone
@@ -135,9 +174,16 @@ func (t *Ticket) Estimate() (time.Duration, bool) {
 // with ErrCallerLeft, the agent is ready again and keeps the idle time.
 // Leaving twice, or after the wait is over, does nothing.
 func (t *Ticket) Leave(reason string) {
-	defer t.engine.enter()()
-	t.engine.leave(t, reason)
+	e := t.engine
+	e.mu.Lock()
+	defer e.leave()
+	if !t.done && !e.stopped {
+		_ = e.submit(Command{Do: VerbLeave, Call: t.caller.ID, Reason: reason})
+	}
 }
+
+// waited is how long this wait has lasted, a restart included.
+func (t *Ticket) waited() time.Duration { return t.engine.clock().Sub(t.joined) }
 
 // Refusal is how an offer failed; each has its consequence for the agent. The
 // caller keeps the place, except after Cancelled.
@@ -164,35 +210,54 @@ type Offer struct {
 	Waited      time.Duration // how long the caller had waited when the offer was made
 
 	ticket *Ticket
-	agent  *agent
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer
 	over   bool // guarded by the engine's lock
 }
 
 // Context is cancelled, with the cause, when the offer ends otherwise than by
-// Connected: ErrCallerLeft, ErrWithdrawn, ErrUnreported, ErrOfferOver,
-// ErrStopped.
+// Connected: ErrCallerLeft, ErrWithdrawn, ErrElsewhere, ErrUnreported,
+// ErrOfferOver, ErrStopped.
 func (o *Offer) Context() context.Context { return o.ctx }
 
 // Ringing reports that the agent's phone rings. An offer that is over returns
 // the reason it ended.
-func (o *Offer) Ringing() error {
-	defer o.ticket.engine.enter()()
-	return o.ticket.engine.ringing(o)
-}
+func (o *Offer) Ringing() error { return o.report(VerbRinging, "") }
 
 // Connected reports that the agent answered: the wait is over and the talk has
 // begun. After an error (the reason the offer ended, wrapped in ErrOfferOver)
 // there is no talk, and the agent's phone must be hung up.
-func (o *Offer) Connected() error {
-	defer o.ticket.engine.enter()()
-	return o.ticket.engine.connected(o)
-}
+func (o *Offer) Connected() error { return o.report(VerbConnected, "") }
 
 // Failed reports that there will be no talk.
-func (o *Offer) Failed(reason Refusal) {
-	defer o.ticket.engine.enter()()
-	o.ticket.engine.failed(o, reason)
+func (o *Offer) Failed(reason Refusal) { _ = o.report(VerbFailed, string(reason)) }
+
+func (o *Offer) report(verb Verb, reason string) error {
+	e := o.ticket.engine
+	e.mu.Lock()
+	defer e.leave()
+	if o.over {
+		return o.overError()
+	}
+	err := e.submit(Command{Do: verb, Call: o.ticket.caller.ID, Offer: o.ID, Reason: reason})
+	if errors.Is(err, ErrOfferOver) {
+		return o.overError()
+	}
+	return err
+}
+
+// end makes the offer worthless and tells its owner why; nil: it was answered.
+func (o *Offer) end(why error) {
+	o.over = true
+	if why != nil {
+		o.cancel(why)
+	}
+}
+
+func (o *Offer) overError() error {
+	why := context.Cause(o.ctx)
+	if why == nil {
+		why = errors.New("connected already")
+	}
+	return fmt.Errorf("offer %s to agent %s: %w: %w", o.ID, o.Agent.ID, ErrOfferOver, why)
 }

@@ -10,7 +10,13 @@ const (
 	KindRefused    = "queue.refused"   // an offer failed or was taken back; the caller keeps the place
 	KindLeft       = "queue.left"      // the caller left; with Agent when a phone was ringing
 	KindLapsed     = "queue.lapsed"    // the queue ended the wait; with Agent when an offer was taken back
+	KindMoved      = "queue.moved"     // the caller overflowed out of Queue, Into another
 	KindAgentState = "agent.state"     // an agent's state changed; with Call during a talk
+
+	KindRules   = "queue.rules"   // a queue is there or has other rules, in Rules; By whom
+	KindRemoved = "queue.removed" // a queue is gone; By whom
+	KindProfile = "agent.profile" // an agent is there or serves others, in Profile; By whom
+	KindLetGo   = "agent.removed" // an agent is there no more; By whom
 )
 
 // Causes of a Change that the engine itself gives, beside refusals and lapses.
@@ -18,11 +24,16 @@ const (
 	CauseFound   = "found"   // agent and call were found together
 	CauseRestart = "restart" // the offer was out when the service was last seen
 
+	CauseElsewhere = "elsewhere" // another agent who was rung for the same caller answered first
+	CauseRemoved   = "removed"   // the queue is gone
+	CauseProfile   = "profile"   // the agent serves the caller no more
+
 	causeSignedIn   = "signed in"
 	causeReady      = "ready"
 	causeRegistered = "phone registered"
 	causeWrapped    = "wrap-up over"
 	causeRested     = "rested"
+	causeExtended   = "more wrap-up"
 )
 
 // Change is one thing that happened, for the journal. A change that touches a
@@ -47,63 +58,15 @@ type Change struct {
 	Head     bool      `json:"head,omitempty"`
 	Again    bool      `json:"again,omitempty"`  // the place is one of before a restart
 	Prefer   string    `json:"prefer,omitempty"` // the agent the caller had before
-}
 
-// outbox holds what has happened and is not yet recorded, and what is told to
-// calls once it is.
-type outbox struct {
-	changes []Change
-	offers  []*Offer
-	lapses  []*Ticket
-}
+	Needs    string    `json:"needs,omitempty"`    // what the caller needs of an agent
+	StandsAs time.Time `json:"stands_as,omitzero"` // they stand as if they had arrived then; zero: when they did
+	RingAll  bool      `json:"ring_all,omitempty"` // phones of other agents may ring for the caller too
+	Weighted bool      `json:"weighted,omitempty"` // the agent's queues count differently, so that the longest waiter need not be next
+	Into     string    `json:"into,omitempty"`     // the queue moved to
+	MoreMs   int64     `json:"more_ms,omitempty"`  // by which a wrap-up grew
 
-func (o *outbox) empty() bool { return len(o.changes)+len(o.offers)+len(o.lapses) == 0 }
-
-// note queues a change for recording; the lock is held.
-func (e *Engine) note(c Change) {
-	c.At = e.now()
-	if e.record != nil {
-		e.out.changes = append(e.out.changes, c)
-	}
-}
-
-// tell records changes in their order and only then tells the calls, so that
-// the journal knows of an offer before a phone rings for it. It is the one
-// goroutine of the engine and ends when the engine has stopped and the outbox
-// is empty.
-func (e *Engine) tell() {
-	defer close(e.told)
-	for {
-		e.mu.Lock()
-		out, stopped := e.out, e.stopped
-		e.out = outbox{}
-		e.mu.Unlock()
-
-		if len(out.changes) > 0 {
-			e.record(out.changes)
-		}
-		for _, o := range out.offers {
-			o.deliver()
-		}
-		for _, t := range out.lapses {
-			close(t.lapsed)
-		}
-		if stopped {
-			return
-		}
-		<-e.news
-	}
-}
-
-// deliver puts the offer in the ticket's channel, in place of one that ended
-// unread. Only the goroutine of tell sends there, so it never blocks.
-func (o *Offer) deliver() {
-	if o.ctx.Err() != nil {
-		return
-	}
-	select {
-	case <-o.ticket.offers:
-	default:
-	}
-	o.ticket.offers <- o
+	By      string   `json:"by,omitempty"` // who changed rules
+	Rules   *Rules   `json:"rules,omitempty"`
+	Profile *Profile `json:"profile,omitempty"`
 }

@@ -3,7 +3,6 @@ package queue
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +19,7 @@ type Options struct {
 	Now func() time.Time
 
 	// Record gets every change, in order, several at once when they come fast,
-	// from one goroutine and under no lock. An offer or a lapse reaches its
+	// from one goroutine and under no lock; it must not keep the slice. An offer or a lapse reaches its
 	// call only after Record has returned, so it must come back soon and deal
 	// with its own errors. It must not call Stop. nil: nothing is recorded.
 	Record func([]Change)
@@ -34,11 +33,12 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
-// Engine matches callers with agents. All agents start offline, or as Restore
-// says. Its methods
-// may be called from any goroutine; Stop ends it.
+// Engine matches callers with agents: a Machine on the real clock. All agents
+// start offline, or as Restore says. Its methods may be called from any
+// goroutine; Stop ends it.
 type Engine struct {
-	now     func() time.Time
+	now     func() time.Time // the wall's, nil: the real one
+	began   time.Time
 	record  func([]Change)
 	log     *slog.Logger
 	metrics *metrics
@@ -46,57 +46,31 @@ type Engine struct {
 	told    chan struct{} // closed when tell has ended
 
 	mu      sync.Mutex
-	queues  map[string]*callers
-	agents  map[string]*agent
-	waiting map[string]*Ticket // by call
-	talking map[string]*agent  // by call
-	serial  int64              // orders idle times
-	held    bool               // nobody is offered anybody: before Open
+	machine *Machine
+	tickets map[string]*Ticket // by call, of waits that go on
+	timer   *time.Timer
+	armed   time.Time // what the timer is set for; zero: nothing
 	out     outbox
+	spare   outbox // the one before, for its memory
 	stopped bool
 }
-
-// callers is one queue at work.
-type callers struct {
-	rules   Rules
-	agents  []*agent     // all who serve it
-	ready   line[agent]  // longest idle first
-	waiting line[Ticket] // without an offer
-	offered line[Ticket] // an agent's phone rings for them; they keep their place
-
-	signedIn, attending int // agents, see presence
-	unattended          *time.Timer
-	refusing            bool // nobody has attended for Rules.Unattended
-
-	handled handling
-	metrics queueMetrics
-}
-
-// ahead counts the callers before t, those with an offer included.
-func (q *callers) ahead(t *Ticket) int { return q.waiting.ahead(t) + q.offered.ahead(t) }
 
 // New checks the options, names everything that is wrong in them, and starts.
 func New(o Options) (*Engine, error) {
 	e := &Engine{
-		now: o.Now, record: o.Record, log: o.Logger, held: o.Hold,
-		news: make(chan struct{}, 1), told: make(chan struct{}),
-		queues: map[string]*callers{}, agents: map[string]*agent{},
-		waiting: map[string]*Ticket{}, talking: map[string]*agent{},
-	}
-	if e.now == nil {
-		e.now = time.Now
+		now: o.Now, began: time.Now(), record: o.Record, log: o.Logger,
+		news: make(chan struct{}, 1), told: make(chan struct{}), tickets: map[string]*Ticket{},
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	if err := e.admit(o.Queues, o.Agents); err != nil {
+	var err error
+	if e.machine, err = NewMachine(o.Queues, o.Agents, o.Hold, e.wall(time.Now())); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	var err error
-	if e.metrics, err = newMetrics(o.Registerer); err != nil {
+	if e.metrics, err = newMetrics(e, o.Registerer); err != nil {
 		return nil, fmt.Errorf("queue: registering metrics: %w", err)
 	}
-	e.metrics.start(e)
 	go e.tell()
 	return e, nil
 }
@@ -108,23 +82,26 @@ func (e *Engine) Stop() {
 	e.mu.Lock()
 	if !e.stopped {
 		e.stopped = true
-		e.stopTimers()
+		if e.timer != nil {
+			e.timer.Stop()
+		}
+		for _, t := range e.tickets {
+			for _, o := range t.ringing {
+				o.end(ErrStopped)
+			}
+		}
 	}
 	e.mu.Unlock()
 	e.wake()
 	<-e.told
 }
 
-// enter takes the lock; the function it returns gives it back and has what
-// happened meanwhile told.
-func (e *Engine) enter() (leave func()) {
-	e.mu.Lock()
-	return func() {
-		news := !e.out.empty()
-		e.mu.Unlock()
-		if news {
-			e.wake()
-		}
+// leave gives the lock back and has what happened meanwhile told.
+func (e *Engine) leave() {
+	news := !e.out.empty()
+	e.mu.Unlock()
+	if news {
+		e.wake()
 	}
 }
 
@@ -135,12 +112,74 @@ func (e *Engine) wake() {
 	}
 }
 
-// Join gives the caller a place, and an agent at once if one is ready. Before
-// Open a caller whom nobody is there for gets a place too, and lapses then. It
-// returns ErrUnknownQueue, ErrNobodySignedIn, ErrFull, ErrDuplicate or
-// ErrStopped, wrapped.
+// clock is the machine's: it goes on steadily whatever is done to the wall's.
+func (e *Engine) clock() time.Time { return e.steady(time.Now()) }
+
+func (e *Engine) steady(now time.Time) time.Time {
+	return e.began.Round(0).Add(now.Sub(e.began))
+}
+
+func (e *Engine) wall(now time.Time) time.Time {
+	if e.now != nil {
+		now = e.now()
+	}
+	return now.Round(0)
+}
+
+// submit has the machine carry out a command now; the lock is held.
+func (e *Engine) submit(c Command) error {
+	if e.stopped {
+		return ErrStopped
+	}
+	return e.submitAt(time.Now(), c)
+}
+
+func (e *Engine) submitAt(now time.Time, c Command) error {
+	c.At, c.Wall = e.steady(now), e.wall(now)
+	fx, err := e.machine.Apply(c)
+	e.carryOut(&fx)
+	e.arm(c.At)
+	return err
+}
+
+// arm sets the timer for what falls due next. One that is set for an earlier
+// moment is left: it then finds nothing to do and is set anew.
+func (e *Engine) arm(now time.Time) {
+	next, any := e.machine.Next()
+	if !any || !e.armed.IsZero() && !next.Before(e.armed) {
+		return
+	}
+	e.armed = next
+	wait := next.Sub(now)
+	if e.timer == nil {
+		e.timer = time.AfterFunc(wait, e.tick)
+	} else {
+		e.timer.Reset(wait)
+	}
+}
+
+func (e *Engine) tick() {
+	e.mu.Lock()
+	defer e.leave()
+	e.armed = time.Time{}
+	_ = e.submit(Command{Do: VerbTick})
+}
+
+// do carries out a command that has no ticket.
+func (e *Engine) do(c Command) error {
+	e.mu.Lock()
+	defer e.leave()
+	return e.submit(c)
+}
+
+// Join gives the caller a place, and an agent at once if one is ready. Where
+// their queue is full or nobody is there, it is a place in the queue that it
+// overflows into. Before Open a caller whom nobody is there for gets a place
+// too, and lapses then. It returns ErrUnknownQueue, ErrNobodySignedIn, ErrFull,
+// ErrNoSkill, ErrDuplicate or ErrStopped, wrapped.
 func (e *Engine) Join(c Caller) (*Ticket, error) {
-	defer e.enter()()
+	e.mu.Lock()
+	defer e.leave()
 	t, err := e.join(c)
 	if err != nil {
 		return nil, fmt.Errorf("call %s cannot wait in queue %q: %w", c.ID, c.Queue, err)
@@ -148,51 +187,86 @@ func (e *Engine) Join(c Caller) (*Ticket, error) {
 	return t, nil
 }
 
+func (e *Engine) join(c Caller) (*Ticket, error) {
+	switch {
+	case e.stopped:
+		return nil, ErrStopped
+	case e.tickets[c.ID] != nil:
+		return nil, ErrDuplicate
+	}
+	now := time.Now()
+	if c.Arrived.IsZero() {
+		c.Arrived = e.wall(now)
+	}
+	c.Arrived = c.Arrived.Round(0)
+	t := &Ticket{engine: e, caller: c, joined: e.steady(now).Add(-max(0, c.Waited)), number: c.Offers,
+		offers: make(chan *Offer, MostRung), lapsed: make(chan struct{})}
+	e.tickets[c.ID] = t
+	if err := e.submitAt(now, Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who}); err != nil {
+		delete(e.tickets, c.ID)
+		return nil, err
+	}
+	return t, nil
+}
+
 // SignIn makes an agent ready (A1): from offline, from a pause, from being
 // unreachable or taken out. During a talk it takes back a SignOut or Pause.
-func (e *Engine) SignIn(agentID string) error { return e.ask(agentID, eventSignIn, causeSignedIn) }
+func (e *Engine) SignIn(agentID string) error { return e.ask(agentID, VerbSignIn, "") }
 
 // SignOut takes an agent off. During a talk it is granted when the talk ends,
 // though callers no longer count on the agent from now on. An offer is
 // withdrawn; when nobody is left, waiting callers lapse.
-func (e *Engine) SignOut(agentID string) error { return e.ask(agentID, eventSignOut, "signed out") }
+func (e *Engine) SignOut(agentID string) error { return e.ask(agentID, VerbSignOut, "") }
 
 // Pause keeps an agent signed in without offers until Ready. During a talk it
 // is granted when the talk ends. An offer is withdrawn.
-func (e *Engine) Pause(agentID, reason string) error { return e.ask(agentID, eventPause, reason) }
+func (e *Engine) Pause(agentID, reason string) error { return e.ask(agentID, VerbPause, reason) }
 
 // Ready ends a pause, a wrap-up or being unreachable. During a talk it takes
 // back a SignOut or Pause.
-func (e *Engine) Ready(agentID string) error { return e.ask(agentID, eventReady, causeReady) }
+func (e *Engine) Ready(agentID string) error { return e.ask(agentID, VerbReady, "") }
 
 // Reachable reports that an agent's phone has registered. An unreachable agent
 // is ready again; for any other it means nothing and is no error.
-func (e *Engine) Reachable(agentID string) error {
-	defer e.enter()()
-	a, err := e.agent(agentID)
-	if err != nil || a.state != StateUnreachable {
-		return err
+func (e *Engine) Reachable(agentID string) error { return e.ask(agentID, VerbReachable, "") }
+
+func (e *Engine) ask(agentID string, verb Verb, reason string) error {
+	err := e.do(Command{Do: verb, Agent: agentID, Reason: reason})
+	if err == ErrStopped {
+		return fmt.Errorf("agent %s: %w", agentID, err)
 	}
-	e.turn(a, eventReachable, causeRegistered)
-	return nil
+	return err
 }
 
 // Hold reports that the agent put the caller on hold.
-func (e *Engine) Hold(agentID, callID string) error { return e.talk(agentID, callID, eventHold) }
+func (e *Engine) Hold(agentID, callID string) error { return e.talk(agentID, callID, VerbHold) }
 
 // Resume reports that the agent came back to the caller.
-func (e *Engine) Resume(agentID, callID string) error { return e.talk(agentID, callID, eventResume) }
+func (e *Engine) Resume(agentID, callID string) error { return e.talk(agentID, callID, VerbResume) }
 
 // EndTalk reports that agent and caller have parted, whoever hung up. The
 // agent wraps up, or gets what they asked for during the talk.
-func (e *Engine) EndTalk(agentID, callID string) error { return e.talk(agentID, callID, eventEnd) }
+func (e *Engine) EndTalk(agentID, callID string) error { return e.talk(agentID, callID, VerbEnd) }
 
 // Rejoin takes an agent back to the call they last talked with, after an
 // accidental hang-up (B4): from wrap-up, and from ready or paused if wrap-up
 // has passed already. The call must not wait (Leave first) nor be with
 // somebody else: that is ErrNotTheirCall.
-func (e *Engine) Rejoin(agentID, callID string) error {
-	return e.talk(agentID, callID, eventRejoin)
+func (e *Engine) Rejoin(agentID, callID string) error { return e.talk(agentID, callID, VerbRejoin) }
+
+func (e *Engine) talk(agentID, callID string, verb Verb) error {
+	err := e.do(Command{Do: verb, Agent: agentID, Call: callID})
+	if err == ErrStopped {
+		return fmt.Errorf("agent %s, call %s: %w", agentID, callID, err)
+	}
+	return err
+}
+
+// Extend gives an agent more time to wrap up, up to Rules.WrapUpAtMost in all:
+// beyond that it is ErrNoMore. An agent who is not wrapping up gets a
+// TransitionError.
+func (e *Engine) Extend(agentID string, by time.Duration) error {
+	return e.do(Command{Do: VerbExtend, Agent: agentID, For: by})
 }
 
 // Close is closing time: every waiting caller lapses with the reason,
@@ -200,85 +274,80 @@ func (e *Engine) Rejoin(agentID, callID string) error {
 // lapses only if it fails. The queue itself stays usable: whether it is open
 // is the calendar's matter, and a caller who lost an agent's line may return.
 func (e *Engine) Close(queueID, reason string) error {
-	defer e.enter()()
-	q := e.queues[queueID]
-	switch {
-	case e.stopped:
-		return fmt.Errorf("closing queue %q: %w", queueID, ErrStopped)
-	case q == nil:
-		return fmt.Errorf("closing queue %q: %w", queueID, ErrUnknownQueue)
-	}
-	for _, t := range q.offered.items {
-		t.lapseNext = reason
-	}
-	e.lapseAll(q, reason)
-	return nil
-}
-
-// admit builds queues and agents from the options.
-func (e *Engine) admit(queues []Rules, agents []Profile) error {
-	for _, r := range queues {
-		r, err := r.withDefaults()
-		if err != nil {
-			return err
-		}
-		if e.queues[r.ID] != nil {
-			return fmt.Errorf("queue %s is described twice", r.ID)
-		}
-		e.queues[r.ID] = &callers{
-			rules:   r,
-			ready:   line[agent]{order: idleOrder},
-			waiting: line[Ticket]{order: callerOrder},
-			offered: line[Ticket]{order: callerOrder},
-		}
-	}
-	for _, p := range agents {
-		if p.ID == "" || e.agents[p.ID] != nil {
-			return fmt.Errorf("agent %q has no ID or is described twice", p.ID)
-		}
-		a := &agent{profile: p, state: StateOffline, since: e.now()}
-		for i, id := range p.Queues {
-			q := e.queues[id]
-			if q == nil || slices.Contains(p.Queues[:i], id) {
-				return fmt.Errorf("agent %s serves queue %q, which does not exist or is named twice", p.ID, id)
-			}
-			a.queues, q.agents = append(a.queues, q), append(q.agents, a)
-		}
-		e.agents[p.ID] = a
+	if err := e.do(Command{Do: VerbClose, Queue: queueID, Reason: reason}); err != nil {
+		return fmt.Errorf("closing queue %q: %w", queueID, err)
 	}
 	return nil
 }
 
-// named finds a queue. One that is no longer described still has talks to end.
-func (e *Engine) named(id string) *callers {
-	if q := e.queues[id]; q != nil {
-		return q
+// Restore gives agents the states in which the service was last seen; it is
+// for an engine with Options.Hold, before Open. Who became ready first is
+// offered the first caller; equals stand as they are listed. A talk goes on as
+// if it had begun here: whoever restores it ends it with EndTalk.
+//
+// What came to an end meanwhile is recorded as it would have been: an offer is
+// taken back (KindRefused, CauseRestart), a wrap-up or a rest is over. Nothing
+// else is recorded, since the record is where it was read.
+//
+// The error names the agents who cannot be restored: unknown ones stay out,
+// and who has a talk that cannot be (no call, or a call that waits or is with
+// somebody else) is ready. All others are restored. Agents who have done
+// something since the start, or were restored before, keep their state.
+func (e *Engine) Restore(list []Restored) error {
+	err := e.do(Command{Do: VerbRestore, Agents: list})
+	if err == ErrStopped {
+		return fmt.Errorf("restoring %d agents: %w", len(list), err)
 	}
-	return &callers{rules: Rules{ID: id}}
+	return err
 }
 
-// agent finds an agent of a running engine.
-func (e *Engine) agent(id string) (*agent, error) {
-	if e.stopped {
-		return nil, fmt.Errorf("agent %s: %w", id, ErrStopped)
+// Open begins the matching that Options.Hold put off: the callers in their
+// order, each with the agent whom their queue's strategy chooses. Whoever waits
+// where nobody is signed in lapses. Opening twice does nothing.
+func (e *Engine) Open() { _ = e.do(Command{Do: VerbOpen}) }
+
+// Found reports that agent and call are together, as Asterisk shows it, though
+// no offer of this engine led there: the answer came while nobody listened. A
+// wait of the call's is over, as by Connected; other offers to either of them
+// are taken back. It is recorded as KindConnected with CauseFound. A talk that
+// is known already is no error. It returns ErrNotTheirCall when the call is
+// with somebody else, and a TransitionError when the agent is offline or with
+// another call.
+func (e *Engine) Found(agentID, callID, queueID string) error {
+	err := e.do(Command{Do: VerbFound, Agent: agentID, Call: callID, Queue: queueID})
+	if err == ErrStopped {
+		return fmt.Errorf("agent %s, call %s: %w", agentID, callID, err)
 	}
-	if a := e.agents[id]; a != nil {
-		return a, nil
-	}
-	return nil, fmt.Errorf("agent %q: %w", id, ErrUnknownAgent)
+	return err
 }
 
-func (e *Engine) stopTimers() {
-	for _, a := range e.agents {
-		a.stopTimer()
-		if a.offer != nil {
-			a.offer.end(ErrStopped)
-		}
+// SetRules gives a queue other rules, or opens a new one, whatever goes on
+// there; by is who asks for it, for the record (KindRules). Callers keep their
+// places as far as the new rules let them, phones that ring go on ringing. Rules
+// that contradict the rest are refused and change nothing.
+func (e *Engine) SetRules(r Rules, by string) error {
+	return e.do(Command{Do: VerbSetRules, Rules: &r, By: by})
+}
+
+// RemoveQueue ends a queue. Whoever waits there lapses with LapseRemoved,
+// phones that ring for them stop, talks go on. It is refused while another
+// queue overflows into it, and with ErrUnknownQueue.
+func (e *Engine) RemoveQueue(queueID, by string) error {
+	if err := e.do(Command{Do: VerbRemoveQueue, Queue: queueID, By: by}); err != nil {
+		return fmt.Errorf("removing queue %q: %w", queueID, err)
 	}
-	for _, q := range e.queues {
-		q.stopUnattended()
-	}
-	for _, t := range e.waiting {
-		t.stopPatience()
-	}
+	return nil
+}
+
+// SetProfile adds an agent, who is offline then, or has one serve other queues
+// or with other skills. A phone that rings for a caller whom the agent serves
+// no more stops; a talk goes on. What contradicts the rest is refused, such as
+// taking the last agent with a skill from a queue that asks for it.
+func (e *Engine) SetProfile(p Profile, by string) error {
+	return e.do(Command{Do: VerbSetProfile, Profile: &p, By: by})
+}
+
+// RemoveAgent takes out an agent, who must be offline (ErrSignedIn).
+func (e *Engine) RemoveAgent(agentID, by string) error {
+	return e.do(Command{Do: VerbRemoveAgent, Agent: agentID, By: by})
 }

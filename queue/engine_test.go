@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,8 +38,9 @@ func TestNewRefusesNonsense(t *testing.T) {
 
 func TestRulesDefaults(t *testing.T) {
 	got, err := Rules{ID: "bills"}.withDefaults()
-	want := Rules{ID: "bills", RingTimeout: 15 * time.Second, ServiceLevel: 20 * time.Second, DeclinePause: 10 * time.Second, MissesBeforeOut: 2, Unattended: time.Minute}
-	if err != nil || got != want {
+	want := Rules{ID: "bills", RingTimeout: 15 * time.Second, ServiceLevel: 20 * time.Second, DeclinePause: 10 * time.Second, MissesBeforeOut: 2, Unattended: time.Minute,
+		ServiceTarget: 80, Aging: 15 * time.Minute, Strategy: LongestIdle, WrapUpAtMost: 10 * time.Minute}
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
 }

@@ -1,555 +1,641 @@
 package queue
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"time"
 )
 
-// How a caller and an agent meet and part. Every function here runs under the
-// engine's lock. One rule holds between events: no caller waits in a queue
-// that has a ready agent. So an event needs to look only at the one caller or
-// agent it set free.
+// How a caller and an agent meet and part. One rule holds between commands: no
+// caller waits without an offer whom a ready agent may serve (except for an
+// agent of their own, for a while). So an event needs to look only for the one
+// caller or agent it set free, at the heads of classes and crews.
 
-func (e *Engine) join(c Caller) (*Ticket, error) {
-	if e.stopped {
-		return nil, ErrStopped
+// join gives a caller a place, in their queue or in the one it overflows into.
+func (m *Machine) join(c *Caller, waited time.Duration, who string) error {
+	if c == nil {
+		return errNothing
 	}
-	q := e.queues[c.Queue]
+	q := m.queues[c.Queue]
 	switch {
 	case q == nil:
-		return nil, ErrUnknownQueue
+		return ErrUnknownQueue
 	case c.ID == "":
-		return nil, errors.New("queue: the call has no ID")
-	case e.waiting[c.ID] != nil || e.talking[c.ID] != nil:
-		return nil, ErrDuplicate
+		return errors.New("queue: the call has no ID")
+	case m.waiting[c.ID] != nil || m.talking[c.ID] != nil:
+		return ErrDuplicate
 	}
-	if c.Arrived.IsZero() {
-		c.Arrived = e.now()
+	if err := levels(c.Needs); err != nil {
+		return fmt.Errorf("queue: what the caller needs: %w", err)
 	}
-	c.Arrived = c.Arrived.Round(0) // the order goes by what is recorded, so that a restart finds the same
-	t := &Ticket{engine: e, caller: c, queue: q, joined: time.Now().Add(-max(0, c.Waited)), number: c.Offers,
-		offers: make(chan *Offer, 1), lapsed: make(chan struct{})}
-	if !e.held && (q.signedIn == 0 || q.refusing) {
-		q.metrics.turnedAway("nobody")
-		return nil, ErrNobodySignedIn
+	p := &place{caller: *c, joined: m.now - int64(max(0, waited)), number: c.Offers, predicted: -1}
+	p.caller.Waited, p.caller.Who = waited, who
+	p.offers = p.only[:0]
+	if p.caller.Arrived.IsZero() {
+		p.caller.Arrived = m.wall
 	}
-	if !c.Again && q.rules.MaxWaiting > 0 && q.ready.len() == 0 && q.ahead(t) >= q.rules.MaxWaiting {
-		q.metrics.turnedAway("full")
-		return nil, fmt.Errorf("%w: %d are waiting", ErrFull, q.waiting.len()+q.offered.len())
+	p.caller.Arrived = p.caller.Arrived.Round(0) // the order goes by what is recorded, so that a restart finds the same
+	p.alarm.owner = p
+	p.entered = p.joined
+	why, err := m.admit(p, q)
+	if err != nil {
+		m.fx.Refused = append(m.fx.Refused, TurnedAway{Queue: c.Queue, Reason: why})
+		return err
 	}
-	e.waiting[c.ID] = t
-	q.metrics.joined(c.Again)
-	e.note(Change{Kind: KindJoined, Queue: c.Queue, Call: c.ID, WaitedMs: t.waited().Milliseconds(),
-		Priority: c.Priority, Arrived: c.Arrived, Head: c.Head, Again: c.Again, Prefer: c.Prefer})
-	e.prefer(t)
-	e.seat(t)
-	return t, nil
+	m.waiting[c.ID] = p
+	p.caller.Prefer = m.ownAgent(p)
+	m.note(Change{Kind: KindJoined, Queue: p.caller.Queue, Call: c.ID, WaitedMs: m.waited(p).Milliseconds(),
+		Priority: c.Priority, Arrived: p.caller.Arrived, Head: c.Head, Again: c.Again, Prefer: p.caller.Prefer,
+		Needs: needsKey(p.needs), StandsAs: p.standsAs()})
+	m.prefer(p)
+	m.guess(p)
+	m.arm(p)
+	m.seat(p)
+	return nil
 }
 
-// seat gives a caller a ready agent, or the place in the line.
-func (e *Engine) seat(t *Ticket) {
-	if t.lapseNext != "" {
-		e.lapse(t, Change{Cause: t.lapseNext})
+// admit finds the queue for a caller: their own, or where it would not have
+// them the one it overflows into, and has them enter it. The error and the
+// reason are those of their own.
+func (m *Machine) admit(p *place, q *callers) (why string, err error) {
+	for next := q; next != nil; next = m.queues[next.rules.OverflowTo] {
+		m.aim(p, next)
+		reason, no := m.refuses(p)
+		if no == nil {
+			m.enter(p)
+			return "", nil
+		}
+		if next == q {
+			why, err = reason, no
+		}
+	}
+	return why, err
+}
+
+// refuses says why the queue that a caller aims at would not have them.
+func (m *Machine) refuses(p *place) (why string, err error) {
+	q, b := p.queue, p.backing
+	switch {
+	case !m.held && b.able == 0 && len(b.needs) > 0 && len(q.members) > 0:
+		return RefusedNoSkill, fmt.Errorf("%w: %s", ErrNoSkill, b.key)
+	case !m.held && (b.refusing || b.signedIn == 0 && !q.rules.JoinEmpty):
+		return RefusedNobody, ErrNobodySignedIn
+	case !p.caller.Again && q.rules.MaxWaiting > 0 && q.taker(p.class) == nil && q.all.ahead(p) >= q.rules.MaxWaiting:
+		return RefusedFull, fmt.Errorf("%w: %d are waiting", ErrFull, q.all.len())
+	}
+	return "", nil
+}
+
+// aim says where a caller would stand in a queue and what they would need of
+// an agent there.
+func (m *Machine) aim(p *place, q *callers) {
+	p.queue, p.caller.Queue = q, q.rules.ID
+	p.standing = standingOf(&p.caller, &q.rules)
+	p.needs = needsOf(q.rules.Needs, p.caller.Needs)
+	p.steps = q.stepsAfter(m.since(p.joined))
+	p.class = q.class(relaxed(p.needs, q.rules.Relax, p.steps))
+	p.backing = m.backing(q, relaxed(p.needs, q.rules.Relax, len(q.rules.Relax)))
+}
+
+// stepsAfter is how many relaxations have passed after so much waiting.
+func (q *callers) stepsAfter(waited time.Duration) (steps int) {
+	for steps < len(q.rules.Relax) && waited >= q.rules.Relax[steps].After {
+		steps++
+	}
+	return steps
+}
+
+// enter gives a caller the place they aimed at, and its clocks. The matching is
+// seat's.
+func (m *Machine) enter(p *place) {
+	q := p.queue
+	p.class.callers++
+	q.all.add(p)
+	q.offered += count(len(p.offers) > 0)
+	p.relaxes, p.overflows, p.limit = p.relaxesAt(), 0, 0
+	if q.rules.OverflowTo != "" && q.rules.OverflowAfter > 0 {
+		p.overflows = p.entered + int64(q.rules.OverflowAfter)
+	}
+	if q.rules.MaxWait > 0 {
+		p.limit = p.entered + int64(q.rules.MaxWait)
+	}
+}
+
+// exit is the opposite of enter.
+func (m *Machine) exit(p *place) {
+	p.stand(nil)
+	p.queue.all.remove(p)
+	p.queue.offered -= count(len(p.offers) > 0)
+	p.class.callers--
+	m.timers.stop(&p.alarm)
+}
+
+// stand puts a caller into one of the lines in which agents look for them, and
+// out of the one where they stood.
+func (p *place) stand(in *line[place]) {
+	if p.in != nil {
+		p.in.remove(p)
+	}
+	if p.in = in; in != nil {
+		in.add(p)
+	}
+}
+
+// seat gives a caller without an offer a ready agent, or lets them stand where
+// one will find them.
+func (m *Machine) seat(p *place) {
+	switch {
+	case p.lapseNext != "":
+		m.lapse(p, Change{Cause: p.lapseNext})
+		return
+	case p.moveNext && m.overflow(p):
 		return
 	}
-	if !e.held {
-		if a := t.taker(); a != nil {
-			e.offer(t, a)
+	p.stand(nil)
+	if !m.held {
+		if t := m.taker(p); t != nil {
+			m.offer(p, t)
+			m.ringMore(p)
+			return
+		}
+		if p.prefers != nil {
+			p.stand(&p.prefers.member(p.queue).fans)
 			return
 		}
 	}
-	t.queue.waiting.add(t)
+	p.stand(&p.class.waiting)
 }
 
 // taker is the ready agent for a caller: the one they had before, or else the
-// longest idle. It is nil when there is none, and while they wait for their own.
-func (t *Ticket) taker() *agent {
-	switch a := t.prefers; {
-	case a == nil:
-	case a.state == StateReady:
-		return a
-	case t.patience != nil && a.takesCalls():
-		return nil
+// one whom the queue's strategy chooses. It is nil when there is none, and
+// while they wait for their own.
+func (m *Machine) taker(p *place) *member {
+	if a := p.prefers; a != nil {
+		own := a.member(p.queue)
+		switch {
+		case own == nil || !own.may(p.class):
+		case a.state == StateReady:
+			return own
+		case p.patienceEnds != 0 && a.takesCalls():
+			return nil
+		}
+		p.prefers = nil
 	}
-	t.prefers = nil
-	return t.queue.ready.first()
+	return p.queue.taker(p.class)
+}
+
+// ownAgent is whom a caller had before: as they say, or as the queue remembers.
+func (m *Machine) ownAgent(p *place) string {
+	if p.caller.Prefer != "" {
+		return p.caller.Prefer
+	}
+	return p.queue.sticky.of(p.caller.Who, m.now, p.queue.rules.Sticky)
 }
 
 // prefer notes whom the caller had before, and for how long they wait for that
 // one alone.
-func (e *Engine) prefer(t *Ticket) {
-	a := e.agents[t.caller.Prefer]
-	if a == nil || !slices.Contains(a.queues, t.queue) {
+func (m *Machine) prefer(p *place) {
+	a := m.agents[p.caller.Prefer]
+	if a == nil || a.member(p.queue) == nil || p.queue.rules.Strategy == RingAll {
 		return
 	}
-	t.prefers = a
-	if t.queue.rules.PreferFor > 0 {
-		t.patience = time.AfterFunc(t.queue.rules.PreferFor, func() {
-			defer e.enter()()
-			t.patience = nil
-			if t.prefers != nil && !t.done && !e.stopped && t.queue.waiting.remove(t) {
-				e.seat(t)
-			}
-		})
+	p.prefers = a
+	if wait := p.queue.rules.PreferFor; wait > 0 {
+		p.patienceEnds = m.after(wait)
 	}
 }
 
 // disappoint seats the callers anew who wait for an agent who no longer takes
 // calls.
-func (e *Engine) disappoint(a *agent) {
-	var waited []*Ticket
-	for _, q := range a.queues {
-		for _, t := range q.waiting.items {
-			if t.prefers == a {
-				waited = append(waited, t)
-			}
+func (m *Machine) disappoint(a *agent) {
+	for _, mine := range a.members {
+		for _, p := range mine.fans.items() {
+			m.seat(p)
 		}
-	}
-	for _, t := range waited {
-		t.queue.waiting.remove(t)
-		e.seat(t)
 	}
 }
 
-// next is the first of a queue's callers who may go to the agent.
-func (q *callers) next(a *agent) *Ticket {
-	for _, t := range q.waiting.items {
-		if t.prefers == nil || t.prefers == a {
-			return t
+// next is the caller whom a ready agent takes: of each queue the first of those
+// they may serve, and of these the one whose wait × weight is longest.
+func (m *Machine) next(a *agent) (best *place, by *member) {
+	for _, mine := range a.members {
+		if p := mine.first(); p != nil && (best == nil || m.sooner(p, mine, best, by)) {
+			best, by = p, mine
 		}
 	}
-	return nil
+	return best, by
 }
 
-// serve gives a ready agent the first caller of all their queues, or a place
-// among the ready.
-func (e *Engine) serve(a *agent) {
-	var first *Ticket
-	for _, q := range a.queues {
-		if t := q.next(a); !e.held && t != nil && (first == nil || callerOrder(t, first) < 0) {
-			first = t
+// sooner says whether an agent takes p before other, who wait in two of their
+// queues: by the order of callers where both queues count the same, otherwise
+// by wait × weight. The head of a queue comes first.
+func (m *Machine) sooner(p *place, in *member, other *place, otherIn *member) bool {
+	if in.weight == otherIn.weight || p.head != other.head {
+		return callerOrder(p, other) < 0
+	}
+	now := nanos(m.wall)
+	mine, theirs := weighed(now-p.due, in.weight), weighed(now-other.due, otherIn.weight)
+	if mine != theirs {
+		return mine.more(theirs)
+	}
+	return callerOrder(p, other) < 0
+}
+
+// product is wait × weight, which 64 bits may not hold.
+type product struct{ high, low uint64 }
+
+func weighed(wait int64, weight int) (p product) {
+	p.high, p.low = bits.Mul64(uint64(max(0, wait)), uint64(weight))
+	return p
+}
+
+func (p product) more(than product) bool {
+	return p.high > than.high || p.high == than.high && p.low > than.low
+}
+
+// first is the first caller of the queue whom the agent may serve.
+func (mine *member) first() *place {
+	first := mine.fans.first()
+	for _, c := range mine.crew.classes {
+		if p := c.waiting.first(); p != nil && (first == nil || callerOrder(p, first) < 0) {
+			first = p
 		}
 	}
-	if first == nil {
-		for _, q := range a.queues {
-			q.ready.add(a)
-		}
+	return first
+}
+
+// serve gives a ready agent the caller who is next, if there is one.
+func (m *Machine) serve(a *agent) {
+	if m.held || a.state != StateReady {
 		return
 	}
-	first.queue.waiting.remove(first)
-	e.offer(first, a)
+	if p, mine := m.next(a); p != nil {
+		p.stand(nil)
+		m.offer(p, mine)
+		m.ringMore(p)
+		return
+	}
+	m.joinIn(a)
+}
+
+// serveAll does so for agents who have become ready at once: callers in order,
+// each by the agent whom their queue's strategy chooses.
+func (m *Machine) serveAll(ready []*agent) {
+	for len(ready) > 0 && !m.held {
+		var best *place
+		for _, a := range ready {
+			if a.state != StateReady {
+				continue
+			}
+			if p, _ := m.next(a); p != nil && (best == nil || callerOrder(p, best) < 0) {
+				best = p
+			}
+		}
+		if best == nil {
+			break
+		}
+		m.seat(best)
+	}
+	for _, a := range ready {
+		m.serve(a)
+	}
 }
 
 // offer reserves the agent for the caller: one change names both.
-func (e *Engine) offer(t *Ticket, a *agent) {
-	t.number++
-	o := &Offer{
-		ID: t.caller.ID + "-offer-" + strconv.Itoa(t.number), Number: t.number,
-		Agent: a.profile, Queue: t.caller.Queue, RingTimeout: t.queue.rules.RingTimeout, Waited: t.waited(),
-		ticket: t, agent: a,
-	}
-	o.ctx, o.cancel = context.WithCancelCause(context.Background())
-	o.timer = time.AfterFunc(o.RingTimeout+ReportGrace, func() { defer e.enter()(); e.unreported(o) })
-	t.offer, a.offer = o, o
-	t.queue.offered.add(t)
-	e.note(o.change(KindOffered, "", e.move(a, eventReserve, ""), StateReserved))
-	e.out.offers = append(e.out.offers, o)
+func (m *Machine) offer(p *place, by *member) {
+	a, q := by.agent, p.queue
+	p.number++
+	r := &reservation{id: p.caller.ID + "-offer-" + strconv.Itoa(p.number), place: p, agent: a, queue: q}
+	r.alarm.owner = r
+	m.timers.set(&r.alarm, m.after(q.rules.RingTimeout+ReportGrace))
+	q.offered += count(len(p.offers) == 0)
+	p.offers, a.offer = append(p.offers, r), r
+	q.turn = a.listed
+	c := m.about(r, KindOffered, "")
+	c.RingAll = q.rules.Strategy == RingAll
+	c.Weighted = len(a.profile.Weights) > 0
+	c.From = m.move(a, eventReserve, "")
+	c.To, c.Out = a.state, a.out
+	m.note(c)
+	m.fx.Offers = append(m.fx.Offers, OfferMade{Call: p.caller.ID, ID: r.id, Number: p.number, Agent: a.profile.ID,
+		Queue: q.rules.ID, RingTimeout: q.rules.RingTimeout, Waited: m.waited(p)})
 }
 
-func (e *Engine) ringing(o *Offer) error {
+// report is what the owner of an offer says of it.
+func (m *Machine) report(c *Command) error {
+	var r *reservation
+	if p := m.waiting[c.Call]; p != nil {
+		if at := slices.IndexFunc(p.offers, func(r *reservation) bool { return r.id == c.Offer }); at >= 0 {
+			r = p.offers[at]
+		}
+	}
 	switch {
-	case o.over:
-		return o.overError()
-	case o.agent.state == StateReserved:
-		e.note(o.change(KindAgentState, "ringing", e.move(o.agent, eventRing, ""), StateRinging))
+	case r == nil:
+		return fmt.Errorf("offer %s: %w", c.Offer, ErrOfferOver)
+	case c.Do == VerbRinging:
+		m.ringing(r)
+	case c.Do == VerbConnected:
+		m.connected(r)
+	default:
+		m.failed(r, Refusal(c.Reason))
 	}
 	return nil
 }
 
-func (e *Engine) connected(o *Offer) error {
-	if o.over {
-		return o.overError()
+func (m *Machine) ringing(r *reservation) {
+	if r.agent.state != StateReserved {
+		return // a phone may say so twice
 	}
-	t, a := o.ticket, o.agent
-	e.fulfil(o)
-	from := e.move(a, eventConnect, "")
-	e.begin(a, t.caller.ID, t.queue)
-	e.close(t)
-	t.queue.metrics.connected(t.waited(), t.queue.rules.ServiceLevel)
-	e.note(o.change(KindConnected, "", from, a.state))
-	return nil
+	c := m.about(r, KindAgentState, "ringing")
+	c.From = m.move(r.agent, eventRing, "")
+	c.To = r.agent.state
+	m.note(c)
 }
 
-// fulfil ends an offer that led to a talk, which may go on using its context.
-func (e *Engine) fulfil(o *Offer) {
-	o.over = true
-	o.timer.Stop()
-	e.part(o)
+// connected is an agent's answer: the wait is over, and other phones that ring
+// for the same caller stop.
+func (m *Machine) connected(r *reservation) {
+	p, a := r.place, r.agent
+	freed := m.releaseOthers(p, r, ResultElsewhere, CauseElsewhere)
+	m.part(r, ResultConnected)
+	c := m.about(r, KindConnected, "")
+	c.From = m.move(a, eventConnect, "")
+	c.To, c.Out = a.state, a.out
+	m.begin(a, p.caller.ID, p.queue)
+	m.countCall(a, p)
+	m.note(c)
+	m.finish(p, WaitConnected, "")
+	m.serveAll(freed)
+}
+
+// countCall is what a queue remembers of a call that an agent took.
+func (m *Machine) countCall(a *agent, p *place) {
+	if mine := a.member(p.queue); mine != nil {
+		mine.calls++
+	}
+	p.queue.sticky.remember(p.caller.Who, a.profile.ID, m.now, p.queue.rules.Sticky)
 }
 
 // begin is an agent's talk with a call.
-func (e *Engine) begin(a *agent, callID string, q *callers) {
-	a.call, a.queue, a.busy = callID, q, time.Now()
-	e.talking[callID] = a
+func (m *Machine) begin(a *agent, callID string, q *callers) {
+	a.call, a.queue, a.busy = callID, q, m.now
+	m.talking[callID] = a
 }
 
-func (e *Engine) failed(o *Offer, reason Refusal) {
+func (m *Machine) failed(r *reservation, reason Refusal) {
 	switch reason {
 	case Cancelled:
-		if !o.over {
-			e.leave(o.ticket, string(Cancelled))
-		}
+		m.leave(r.place, string(Cancelled))
 	case Declined:
-		e.refuse(o, eventDecline, string(reason), string(reason), ErrOfferOver)
+		m.refuse(r, eventDecline, string(reason), string(reason))
 	case Unreachable:
-		e.refuse(o, eventUnreach, string(reason), string(reason), ErrOfferOver)
+		m.refuse(r, eventUnreach, string(reason), string(reason))
 	default:
-		e.missed(o)
+		m.missed(r)
 	}
 }
 
 // missed is an offer nobody answered; so many in a row, and the agent is taken
 // out of service, because nobody seems to sit there.
-func (e *Engine) missed(o *Offer) {
-	if o.over {
-		return
-	}
+func (m *Machine) missed(r *reservation) {
 	ev := eventMiss
-	if o.agent.misses++; o.agent.misses >= o.ticket.queue.rules.MissesBeforeOut {
+	if r.agent.misses++; r.agent.misses >= r.queue.rules.MissesBeforeOut {
 		ev = eventTakeOut
-		e.log.Warn("agent taken out of service after missed offers, until they sign in or make themselves ready",
-			"agent_id", o.agent.profile.ID, "missed", o.agent.misses)
 	}
-	e.refuse(o, ev, string(NoAnswer), string(NoAnswer), ErrOfferOver)
+	m.refuse(r, ev, string(NoAnswer), string(NoAnswer))
 }
 
 // refuse ends an offer from the agent's side: the caller goes to somebody else
 // or back to the same place, the agent where the event leads.
-func (e *Engine) refuse(o *Offer, ev event, result, cause string, why error) {
-	if o.over {
-		return
-	}
-	a, t := o.agent, o.ticket
-	o.end(why)
-	e.part(o)
-	from := e.move(a, ev, cause)
-	t.queue.metrics.offerEnded(result)
-	e.note(o.change(KindRefused, cause, from, a.state))
+func (m *Machine) refuse(r *reservation, ev event, result, cause string) {
+	a, p := r.agent, r.place
+	m.part(r, result)
+	c := m.about(r, KindRefused, cause)
+	c.From = m.move(a, ev, cause)
+	c.To, c.Out = a.state, a.out
+	m.note(c)
 	if ev == eventMiss || ev == eventDecline {
-		e.alarm(a, t.queue.rules.DeclinePause, eventRested, causeRested)
+		m.wake(a, r.queue.rules.DeclinePause, eventRested, causeRested)
 	}
-	e.seat(t)
-	e.settle(a)
+	if len(p.offers) == 0 {
+		m.seat(p)
+	} else {
+		m.ringMore(p)
+	}
+	m.settle(a)
+	m.serve(a)
 }
 
 // leave is the caller's end of a wait.
-func (e *Engine) leave(t *Ticket, reason string) {
-	if t.done || e.stopped {
-		return
-	}
-	c := Change{Kind: KindLeft, Queue: t.caller.Queue, Call: t.caller.ID, Cause: reason}
-	o := t.offer
-	if o != nil {
-		c = e.release(o, c, string(Cancelled), ErrCallerLeft)
-	}
-	t.queue.waiting.remove(t)
-	e.close(t)
-	t.queue.metrics.waitEnded("left", t.waited())
-	c.WaitedMs = t.waited().Milliseconds()
-	e.note(c)
-	if o != nil {
-		e.settle(o.agent)
-	}
+func (m *Machine) leave(p *place, reason string) {
+	c := Change{Kind: KindLeft, Queue: p.queue.rules.ID, Call: p.caller.ID, Cause: reason}
+	freed := m.releaseAll(p, &c, string(Cancelled), string(Cancelled))
+	c.WaitedMs = m.waited(p).Milliseconds()
+	m.finish(p, WaitLeft, reason)
+	m.note(c)
+	m.serveAll(freed)
 }
 
-// unreported takes an offer back whose owner said nothing. The agent has done
+// expire takes an offer back whose owner said nothing. The agent has done
 // nothing wrong; the call has stopped listening, so it stops waiting too, or
 // the same would happen again and again.
-func (e *Engine) unreported(o *Offer) {
-	if o.over || e.stopped {
-		return
-	}
-	e.log.Error("an offer was not reported on and is taken back; the call's wait has lapsed",
-		"call_id", o.ticket.caller.ID, "agent_id", o.agent.profile.ID)
-	e.lapse(o.ticket, e.release(o, Change{Cause: LapseUnreported}, LapseUnreported, ErrUnreported))
-	e.settle(o.agent)
+func (r *reservation) expire(m *Machine) {
+	c := Change{Cause: LapseUnreported}
+	freed := m.releaseOthers(r.place, r, ResultUnreported, LapseUnreported)
+	m.release(r, &c, ResultUnreported)
+	m.lapse(r.place, c)
+	m.serveAll(append(freed, r.agent))
 }
 
 // release ends an offer without blame: the agent is ready with the idle time
 // kept. It completes the change that tells so.
-func (e *Engine) release(o *Offer, c Change, result string, why error) Change {
-	o.end(why)
-	e.part(o)
-	c.Agent, c.Offer = o.agent.profile.ID, o.ID
-	c.From = e.move(o.agent, eventRelease, "")
-	c.To = o.agent.state
-	o.ticket.queue.metrics.offerEnded(result)
-	return c
+func (m *Machine) release(r *reservation, c *Change, result string) {
+	m.part(r, result)
+	c.Agent, c.Offer = r.agent.profile.ID, r.id
+	c.From = m.move(r.agent, eventRelease, "")
+	c.To = r.agent.state
+}
+
+// releaseOthers takes back all offers of a caller but one (nil: all), each told
+// by a change of its own, and returns the agents.
+func (m *Machine) releaseOthers(p *place, but *reservation, result, cause string) (freed []*agent) {
+	if len(p.offers) == 0 || len(p.offers) == 1 && p.offers[0] == but {
+		return nil
+	}
+	for _, r := range slices.Clone(p.offers) {
+		if r != but {
+			c := m.about(r, KindRefused, cause)
+			m.release(r, &c, result)
+			m.note(c)
+			freed = append(freed, r.agent)
+		}
+	}
+	return freed
+}
+
+// releaseAll takes back all offers of a caller whose wait ends; the change that
+// tells of the end names one of them.
+func (m *Machine) releaseAll(p *place, c *Change, result, cause string) (freed []*agent) {
+	if len(p.offers) == 0 {
+		return nil
+	}
+	last := p.offers[len(p.offers)-1]
+	freed = m.releaseOthers(p, last, result, cause)
+	m.release(last, c, result)
+	return append(freed, last.agent)
 }
 
 // part undoes the reservation on both sides.
-func (e *Engine) part(o *Offer) {
-	o.ticket.offer, o.agent.offer = nil, nil
-	o.ticket.queue.offered.remove(o.ticket)
+func (m *Machine) part(r *reservation, result string) {
+	p := r.place
+	m.timers.stop(&r.alarm)
+	p.offers = slices.DeleteFunc(p.offers, func(o *reservation) bool { return o == r })
+	p.queue.offered -= count(len(p.offers) == 0)
+	r.agent.offer = nil
+	m.fx.Over = append(m.fx.Over, OfferOver{Call: p.caller.ID, ID: r.id, Agent: r.agent.profile.ID, Queue: r.queue.rules.ID, Result: result})
 }
 
 // lapse is the queue's end of a wait; c says why, and names an agent when an
 // offer ended with it.
-func (e *Engine) lapse(t *Ticket, c Change) {
-	t.queue.waiting.remove(t)
-	e.close(t)
-	t.lapseReason = c.Cause
-	t.queue.metrics.waitEnded("lapsed", t.waited())
-	c.Kind, c.Queue, c.Call, c.WaitedMs = KindLapsed, t.caller.Queue, t.caller.ID, t.waited().Milliseconds()
-	e.note(c)
-	e.out.lapses = append(e.out.lapses, t)
+func (m *Machine) lapse(p *place, c Change) {
+	c.Kind, c.Queue, c.Call, c.WaitedMs = KindLapsed, p.queue.rules.ID, p.caller.ID, m.waited(p).Milliseconds()
+	m.finish(p, WaitLapsed, c.Cause)
+	m.note(c)
 }
 
-func (e *Engine) lapseAll(q *callers, reason string) {
-	for t := q.waiting.first(); t != nil; t = q.waiting.first() {
-		e.lapse(t, Change{Cause: reason})
+// finish ends a wait.
+func (m *Machine) finish(p *place, how, reason string) {
+	p.done = true
+	m.exit(p)
+	delete(m.waiting, p.caller.ID)
+	w := WaitEnded{Call: p.caller.ID, Queue: p.queue.rules.ID, How: how, Reason: reason, Waited: m.waited(p)}
+	w.InTime = how == WaitConnected && w.Waited <= p.queue.rules.ServiceLevel
+	if w.Known = p.predicted >= 0; w.Known {
+		w.Predicted = p.predicted
+	}
+	p.queue.measure(w)
+	m.fx.Waits = append(m.fx.Waits, w)
+}
+
+// waited is how long a wait has lasted, a restart included.
+func (m *Machine) waited(p *place) time.Duration { return m.since(p.joined) }
+
+// about is a change that concerns an offer.
+func (m *Machine) about(r *reservation, kind, cause string) Change {
+	return Change{Kind: kind, Queue: r.queue.rules.ID, Call: r.place.caller.ID, Agent: r.agent.profile.ID, Offer: r.id,
+		Cause: cause, WaitedMs: m.waited(r.place).Milliseconds()}
+}
+
+// arm sets a caller's alarm to whatever falls due for them first.
+func (m *Machine) arm(p *place) {
+	var first int64
+	for _, due := range [...]int64{p.patienceEnds, p.relaxes, p.overflows, p.limit} {
+		if due != 0 && (first == 0 || due < first) {
+			first = due
+		}
+	}
+	if first == 0 {
+		m.timers.stop(&p.alarm)
+		return
+	}
+	m.timers.set(&p.alarm, first)
+}
+
+// relaxesAt is when the next relaxation comes that means something to a caller.
+func (p *place) relaxesAt() int64 {
+	if len(p.needs) == 0 || p.steps >= len(p.queue.rules.Relax) {
+		return 0
+	}
+	return p.joined + int64(p.queue.rules.Relax[p.steps].After)
+}
+
+// expire does what has fallen due for a caller.
+func (p *place) expire(m *Machine) {
+	due := func(at *int64) bool {
+		if *at == 0 || *at > m.now {
+			return false
+		}
+		*at = 0
+		return true
+	}
+	if due(&p.limit) {
+		m.tooLong(p)
+	}
+	if !p.done && due(&p.overflows) {
+		m.overflow(p)
+	}
+	if !p.done && due(&p.relaxes) {
+		m.relax(p)
+	}
+	if !p.done && due(&p.patienceEnds) && p.prefers != nil && len(p.offers) == 0 {
+		m.seat(p)
+	}
+	if !p.done {
+		m.arm(p)
 	}
 }
 
-// close marks a wait as over.
-func (e *Engine) close(t *Ticket) {
-	t.done = true
-	t.stopPatience()
-	delete(e.waiting, t.caller.ID)
-	t.queue.metrics.waiting.Dec()
+// tooLong ends a wait that has reached the queue's limit, unless a phone rings
+// that may end it better.
+func (m *Machine) tooLong(p *place) {
+	reason := p.queue.rules.MaxWaitTo
+	if reason == "" {
+		reason = LapseTooLong
+	}
+	if len(p.offers) > 0 {
+		p.lapseNext = reason
+		return
+	}
+	m.lapse(p, Change{Cause: reason})
 }
 
-// ask carries out what an agent or a supervisor wants.
-func (e *Engine) ask(agentID string, ev event, cause string) error {
-	defer e.enter()()
-	a, err := e.agent(agentID)
-	if err != nil {
-		return err
-	}
-	if a.state.inTalk() && a.then != 0 && (ev == eventSignIn || ev == eventReady) {
-		e.wish(a, 0, cause)
-		return nil
-	}
-	cell, err := a.may(ev)
+// relax lowers what a caller needs, and looks among the agents who will do now.
+func (m *Machine) relax(p *place) {
+	p.steps = p.queue.stepsAfter(m.waited(p))
+	p.relaxes = p.relaxesAt()
+	was := p.in != nil
+	p.stand(nil)
+	p.class.callers--
+	p.class = p.queue.class(relaxed(p.needs, p.queue.rules.Relax, p.steps))
+	p.class.callers++
 	switch {
-	case err != nil:
-		return err
-	case cell.later:
-		e.wish(a, ev, cause)
-	case a.offer != nil:
-		e.refuse(a.offer, ev, "withdrawn", cause, ErrWithdrawn)
-	default:
-		e.turn(a, ev, cause)
-	}
-	return nil
-}
-
-// wish keeps for the end of the talk what was asked during it; ev zero takes
-// it back.
-func (e *Engine) wish(a *agent, ev event, cause string) {
-	a.then, a.thenReason = ev, cause
-	e.note(Change{Kind: KindAgentState, Call: a.call, Agent: a.profile.ID, From: a.state, To: a.state, Cause: cause, Then: a.afterTalk()})
-	e.settle(a)
-}
-
-// talk carries out one event of the talk between an agent and a call.
-func (e *Engine) talk(agentID, callID string, ev event) error {
-	defer e.enter()()
-	a, err := e.agent(agentID)
-	if err != nil {
-		return err
-	}
-	if _, err := a.may(ev); err != nil {
-		return fmt.Errorf("call %s: %w", callID, err)
-	}
-	if callID == "" || a.call != callID || ev == eventRejoin && (e.waiting[callID] != nil || e.talking[callID] != nil) {
-		return fmt.Errorf("agent %s cannot %s with call %s: %w", agentID, ev, callID, ErrNotTheirCall)
-	}
-	if ev == eventRejoin {
-		e.talking[callID] = a
-		if a.state != StateWrapUp { // whose time still runs
-			a.busy = time.Now()
-		}
-	}
-	e.turn(a, ev, "")
-	if ev == eventEnd {
-		delete(e.talking, callID)
-		e.afterTalk(a)
-	}
-	return nil
-}
-
-// afterTalk grants what was asked during the talk, or starts wrap-up.
-func (e *Engine) afterTalk(a *agent) {
-	ev, reason, wrapUp := a.then, a.thenReason, a.queue.rules.WrapUp
-	a.then, a.thenReason = 0, ""
-	switch {
-	case ev != 0:
-		e.turn(a, ev, reason)
-	case wrapUp == 0:
-		e.turn(a, eventWrapped, "")
-	default:
-		e.alarm(a, wrapUp, eventWrapped, causeWrapped)
+	case len(p.offers) > 0:
+		m.ringMore(p)
+	case was:
+		m.seat(p)
 	}
 }
 
-// turn is a state change that concerns the agent alone, or their talk.
-func (e *Engine) turn(a *agent, ev event, cause string) {
-	c := Change{Kind: KindAgentState, Agent: a.profile.ID, Cause: cause}
-	c.From = e.move(a, ev, cause)
-	c.To = a.state
-	if c.From == StateTalking || c.From == StateHold || c.To == StateTalking {
-		c.Call, c.Queue = a.call, a.queue.rules.ID
+// overflow moves a caller into the queue that takes those who have waited for
+// long, and reports whether it did. With a phone ringing it is put off until
+// that comes to nothing; while nobody there could take them, until later.
+func (m *Machine) overflow(p *place) bool {
+	from, to := p.queue, m.queues[p.queue.rules.OverflowTo]
+	p.moveNext = len(p.offers) > 0
+	if p.moveNext || to == nil {
+		return false
 	}
-	if c.Cause == "" {
-		c.Cause = ev.String()
+	there := &place{caller: p.caller, joined: p.joined}
+	m.aim(there, to)
+	if _, no := m.refuses(there); no != nil || there.backing.attending == 0 {
+		p.overflows = m.after(max(from.rules.OverflowAfter, overflowAgain))
+		return false
 	}
-	e.note(c)
-	e.settle(a)
+	m.exit(p)
+	p.entered = m.now
+	m.aim(p, to)
+	m.enter(p)
+	m.note(Change{Kind: KindMoved, Queue: from.rules.ID, Into: to.rules.ID, Call: p.caller.ID, WaitedMs: m.waited(p).Milliseconds(),
+		Needs: needsKey(p.needs), StandsAs: p.standsAs()})
+	p.prefers, p.patienceEnds = nil, 0
+	m.prefer(p)
+	m.arm(p)
+	m.seat(p)
+	return true
 }
-
-// move changes the state by the table, with what every change of state brings
-// along, and returns the state before. What may not happen must have been
-// asked of agent.may before. Noting the change and settle are the caller's.
-func (e *Engine) move(a *agent, ev event, cause string) (from State) {
-	from = a.state
-	a.stopTimer()
-	a.moves++
-	a.state, a.since = outcomes[from][ev].to, e.now()
-	a.reason, a.out = cause, ev == eventTakeOut
-	e.metrics.moved(from, a.state)
-
-	if from == StateReady {
-		for _, q := range a.queues {
-			q.ready.remove(a)
-		}
-	}
-	if from == StateWrapUp && a.state != StateTalking {
-		a.queue.handled.add(time.Since(a.busy))
-	}
-	switch ev {
-	case eventSignIn, eventReady, eventConnect, eventDecline, eventRejoin, eventFound:
-		a.misses = 0
-	}
-	if a.state == StateReady && ev != eventRelease {
-		a.idleAs, a.idleSince = e.next(), a.since
-	}
-	return from
-}
-
-// settle draws the consequences of an agent's change once it is noted: for the
-// queues that count on them, and for the caller they may take now.
-func (e *Engine) settle(a *agent) {
-	if is := a.presence(); is != a.counted {
-		for _, q := range a.queues {
-			q.signedIn += count(is.signedIn) - count(a.counted.signedIn)
-			q.attending += count(is.attending) - count(a.counted.attending)
-		}
-		a.counted = is
-		for _, q := range a.queues {
-			e.attend(q)
-		}
-	}
-	if a.state == StateReady {
-		e.serve(a)
-	}
-	if !a.takesCalls() {
-		e.disappoint(a)
-	}
-}
-
-// attend decides what becomes of a queue's callers when the number of agents
-// behind it has changed. Who is behind it is not known before Open.
-func (e *Engine) attend(q *callers) {
-	switch {
-	case e.held:
-	case q.attending > 0:
-		q.stopUnattended()
-		q.refusing = false
-	case q.signedIn == 0:
-		q.stopUnattended()
-		e.lapseAll(q, LapseSignedOut)
-	case q.unattended == nil && !q.refusing:
-		var timer *time.Timer
-		timer = time.AfterFunc(q.rules.Unattended, func() {
-			defer e.enter()()
-			if q.unattended == timer && !e.stopped {
-				q.unattended, q.refusing = nil, true
-				e.log.Warn("no agent of the queue is in service, its callers lapse", "queue", q.rules.ID)
-				e.lapseAll(q, LapseUnattended)
-			}
-		})
-		q.unattended = timer
-	}
-}
-
-// alarm has an event happen to the agent after d, unless the state changes
-// before.
-func (e *Engine) alarm(a *agent, d time.Duration, ev event, cause string) {
-	moves := a.moves
-	a.timer = time.AfterFunc(d, func() {
-		defer e.enter()()
-		if a.moves == moves && !e.stopped {
-			e.turn(a, ev, cause)
-		}
-	})
-}
-
-func (e *Engine) next() int64 {
-	e.serial++
-	return e.serial
-}
-
-func (t *Ticket) stopPatience() {
-	if t.patience != nil {
-		t.patience.Stop()
-		t.patience = nil
-	}
-}
-
-func (a *agent) stopTimer() {
-	if a.timer != nil {
-		a.timer.Stop()
-		a.timer = nil
-	}
-}
-
-// afterTalk is the state that was asked for during the talk, none if none was.
-func (a *agent) afterTalk() State { return outcomes[StateWrapUp][a.then].to }
-
-func (q *callers) stopUnattended() {
-	if q.unattended != nil {
-		q.unattended.Stop()
-		q.unattended = nil
-	}
-}
-
-// end makes the offer worthless and tells its owner why.
-func (o *Offer) end(why error) {
-	o.over = true
-	o.timer.Stop()
-	o.cancel(why)
-}
-
-func (o *Offer) overError() error {
-	why := context.Cause(o.ctx)
-	if why == nil {
-		why = errors.New("connected already")
-	}
-	return fmt.Errorf("offer %s to agent %s: %w: %w", o.ID, o.Agent.ID, ErrOfferOver, why)
-}
-
-func (o *Offer) change(kind, cause string, from, to State) Change {
-	return Change{Kind: kind, Queue: o.Queue, Call: o.ticket.caller.ID, Agent: o.Agent.ID, Offer: o.ID,
-		From: from, To: to, Cause: cause, Out: o.agent.out, WaitedMs: o.ticket.waited().Milliseconds()}
-}
-
-// waited is how long this wait has lasted, on the real clock, a restart included.
-func (t *Ticket) waited() time.Duration { return time.Since(t.joined) }
 
 func count(yes bool) int {
 	if yes {

@@ -2,116 +2,156 @@ package queue
 
 import (
 	"errors"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the engine's figures; queueMetrics are those of one queue.
+// metrics are the engine's figures. What is counted is told by effects, what
+// is so at a moment is read from the machine when somebody asks.
 type metrics struct {
+	engine   *Engine
 	wait     *prometheus.HistogramVec
 	offers   *prometheus.CounterVec
 	answered *prometheus.CounterVec
 	refused  *prometheus.CounterVec
-	waiting  *prometheus.GaugeVec
-	agents   *prometheus.GaugeVec
-	byState  [states]prometheus.Gauge
 	again    *prometheus.CounterVec
-	held     prometheus.Gauge
+	wrong    *prometheus.HistogramVec
+
+	waiting, agents, held *prometheus.Desc
+
+	byQueue map[string]*queueMetrics
 }
 
+// queueMetrics are those of one queue, found once.
 type queueMetrics struct {
-	all     *metrics
-	queue   string
-	waiting prometheus.Gauge
 	inWait  prometheus.Observer
 	offered prometheus.Counter
 	inTime  prometheus.Counter
 	late    prometheus.Counter
 	again   prometheus.Counter
+	wrong   prometheus.Observer
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics(e *Engine, r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
+		engine: e, byQueue: map[string]*queueMetrics{},
 		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "hotline_queue_wait_seconds",
 			Help:    "How long callers waited in a queue, by how the wait ended: connected, left, lapsed.",
 			Buckets: []float64{1, 2, 5, 10, 15, 20, 30, 60, 90, 120, 180, 300, 600, 1800}}, []string{"queue", "outcome"}),
 		offers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_offers_total",
-			Help: "Offers to agents by result: connected, no-answer, declined, unreachable, cancelled, withdrawn, unreported, restart."}, []string{"queue", "result"}),
+			Help: "Offers to agents by result: connected, no-answer, declined, unreachable, cancelled, withdrawn, unreported, elsewhere, restart."}, []string{"queue", "result"}),
 		answered: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_answered_total",
 			Help: "Callers connected, by whether the queue's service level was kept."}, []string{"queue", "in_time"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_turned_away_total",
-			Help: "Callers who got no place, by reason: full, nobody."}, []string{"queue", "reason"}),
-		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hotline_queue_waiting",
-			Help: "Callers waiting, those for whom a phone rings included."}, []string{"queue"}),
-		agents: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hotline_queue_agents",
-			Help: "Agents by state."}, []string{"state"}),
+			Help: "Callers who got no place, by reason: full, nobody, no-skill."}, []string{"queue", "reason"}),
 		again: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_rejoined_total",
 			Help: "Callers who took their place of before a restart again."}, []string{"queue"}),
-		held: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotline_queue_held",
-			Help: "1 while callers only take their places and nobody is offered to them: after a start, until it is known how things stand."}),
+		wrong: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "hotline_queue_estimate_error_seconds",
+			Help:    "How much longer (above 0) or shorter callers waited until connected than was estimated when they joined.",
+			Buckets: []float64{-600, -300, -120, -60, -30, -15, -5, 0, 5, 15, 30, 60, 120, 300, 600}}, []string{"queue"}),
+		waiting: prometheus.NewDesc("hotline_queue_waiting", "Callers waiting, those for whom a phone rings included.", []string{"queue"}, nil),
+		agents:  prometheus.NewDesc("hotline_queue_agents", "Agents by state.", []string{"state"}, nil),
+		held: prometheus.NewDesc("hotline_queue_held",
+			"1 while callers only take their places and nobody is offered to them: after a start, until it is known how things stand.", nil, nil),
 	}
-	for s := StateOffline; s < states; s++ {
-		m.byState[s] = m.agents.WithLabelValues(s.String())
+	for id := range e.machine.queues {
+		m.of(id)
 	}
 	if r == nil {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.wait, m.offers, m.answered, m.refused, m.waiting, m.agents, m.again, m.held} {
+	for _, c := range []prometheus.Collector{m.wait, m.offers, m.answered, m.refused, m.again, m.wrong, m} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)
 }
 
-// start sets what is known before anything happens.
-func (m *metrics) start(e *Engine) {
-	m.byState[StateOffline].Set(float64(len(e.agents)))
-	m.held.Set(float64(count(e.held)))
-	for id, q := range e.queues {
-		q.metrics = queueMetrics{
-			all: m, queue: id,
-			waiting: m.waiting.WithLabelValues(id),
-			inWait:  m.wait.WithLabelValues(id, "connected"),
-			offered: m.offers.WithLabelValues(id, "connected"),
-			inTime:  m.answered.WithLabelValues(id, "yes"),
-			late:    m.answered.WithLabelValues(id, "no"),
-			again:   m.again.WithLabelValues(id),
+// of are the figures of a queue.
+func (m *metrics) of(queue string) *queueMetrics {
+	q := m.byQueue[queue]
+	if q == nil {
+		q = &queueMetrics{
+			inWait:  m.wait.WithLabelValues(queue, WaitConnected),
+			offered: m.offers.WithLabelValues(queue, ResultConnected),
+			inTime:  m.answered.WithLabelValues(queue, "yes"),
+			late:    m.answered.WithLabelValues(queue, "no"),
+			again:   m.again.WithLabelValues(queue),
+			wrong:   m.wrong.WithLabelValues(queue),
+		}
+		m.byQueue[queue] = q
+	}
+	return q
+}
+
+// count takes in what a command has led to; the engine's lock is held.
+func (m *metrics) count(fx *Effects) {
+	for i := range fx.Changes {
+		if c := &fx.Changes[i]; c.Kind == KindJoined && c.Again {
+			m.of(c.Queue).again.Inc()
 		}
 	}
-}
-
-func (m *metrics) moved(from, to State) {
-	m.byState[from].Dec()
-	m.byState[to].Inc()
-}
-
-func (m *queueMetrics) joined(again bool) {
-	m.waiting.Inc()
-	if again {
-		m.again.Inc()
+	for i := range fx.Refused {
+		m.refused.WithLabelValues(fx.Refused[i].Queue, fx.Refused[i].Reason).Inc()
+	}
+	for i := range fx.Over {
+		if o := &fx.Over[i]; o.Result == ResultConnected {
+			m.of(o.Queue).offered.Inc()
+		} else {
+			m.offers.WithLabelValues(o.Queue, o.Result).Inc()
+		}
+	}
+	for i := range fx.Waits {
+		m.waited(&fx.Waits[i])
 	}
 }
 
-func (m *queueMetrics) connected(waited, serviceLevel time.Duration) {
-	m.inWait.Observe(waited.Seconds())
-	m.offered.Inc()
-	if waited <= serviceLevel {
-		m.inTime.Inc()
+func (m *metrics) waited(w *WaitEnded) {
+	if w.How != WaitConnected {
+		m.wait.WithLabelValues(w.Queue, w.How).Observe(w.Waited.Seconds())
+		return
+	}
+	q := m.of(w.Queue)
+	q.inWait.Observe(w.Waited.Seconds())
+	if w.InTime {
+		q.inTime.Inc()
 	} else {
-		m.late.Inc()
+		q.late.Inc()
+	}
+	if w.Known {
+		q.wrong.Observe((w.Waited - w.Predicted).Seconds())
 	}
 }
 
-func (m *queueMetrics) waitEnded(outcome string, waited time.Duration) {
-	m.all.wait.WithLabelValues(m.queue, outcome).Observe(waited.Seconds())
+// Describe is for Prometheus.
+func (m *metrics) Describe(to chan<- *prometheus.Desc) {
+	to <- m.waiting
+	to <- m.agents
+	to <- m.held
 }
 
-// offerEnded counts an offer that led to no talk.
-func (m *queueMetrics) offerEnded(result string) {
-	m.all.offers.WithLabelValues(m.queue, result).Inc()
+// Collect is for Prometheus.
+func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	waiting, agents, held := m.engine.figures()
+	for queue, n := range waiting {
+		to <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(n), queue)
+	}
+	for s := StateOffline; s < states; s++ {
+		to <- prometheus.MustNewConstMetric(m.agents, prometheus.GaugeValue, float64(agents[s]), s.String())
+	}
+	to <- prometheus.MustNewConstMetric(m.held, prometheus.GaugeValue, float64(count(held)))
 }
 
-func (m *queueMetrics) turnedAway(reason string) {
-	m.all.refused.WithLabelValues(m.queue, reason).Inc()
+// figures are how many wait by queue, and agents by state, at this moment.
+func (e *Engine) figures() (waiting map[string]int, agents [states]int, held bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	waiting = map[string]int{}
+	for id, q := range e.machine.queues {
+		waiting[id] = q.all.len()
+	}
+	for _, a := range e.machine.agents {
+		agents[a.state]++
+	}
+	return waiting, agents, e.machine.held
 }

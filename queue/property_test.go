@@ -115,7 +115,7 @@ func (l *ledger) fair(c Change) error {
 	}
 	for _, other := range l.lines {
 		free := l.agentWith(other.Call) == "" && slices.Contains(l.serves[c.Agent], other.Queue) && !l.patient(other, c.Agent, c.At)
-		if free && before(other, l.lines[i]) {
+		if free && l.before(other, l.lines[i]) {
 			return fmt.Errorf("agent %s was offered call %s, but %s stands before it", c.Agent, c.Call, other.Call)
 		}
 	}
@@ -172,17 +172,27 @@ func (l *ledger) agentWith(call string) string {
 }
 
 // before is the order of callers written out once more.
-func before(a, b Change) bool {
+func (l *ledger) before(a, b Change) bool {
 	if a.Head != b.Head {
 		return a.Head
 	}
-	if a.Priority != b.Priority {
-		return a.Priority > b.Priority
+	if x, y := l.asIf(a), l.asIf(b); !x.Equal(y) {
+		return x.Before(y)
 	}
 	if !a.Arrived.Equal(b.Arrived) {
 		return a.Arrived.Before(b.Arrived)
 	}
 	return a.Call < b.Call
+}
+
+// asIf is when somebody of ordinary priority would have had to arrive to stand
+// there.
+func (l *ledger) asIf(joined Change) time.Time {
+	aging := l.rules[joined.Queue].Aging
+	if aging == 0 {
+		aging = DefaultAging
+	}
+	return joined.Arrived.Add(-time.Duration(joined.Priority) * aging)
 }
 
 // world is an engine with its callers and phones, driven at random.
@@ -209,6 +219,7 @@ func newWorld(t *rapid.T) *world {
 			MissesBeforeOut: rapid.IntRange(1, 3).Draw(t, "misses "+id),
 			Unattended:      30 * time.Second,
 			PreferFor:       time.Duration(rapid.SampledFrom([]int{0, 0, 15}).Draw(t, "prefer for "+id)) * time.Second,
+			Aging:           time.Duration(rapid.SampledFrom([]int{0, 0, 2}).Draw(t, "aging "+id)) * time.Second,
 		})
 	}
 	for i := range rapid.IntRange(1, 6).Draw(t, "agents") {
@@ -218,7 +229,7 @@ func newWorld(t *rapid.T) *world {
 		})
 	}
 	w.ledger = newLedger(w.o)
-	w.o.Record = func(c []Change) { w.fed <- c }
+	w.o.Record = func(c []Change) { w.fed <- slices.Clone(c) }
 	var err error
 	if w.e, err = New(w.o); err != nil {
 		t.Fatal(err)
@@ -357,17 +368,26 @@ func (w *world) checkAgents(t *rapid.T) {
 	}
 }
 
+// standing are the ready agents of a queue in order.
+func (q *callers) standing() (all []*member) {
+	for _, w := range q.crews {
+		all = append(all, w.ready.items()...)
+	}
+	slices.SortFunc(all, readyOrder(q.rules.Strategy))
+	return all
+}
+
 // checkIdle: the ready agents of a queue stand in the order of the changes.
 func (w *world) checkIdle(t *rapid.T) {
-	for id, q := range w.e.queues {
+	for id, q := range w.e.machine.queues {
 		var want, got []string
 		for _, agent := range w.ledger.idle {
 			if w.ledger.states[agent] == StateReady && slices.Contains(w.ledger.serves[agent], id) {
 				want = append(want, agent)
 			}
 		}
-		for _, a := range q.ready.items {
-			got = append(got, a.profile.ID)
+		for _, m := range q.standing() {
+			got = append(got, m.agent.profile.ID)
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("the ready agents of %s are %q, longest idle first; by the changes %q", id, got, want)
@@ -383,7 +403,7 @@ func (w *world) checkCallers(t *rapid.T) {
 				want = append(want, c)
 			}
 		}
-		slices.SortStableFunc(want, func(a, b Change) int { return cmp.Compare(count(before(b, a)), count(before(a, b))) })
+		slices.SortStableFunc(want, func(a, b Change) int { return cmp.Compare(count(w.ledger.before(b, a)), count(w.ledger.before(a, b))) })
 		got := w.e.Waiting(rules.ID)
 		if len(got) != len(want) {
 			t.Fatalf("queue %s holds %d callers, by the changes %d", rules.ID, len(got), len(want))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -34,6 +33,9 @@ type Restored struct {
 	Offer       string    // while reserved or ringing
 	Began       time.Time // of the talk; zero where it is not known
 
+	// More is by how much the agent had the wrap-up extended.
+	More time.Duration
+
 	// WrapUpLeft is what is left of the wrap-up; at zero and below it is over,
 	// by so much, which counts as idle time.
 	WrapUpLeft time.Duration
@@ -49,6 +51,10 @@ func (c Change) Settles() bool {
 // others leave it as it is. WrapUpLeft is left alone, since it depends on now.
 func (r Restored) After(c Change) Restored {
 	if c.To == 0 || c.Agent == "" || r.Agent != "" && c.Agent != r.Agent {
+		return r
+	}
+	if c.From == c.To && c.To == StateWrapUp {
+		r.More += time.Duration(c.MoreMs) * time.Millisecond
 		return r
 	}
 	if c.From == c.To && c.To.inTalk() { // a wish, or a wish taken back
@@ -100,171 +106,161 @@ func (r Restored) missesAfter(c Change) int {
 	return r.Misses
 }
 
-// Restore gives agents the states in which the service was last seen; it is
-// for an engine with Options.Hold, before Open. Who became ready first is
-// offered the first caller; equals stand as they are listed. A talk goes on as
-// if it had begun here: whoever restores it ends it with EndTalk.
-//
-// What came to an end meanwhile is recorded as it would have been: an offer is
-// taken back (KindRefused, CauseRestart), a wrap-up or a rest is over. Nothing
-// else is recorded, since the record is where it was read.
-//
-// The error names the agents who cannot be restored: unknown ones stay out,
-// and who has a talk that cannot be (no call, or a call that waits or is with
-// somebody else) is ready. All others are restored. Agents who have done
-// something since the start, or were restored before, keep their state.
-func (e *Engine) Restore(list []Restored) error {
-	defer e.enter()()
-	switch {
-	case e.stopped:
-		return fmt.Errorf("restoring %d agents: %w", len(list), ErrStopped)
-	case !e.held:
-		return fmt.Errorf("restoring %d agents: the queue is open already: restore them before Open", len(list))
+// ErrOpen is what Restore returns once matching has begun.
+var ErrOpen = errors.New("queue: agents are restored before Open")
+
+// restore gives agents the states in which the service was last seen.
+func (m *Machine) restore(list []Restored) error {
+	if !m.held {
+		return fmt.Errorf("restoring %d agents: %w", len(list), ErrOpen)
 	}
-	now := e.now()
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b Restored) int { return e.idleFrom(a, now).Compare(e.idleFrom(b, now)) })
+	slices.SortStableFunc(list, func(a, b Restored) int { return m.idleFrom(a).Compare(m.idleFrom(b)) })
 	var errs []error
 	for i, r := range list {
-		a := e.agents[r.Agent]
+		a := m.agents[r.Agent]
 		switch {
 		case a == nil:
 			errs = append(errs, fmt.Errorf("agent %q: %w", r.Agent, ErrUnknownAgent))
-		case a.moves > 0:
+		case a.moved:
 		default:
-			errs = append(errs, e.restore(a, r, int64(i-len(list)), now))
+			errs = append(errs, m.restoreOne(a, r, int64(i-len(list))))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // idleFrom is since when a restored agent is idle, if they are.
-func (e *Engine) idleFrom(r Restored, now time.Time) time.Time {
+func (m *Machine) idleFrom(r Restored) time.Time {
 	switch {
 	case r.State == StateWrapUp:
-		return now.Add(r.WrapUpLeft)
+		return m.wall.Add(r.WrapUpLeft)
 	case r.Rest:
-		return now.Add(e.restLeft(r, now))
+		return m.wall.Add(m.restLeft(r))
 	}
 	return r.Since
 }
 
 // restLeft is what is left of a rest. That of a queue which is no longer
 // described is over.
-func (e *Engine) restLeft(r Restored, now time.Time) time.Duration {
-	q := e.queues[r.Queue]
+func (m *Machine) restLeft(r Restored) time.Duration {
+	q := m.queues[r.Queue]
 	if q == nil {
 		return 0
 	}
-	return min(q.rules.DeclinePause-now.Sub(r.Since), q.rules.DeclinePause)
+	return min(q.rules.DeclinePause-m.wall.Sub(r.Since), q.rules.DeclinePause)
 }
 
-// restore puts an agent into the state they were in and lets happen what fell
-// due since. idleAs orders the restored before everybody who becomes idle here.
-func (e *Engine) restore(a *agent, r Restored, idleAs int64, now time.Time) (err error) {
-	if r.State.inTalk() && (r.Call == "" || e.waiting[r.Call] != nil || e.talking[r.Call] != nil) {
+// restoreOne puts an agent into the state they were in and lets happen what
+// fell due since. idleAs orders the restored before everybody who becomes idle
+// here.
+func (m *Machine) restoreOne(a *agent, r Restored, idleAs int64) (err error) {
+	if r.State.inTalk() && (r.Call == "" || m.waiting[r.Call] != nil || m.talking[r.Call] != nil) {
 		err = fmt.Errorf("agent %s cannot be %s with call %q, and is ready: %w", r.Agent, r.State, r.Call, ErrNotTheirCall)
 		r = Restored{Agent: r.Agent, State: StateReady, Since: r.Since}
 	}
 	if r.State == 0 || r.State >= states {
 		return fmt.Errorf("agent %s cannot be in %s: %w", r.Agent, r.State, ErrTransition)
 	}
-	e.metrics.moved(a.state, r.State)
-	a.moves++
-	a.state, a.since, a.reason, a.out, a.misses = r.State, r.Since, r.Reason, r.Out, r.Misses
+	a.moved = true
+	a.state, a.since, a.reason, a.out, a.misses = r.State, r.Since.Round(0), r.Reason, r.Out, r.Misses
 	if r.Offer == "" {
-		a.call, a.queue, a.busy = r.Call, e.named(r.Queue), onRealClock(cmp.Or(r.Began, r.Since), now)
+		a.call, a.queue, a.busy = r.Call, m.named(r.Queue), m.onClock(cmp.Or(r.Began, r.Since))
 	}
 	if r.State.inTalk() {
-		e.talking[r.Call] = a
+		m.talking[r.Call] = a
 		a.then, a.thenReason = wishes[r.Then], r.ThenReason
 	}
-	e.catchUp(a, r, now)
+	a.idleAs, a.idleSince = idleAs, m.idleFrom(r).Round(0)
 	if a.state == StateReady {
-		a.idleAs, a.idleSince = idleAs, e.idleFrom(r, now)
+		m.beReady(a)
 	}
-	e.settle(a)
+	m.catchUp(a, r)
+	if a.state == StateReady && r.State != StateReady {
+		m.beIdle(a, idleAs, m.idleFrom(r).Round(0))
+	}
+	m.settle(a)
 	return err
+}
+
+// beIdle puts a ready agent where they stand among the others.
+func (m *Machine) beIdle(a *agent, idleAs int64, since time.Time) {
+	for _, mine := range a.members {
+		mine.crew.ready.remove(mine)
+	}
+	a.idleAs, a.idleSince = idleAs, since
+	m.beReady(a)
 }
 
 // wishes are what can have been asked for during a talk, by where it leads.
 var wishes = map[State]event{StateOffline: eventSignOut, StatePaused: eventPause}
 
-// onRealClock is a moment of the wall clock as the real clock would have shown it.
-func onRealClock(at, now time.Time) time.Time { return time.Now().Add(min(0, at.Sub(now))) }
+// onClock is a moment of the wall as the machine's clock would have shown it.
+func (m *Machine) onClock(at time.Time) int64 { return m.now + int64(min(0, at.Sub(m.wall))) }
 
 // catchUp has happen to a restored agent what fell due while nobody looked,
 // and sets the clock of what will.
-func (e *Engine) catchUp(a *agent, r Restored, now time.Time) {
+func (m *Machine) catchUp(a *agent, r Restored) {
 	c := Change{Kind: KindAgentState, Agent: r.Agent}
 	var ev event
-	switch left := e.restLeft(r, now); {
+	switch left := m.restLeft(r); {
 	case r.State == StateReserved || r.State == StateRinging:
 		ev = eventRelease
 		c = Change{Kind: KindRefused, Queue: r.Queue, Call: r.Call, Agent: r.Agent, Offer: r.Offer, Cause: CauseRestart}
 	case r.State == StateWrapUp && r.WrapUpLeft > 0:
-		e.alarm(a, r.WrapUpLeft, eventWrapped, causeWrapped)
+		a.began = m.onClock(r.Since)
+		m.wake(a, r.WrapUpLeft, eventWrapped, causeWrapped)
 		return
 	case r.State == StateWrapUp:
 		ev, c.Cause = eventWrapped, causeWrapped
-		a.busy = a.busy.Add(-r.WrapUpLeft) // the time since counts as idle
+		a.busy -= int64(r.WrapUpLeft) // the time since counts as idle
 	case r.State == StatePaused && r.Rest && left > 0:
-		e.alarm(a, left, eventRested, causeRested)
+		m.wake(a, left, eventRested, causeRested)
 		return
 	case r.State == StatePaused && r.Rest:
 		ev, c.Cause = eventRested, causeRested
 	default:
 		return
 	}
-	c.From = e.move(a, ev, "")
+	c.From = m.move(a, ev, "")
 	c.To = a.state
-	e.note(c)
+	m.note(c)
 }
 
-// Open begins the matching that Options.Hold put off: the callers in their
-// order, each with the agent who has been idle for longest. Whoever waits
-// where nobody is signed in lapses. Opening twice does nothing.
-func (e *Engine) Open() {
-	defer e.enter()()
-	if !e.held || e.stopped {
+// open begins the matching that was held: the callers in their order, each with
+// the agent whom their queue's strategy chooses. Whoever waits where nobody is
+// signed in lapses. Opening twice does nothing.
+func (m *Machine) open() {
+	if !m.held {
 		return
 	}
-	e.held = false
-	e.metrics.held.Set(0)
-	for _, id := range slices.Sorted(maps.Keys(e.queues)) {
-		e.attend(e.queues[id])
+	m.held = false
+	queues := m.byID()
+	for _, q := range queues {
+		m.attendAll(q)
 	}
-	e.matchAll()
-}
-
-// matchAll goes through all callers in their order and seats each anew, where
-// more than one caller or agent has become free at once.
-func (e *Engine) matchAll() {
-	var all []*Ticket
-	for _, q := range e.queues {
-		all = append(all, q.waiting.items...)
+	var all []*place
+	for _, q := range queues {
+		all = slices.AppendSeq(all, q.all.all())
 	}
 	slices.SortFunc(all, callerOrder)
-	for _, t := range all {
-		t.queue.waiting.remove(t)
-		e.seat(t)
+	for _, p := range all {
+		if len(p.offers) == 0 && !p.done {
+			m.seat(p)
+		}
+	}
+	for _, a := range m.byListing() {
+		m.serve(a) // whose phone may ring with others'
 	}
 }
 
-// Found reports that agent and call are together, as Asterisk shows it, though
-// no offer of this engine led there: the answer came while nobody listened. A
-// wait of the call's is over, as by Connected; other offers to either of them
-// are taken back. It is recorded as KindConnected with CauseFound. A talk that
-// is known already is no error. It returns ErrNotTheirCall when the call is
-// with somebody else, and a TransitionError when the agent is offline or with
-// another call.
-func (e *Engine) Found(agentID, callID, queueID string) error {
-	defer e.enter()()
-	a, err := e.agent(agentID)
+// find is an agent and a call that are together, though no offer led there.
+func (m *Machine) find(agentID, callID, queueID string) error {
+	a, err := m.agent(agentID)
 	if err != nil {
 		return err
 	}
-	switch with := e.talking[callID]; {
+	switch with := m.talking[callID]; {
 	case with == a:
 		return nil
 	case with != nil:
@@ -273,45 +269,50 @@ func (e *Engine) Found(agentID, callID, queueID string) error {
 	if _, err := a.may(eventFound); err != nil {
 		return fmt.Errorf("call %s: %w", callID, err)
 	}
-	e.found(a, callID, e.named(queueID))
+	m.found(a, callID, m.named(queueID))
 	return nil
 }
 
-func (e *Engine) found(a *agent, callID string, q *callers) {
+func (m *Machine) found(a *agent, callID string, q *callers) {
 	c := Change{Kind: KindConnected, Queue: q.rules.ID, Call: callID, Agent: a.profile.ID, Cause: CauseFound}
-	t, mine := e.waiting[callID], a.offer
-	if mine != nil && mine.ticket == t {
-		c.Offer = mine.ID
-		e.fulfil(mine)
-	} else {
-		e.takeBack(mine)
+	p, mine := m.waiting[callID], a.offer
+	var freed []*agent
+	var seatless *place
+	if mine != nil && mine.place != p {
+		seatless = mine.place
+		m.takeBack(mine)
+		mine = nil
 	}
-	if t != nil {
-		e.takeBack(t.offer)
+	if p != nil {
+		freed = m.releaseOthers(p, mine, ResultWithdrawn, CauseFound)
 	}
-	c.From = e.move(a, eventFound, "")
+	if mine != nil {
+		c.Offer = mine.id
+		m.part(mine, ResultConnected)
+	}
+	c.From = m.move(a, eventFound, "")
 	c.To = a.state
-	e.begin(a, callID, q)
-	if t != nil {
-		t.queue.waiting.remove(t)
-		e.close(t)
-		t.queue.metrics.connected(t.waited(), t.queue.rules.ServiceLevel)
-		c.WaitedMs = t.waited().Milliseconds()
+	m.begin(a, callID, q)
+	if p != nil {
+		m.countCall(a, p)
+		c.WaitedMs = m.waited(p).Milliseconds()
+		m.finish(p, WaitConnected, "")
 	}
-	e.note(c)
-	e.settle(a)
-	e.matchAll()
+	m.note(c)
+	m.settle(a)
+	if seatless != nil && len(seatless.offers) == 0 && len(freed) > 0 {
+		seatless.stand(&seatless.class.waiting) // for those set free to choose from
+	}
+	m.serveAll(freed)
+	if seatless != nil && len(seatless.offers) == 0 && !seatless.done {
+		m.seat(seatless)
+	}
 }
 
-// takeBack ends an offer, if there is one, that has been overtaken by what was
-// found. Caller and agent stand in line again, to be matched.
-func (e *Engine) takeBack(o *Offer) {
-	if o == nil {
-		return
-	}
-	e.note(e.release(o, o.change(KindRefused, CauseFound, 0, 0), "withdrawn", ErrWithdrawn))
-	o.ticket.queue.waiting.add(o.ticket)
-	for _, q := range o.agent.queues {
-		q.ready.add(o.agent)
-	}
+// takeBack ends an offer that has been overtaken by what was found. The caller
+// is to be matched again, and so would the agent if they were not found.
+func (m *Machine) takeBack(r *reservation) {
+	c := m.about(r, KindRefused, CauseFound)
+	m.release(r, &c, ResultWithdrawn)
+	m.note(c)
 }

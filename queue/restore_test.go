@@ -364,7 +364,7 @@ func TestRestoredTalksAreMeasured(t *testing.T) {
 		d.must(d.EndTalk("1001", "a"))
 		time.Sleep(20 * time.Second)
 		d.inState("1001", StateReady)
-		if h := d.queues["bills"].handled; h.count != 2 || h.sum != 2*120*time.Second {
+		if h := d.machine.queues["bills"].handled; h.count != 2 || h.sum != 2*120*time.Second {
 			t.Errorf("%d talks took %v, want 2 of 2m each", h.count, h.sum)
 		}
 	})

@@ -2,18 +2,29 @@
 // takes the next caller, what an unanswered offer means for either of them.
 //
 // It owns the order of the callers, the states of the agents (one table, in
-// agent.go), offers with their ends, and the estimate of a wait. It works in
-// memory and by events: nothing polls. It must not know telephony, storage or
-// HTTP; whoever drives a phone reports what the phone did.
+// agent.go), the rules of a queue, offers with their ends, and the estimate of
+// a wait. It must not know telephony, storage or HTTP; whoever drives a phone
+// reports what the phone did.
 //
-// The files: rules.go (what a queue and an agent are), order.go (who comes
-// before whom), agent.go (the states), caller.go (ticket and offer, the side a
-// call sees), engine.go (the verbs), match.go (how a caller and an agent meet
-// and part), change.go (what is recorded), restore.go (going on after a
-// restart from what was recorded), estimate.go, views.go, metrics.go.
+// It has two layers. Machine decides: a state and Apply(Command), without
+// clocks, goroutines or chance, so that the same commands in the same order
+// lead to the same everywhere. Engine drives a machine in this process: real
+// time, the tickets and offers that calls hold, the record of what happened.
+// Nothing polls.
+//
+// The files of the machine: machine.go (state and commands), command.go (what
+// goes in and comes out), match.go (how a caller and an agent meet and part),
+// verbs.go (what agents, calls and operators ask), ringall.go, classes.go (who
+// may serve whom), order.go (who comes before whom), agent.go (the states),
+// timers.go, rules.go and check.go (what a queue and an agent are, and what
+// contradicts itself), change.go (what is recorded), restore.go (going on after
+// a restart from what was recorded), govern.go (new rules at run time),
+// estimate.go, sticky.go, snapshot.go. Those of the engine: engine.go,
+// caller.go (ticket and offer, the side a call sees), views.go, metrics.go.
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -22,9 +33,20 @@ import (
 const (
 	DefaultRingTimeout     = 15 * time.Second // three rings, B1
 	DefaultServiceLevel    = 20 * time.Second // of 80/20
+	DefaultServiceTarget   = 80               // per cent
 	DefaultDeclinePause    = 10 * time.Second
 	DefaultMissesBeforeOut = 2
 	DefaultUnattended      = 60 * time.Second
+	DefaultAging           = 15 * time.Minute
+	DefaultRingAtMost      = 8
+	DefaultWrapUpAtMost    = 10 * time.Minute
+)
+
+// Limits of Rules and Profile.
+const (
+	MostRung   = 32  // phones rung at once for one caller
+	MostLevel  = 100 // of a skill
+	MostWeight = 1000
 )
 
 // ReportGrace is how much longer than RingTimeout an offer may stay without a
@@ -32,48 +54,116 @@ const (
 // a call that has stopped working.
 const ReportGrace = 5 * time.Second
 
-// Rules are one queue's standards. A zero field takes its default, except
-// MaxWaiting (zero: no limit), WrapUp and PreferFor (zero: none).
+// overflowAgain is how soon, at the earliest, a caller who could not overflow
+// because the other queue would not have them is tried again.
+const overflowAgain = 10 * time.Second
+
+// Strategy says which of several ready agents takes a caller.
+type Strategy string
+
+// The strategies.
+const (
+	LongestIdle Strategy = "longest-idle" // who has been ready for longest; what an empty Strategy stands for
+	FewestCalls Strategy = "fewest-calls" // who has taken the fewest calls of this queue, then the longest idle
+	RoundRobin  Strategy = "round-robin"  // one after the other, in the order in which agents are listed
+	Linear      Strategy = "linear"       // always the first who is ready, in the order in which agents are listed
+	RingAll     Strategy = "ring-all"     // up to RingAtMost phones ring at once, and who answers first has the caller
+)
+
+// Rules are one queue's standards. A zero field takes its default, and where
+// no default is named it is none: no limit, no such time.
 type Rules struct {
-	ID string
+	ID string `json:"id"`
 
 	// MaxWaiting refuses a caller who would stand behind this many others and
 	// for whom nobody is ready. Callers of a better class stand further ahead,
 	// so they are refused last.
-	MaxWaiting int
+	MaxWaiting int `json:"max_waiting,omitempty"`
 
-	// WrapUp is the agent's time after a talk before the next offer.
-	WrapUp time.Duration
+	// MaxWait ends a wait in this queue after so long: the ticket lapses with
+	// MaxWaitTo, or LapseTooLong. A phone that rings then may still be answered.
+	MaxWait   time.Duration `json:"max_wait_ns,omitempty"`
+	MaxWaitTo string        `json:"max_wait_to,omitempty"` // LapseCallBack, LapseMessage
+
+	// OverflowTo is the queue that takes a caller after OverflowAfter in this
+	// one, and at once where this one is full or nobody is there. The caller
+	// stays where they are while that queue is full or nobody takes calls there.
+	// Place and clocks go on: arrival, priority and the wait so far count there.
+	OverflowTo    string        `json:"overflow_to,omitempty"`
+	OverflowAfter time.Duration `json:"overflow_after_ns,omitempty"` // zero: only where this queue is full or nobody is there
+
+	// Aging is how much waiting one step of Priority is worth: a caller stands
+	// as if they had arrived Priority × Aging earlier. So nobody is passed for
+	// ever: who has waited longer than Aging for each step that a newcomer is
+	// better stays ahead of them. Default DefaultAging.
+	Aging time.Duration `json:"aging_ns,omitempty"`
+
+	// Needs are the skills, with the lowest level of each, that every caller of
+	// this queue needs of an agent; Caller.Needs adds to them. Relax lowers them
+	// as the wait grows.
+	Needs map[string]int `json:"needs,omitempty"`
+	Relax []Relaxation   `json:"relax,omitempty"`
+
+	// Strategy chooses between agents; default LongestIdle. RingAtMost is how
+	// many phones RingAll rings at once for a caller, MostRung at most.
+	Strategy   Strategy `json:"strategy,omitempty"`
+	RingAtMost int      `json:"ring_at_most,omitempty"`
+
+	// WrapUp is the agent's time after a talk before the next offer; WrapUpAtMost
+	// is how long it can get when the agent asks for more (Engine.Extend).
+	WrapUp       time.Duration `json:"wrap_up_ns,omitempty"`
+	WrapUpAtMost time.Duration `json:"wrap_up_at_most_ns,omitempty"`
 
 	// RingTimeout is how long an agent's phone is offered a call (B1).
-	RingTimeout time.Duration
+	RingTimeout time.Duration `json:"ring_timeout_ns,omitempty"`
 
-	// ServiceLevel is the wait within which a caller should be connected (E2);
-	// it is only measured.
-	ServiceLevel time.Duration
+	// ServiceLevel is the wait within which ServiceTarget per cent of the
+	// callers should be connected (E2); it is only measured.
+	ServiceLevel  time.Duration `json:"service_level_ns,omitempty"`
+	ServiceTarget int           `json:"service_target,omitempty"`
 
 	// DeclinePause is how long an agent is left alone after declining or
 	// missing an offer; negative: not at all. Meanwhile the caller goes to
 	// somebody else.
-	DeclinePause time.Duration
+	DeclinePause time.Duration `json:"decline_pause_ns,omitempty"`
 
 	// MissesBeforeOut is the number of offers missed in a row after which an
 	// agent is taken out of service until they sign in or make themselves
 	// ready again.
-	MissesBeforeOut int
+	MissesBeforeOut int `json:"misses_before_out,omitempty"`
+
+	// JoinEmpty lets callers wait where nobody is signed in. StayEmpty lets them
+	// go on waiting when the last agent signs out, or when all have been out of
+	// service for Unattended; it needs a MaxWait.
+	JoinEmpty bool `json:"join_empty,omitempty"`
+	StayEmpty bool `json:"stay_empty,omitempty"`
 
 	// Unattended is how long callers go on waiting when every agent signed in
 	// is out of service (unreachable, or taken out after missed offers). Then
 	// they lapse, so that they are told (A3).
-	Unattended time.Duration
+	Unattended time.Duration `json:"unattended_ns,omitempty"`
+
+	// Sticky is how long it is remembered who served a caller (Caller.Who)
+	// last, to be preferred when they call again.
+	Sticky time.Duration `json:"sticky_ns,omitempty"`
 
 	// PreferFor is how long a caller waits for the agent they had before
-	// (Caller.Prefer) and lets others pass, as long as that agent is going to
-	// be ready. Zero: anybody takes them unless that agent is ready at once.
-	PreferFor time.Duration
+	// (Caller.Prefer, or by Sticky) and lets others pass, as long as that agent
+	// is going to be ready. Zero: anybody takes them unless that agent is ready
+	// at once.
+	PreferFor time.Duration `json:"prefer_for_ns,omitempty"`
 }
 
-// withDefaults fills zero fields and refuses what makes no sense.
+// Relaxation lowers what is needed of an agent by so many levels once a caller
+// has waited for After. A skill whose level falls to zero is needed no more.
+type Relaxation struct {
+	After time.Duration `json:"after_ns"`
+	Skill string        `json:"skill,omitempty"` // empty: every skill
+	By    int           `json:"by"`
+}
+
+// withDefaults fills zero fields and refuses what makes no sense by itself;
+// what contradicts other rules is refused by check.
 func (r Rules) withDefaults() (Rules, error) {
 	if r.ID == "" {
 		return r, fmt.Errorf("a queue has no ID: give each queue one")
@@ -86,24 +176,30 @@ func (r Rules) withDefaults() (Rules, error) {
 		value  *time.Duration
 		normal time.Duration
 	}{
+		{"MaxWait", &r.MaxWait, 0},
+		{"OverflowAfter", &r.OverflowAfter, 0},
+		{"Aging", &r.Aging, DefaultAging},
 		{"WrapUp", &r.WrapUp, 0},
+		{"WrapUpAtMost", &r.WrapUpAtMost, max(DefaultWrapUpAtMost, r.WrapUp)},
 		{"RingTimeout", &r.RingTimeout, DefaultRingTimeout},
 		{"ServiceLevel", &r.ServiceLevel, DefaultServiceLevel},
 		{"DeclinePause", &r.DeclinePause, DefaultDeclinePause},
 		{"Unattended", &r.Unattended, DefaultUnattended},
+		{"Sticky", &r.Sticky, 0},
 		{"PreferFor", &r.PreferFor, 0},
 	} {
 		if *d.value < 0 && d.value != &r.DeclinePause {
 			return r, fmt.Errorf("queue %s: %s is %v: it may not be negative", r.ID, d.name, *d.value)
 		}
-		if *d.value == 0 {
-			*d.value = d.normal
-		}
+		*d.value = cmp.Or(*d.value, d.normal)
 	}
-	if r.MissesBeforeOut == 0 {
-		r.MissesBeforeOut = DefaultMissesBeforeOut
+	r.MissesBeforeOut = cmp.Or(r.MissesBeforeOut, DefaultMissesBeforeOut)
+	r.ServiceTarget = cmp.Or(r.ServiceTarget, DefaultServiceTarget)
+	r.Strategy = cmp.Or(r.Strategy, LongestIdle)
+	if r.Strategy == RingAll {
+		r.RingAtMost = cmp.Or(r.RingAtMost, DefaultRingAtMost)
 	}
-	return r, nil
+	return r, r.sound()
 }
 
 // Profile is an agent as the operator describes them.
@@ -112,4 +208,12 @@ type Profile struct {
 	Number string   `json:"number"` // what is said to callers, "789" (C9)
 	Name   string   `json:"name"`
 	Queues []string `json:"queues"` // the queues they serve
+
+	// Weights say how much a wait in a queue counts when callers wait in several
+	// of the agent's queues: who has the longest wait × weight is next. A queue
+	// without one has 1, so that the longest waiter is next.
+	Weights map[string]int `json:"weights,omitempty"`
+
+	// Skills are what the agent can do and how well, 1 and up.
+	Skills map[string]int `json:"skills,omitempty"`
 }

@@ -25,6 +25,7 @@ type CallerView struct {
 	Position  int           `json:"position"` // 1 is next
 	Waited    time.Duration `json:"waited_ns"`
 	OfferedTo string        `json:"offered_to,omitempty"` // the agent whose phone rings
+	AlsoTo    []string      `json:"also_to,omitempty"`    // further agents, in a queue that rings all
 }
 
 // QueueView is one queue in figures.
@@ -37,13 +38,28 @@ type QueueView struct {
 	Ready       int           `json:"ready"`                 // agents
 	LongestWait time.Duration `json:"longest_ns"`            // of those waiting now
 	Handling    time.Duration `json:"handling_ns,omitempty"` // mean talk and wrap-up; zero when unknown
+
+	// EstimateError is by how much the estimates of the most recent callers were
+	// wrong on average; zero when none could be judged.
+	EstimateError time.Duration `json:"estimate_error_ns,omitempty"`
+
+	// InTime is how many of a hundred of the most recent callers were connected
+	// within Rules.ServiceLevel, nil before the first; ServiceTarget is how many
+	// should be.
+	InTime        *int `json:"in_time,omitempty"`
+	ServiceTarget int  `json:"service_target"`
 }
 
 // Agent returns one agent's view; false when there is no such agent.
 func (e *Engine) Agent(id string) (AgentView, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	a := e.agents[id]
+	return e.machine.Agent(id)
+}
+
+// Agent returns one agent's view; false when there is no such agent.
+func (m *Machine) Agent(id string) (AgentView, bool) {
+	a := m.agents[id]
 	if a == nil {
 		return AgentView{}, false
 	}
@@ -54,9 +70,14 @@ func (e *Engine) Agent(id string) (AgentView, bool) {
 func (e *Engine) Agents() []AgentView {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	views := make([]AgentView, 0, len(e.agents))
-	for _, id := range slices.Sorted(maps.Keys(e.agents)) {
-		views = append(views, e.agents[id].view())
+	return e.machine.Agents()
+}
+
+// Agents lists everybody by ID.
+func (m *Machine) Agents() []AgentView {
+	views := make([]AgentView, 0, len(m.agents))
+	for _, id := range slices.Sorted(maps.Keys(m.agents)) {
+		views = append(views, m.agents[id].view())
 	}
 	return views
 }
@@ -67,7 +88,7 @@ func (a *agent) view() AgentView {
 	case StateReady:
 		v.IdleSince = a.idleSince
 	case StateReserved, StateRinging:
-		v.IdleSince, v.Call, v.Queue = a.idleSince, a.offer.ticket.caller.ID, a.offer.Queue
+		v.IdleSince, v.Call, v.Queue = a.idleSince, a.offer.place.caller.ID, a.offer.queue.rules.ID
 	case StateTalking, StateHold, StateWrapUp:
 		v.Call, v.Queue = a.call, a.queue.rules.ID
 	case StatePaused, StateUnreachable:
@@ -80,29 +101,41 @@ func (a *agent) view() AgentView {
 func (e *Engine) Waiting(queueID string) []CallerView {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	q := e.queues[queueID]
+	return e.machine.Waiting(queueID, e.clock())
+}
+
+// Waiting lists a queue's callers in order, nil for an unknown queue. now is
+// the machine's clock.
+func (m *Machine) Waiting(queueID string, now time.Time) []CallerView {
+	q := m.queues[queueID]
 	if q == nil {
 		return nil
 	}
-	all := slices.Concat(q.offered.items, q.waiting.items)
-	slices.SortFunc(all, callerOrder)
-	views := make([]CallerView, len(all))
-	for i, t := range all {
-		views[i] = CallerView{Caller: t.caller, Position: i + 1, Waited: t.waited()}
-		if t.offer != nil {
-			views[i].OfferedTo = t.offer.Agent.ID
+	views := make([]CallerView, 0, q.all.len())
+	for p := range q.all.all() {
+		v := CallerView{Caller: p.caller, Position: len(views) + 1, Waited: p.waitedAt(now)}
+		for i, r := range p.offers {
+			if i == 0 {
+				v.OfferedTo = r.agent.profile.ID
+			} else {
+				v.AlsoTo = append(v.AlsoTo, r.agent.profile.ID)
+			}
 		}
+		views = append(views, v)
 	}
 	return views
 }
+
+// waitedAt is how long a wait has lasted at a moment of the machine's clock.
+func (p *place) waitedAt(now time.Time) time.Duration { return time.Duration(nanos(now) - p.joined) }
 
 // SignedIn counts the agents of a queue who are signed in and not about to
 // sign out; 0 for an unknown queue.
 func (e *Engine) SignedIn(queueID string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if q := e.queues[queueID]; q != nil {
-		return q.signedIn
+	if q := e.machine.queues[queueID]; q != nil {
+		return q.backings[0].signedIn
 	}
 	return 0
 }
@@ -111,21 +144,47 @@ func (e *Engine) SignedIn(queueID string) int {
 func (e *Engine) Queues() []QueueView {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	views := make([]QueueView, 0, len(e.queues))
-	for _, id := range slices.Sorted(maps.Keys(e.queues)) {
-		views = append(views, e.queues[id].view())
+	return e.machine.Queues(e.clock())
+}
+
+// Queues lists all queues by ID. now is the machine's clock.
+func (m *Machine) Queues(now time.Time) []QueueView {
+	views := make([]QueueView, 0, len(m.queues))
+	for _, q := range m.byID() {
+		views = append(views, q.view(now))
 	}
 	return views
 }
 
-func (q *callers) view() QueueView {
-	v := QueueView{ID: q.rules.ID, Waiting: q.waiting.len() + q.offered.len(), Offered: q.offered.len(),
-		SignedIn: q.signedIn, Attending: q.attending, Ready: q.ready.len()}
+func (q *callers) view(now time.Time) QueueView {
+	v := QueueView{ID: q.rules.ID, Waiting: q.all.len(), Offered: q.offered,
+		SignedIn: q.backings[0].signedIn, Attending: q.backings[0].attending, ServiceTarget: q.rules.ServiceTarget}
+	for _, w := range q.crews {
+		v.Ready += w.ready.len()
+	}
+	for p := range q.all.all() {
+		v.LongestWait = max(v.LongestWait, p.waitedAt(now))
+	}
 	v.Handling, _ = q.handled.mean()
-	for _, line := range [][]*Ticket{q.waiting.items, q.offered.items} {
-		for _, t := range line {
-			v.LongestWait = max(v.LongestWait, t.waited())
-		}
+	v.EstimateError, _ = q.guesses.mean()
+	if percent, known := q.level.percent(); known {
+		v.InTime = &percent
 	}
 	return v
+}
+
+// Rules lists the rules in force by queue, defaults filled in.
+func (e *Engine) Rules() []Rules {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.machine.Rules()
+}
+
+// Rules lists the rules in force by queue, defaults filled in.
+func (m *Machine) Rules() []Rules {
+	list := make([]Rules, 0, len(m.queues))
+	for _, q := range m.byID() {
+		list = append(list, q.rules.clone())
+	}
+	return list
 }

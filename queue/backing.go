@@ -1,0 +1,88 @@
+package queue
+
+// Who stands behind callers: whether somebody is there who can take them, now
+// or at last.
+
+// backing is that of callers who need this when all has been relaxed.
+func (m *Machine) backing(q *callers, needs []need) *backing {
+	key := needsKey(needs)
+	for _, b := range q.backings {
+		if b.key == key {
+			return b
+		}
+	}
+	b := &backing{queue: q, key: key, needs: needs}
+	b.unattended.owner = b
+	b.countAll()
+	q.backings = append(q.backings, b)
+	return b
+}
+
+// countAll counts the agents anew.
+func (b *backing) countAll() {
+	b.able, b.signedIn, b.attending = 0, 0, 0
+	for _, mine := range b.queue.members {
+		if meets(mine.agent.profile.Skills, b.needs) {
+			b.able++
+			b.signedIn += count(mine.agent.counted.signedIn)
+			b.attending += count(mine.agent.counted.attending)
+		}
+	}
+}
+
+// count changes how an agent counts in their queues.
+func (m *Machine) count(a *agent, is presence) {
+	for _, mine := range a.members {
+		for _, b := range mine.queue.backings {
+			if meets(a.profile.Skills, b.needs) {
+				b.signedIn += count(is.signedIn) - count(a.counted.signedIn)
+				b.attending += count(is.attending) - count(a.counted.attending)
+			}
+		}
+	}
+	a.counted = is
+}
+
+func (m *Machine) attendAll(q *callers) {
+	for _, b := range q.backings {
+		m.attend(b)
+	}
+}
+
+// attend decides what becomes of callers when the number of agents behind them
+// has changed. Who is behind them is not known before VerbOpen.
+func (m *Machine) attend(b *backing) {
+	switch {
+	case m.held:
+	case b.attending > 0:
+		m.timers.stop(&b.unattended)
+		b.refusing = false
+	case b.able == 0 && len(b.needs) > 0:
+		m.timers.stop(&b.unattended)
+		m.lapseAll(b, LapseNoSkill)
+	case b.queue.rules.StayEmpty:
+		m.timers.stop(&b.unattended)
+		b.refusing = false
+	case b.signedIn == 0:
+		m.timers.stop(&b.unattended)
+		m.lapseAll(b, LapseSignedOut)
+	case b.unattended.at == 0 && !b.refusing:
+		m.timers.set(&b.unattended, m.after(b.queue.rules.Unattended))
+	}
+}
+
+// expire is when nobody has attended for too long.
+func (b *backing) expire(m *Machine) {
+	b.refusing = true
+	m.lapseAll(b, LapseUnattended)
+}
+
+// lapseAll ends the wait of the callers with this backing for whom no phone
+// rings.
+func (m *Machine) lapseAll(b *backing, reason string) {
+	for _, p := range b.queue.all.items() {
+		if p.backing == b && len(p.offers) == 0 && !p.done {
+			m.lapse(p, Change{Cause: reason})
+		}
+	}
+}

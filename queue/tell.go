@@ -1,0 +1,179 @@
+package queue
+
+import "context"
+
+// outbox holds what has happened and is not yet recorded, and what is told to
+// calls once it is.
+type outbox struct {
+	changes []Change
+	offers  []*Offer
+	lapses  []*Ticket
+}
+
+// emptied is the outbox's memory, to be filled again.
+func (o *outbox) emptied() outbox {
+	clear(o.changes)
+	clear(o.offers)
+	clear(o.lapses)
+	return outbox{o.changes[:0], o.offers[:0], o.lapses[:0]}
+}
+
+// mostSpare is how many changes' memory is kept for the next time.
+const mostSpare = 4096
+
+func (o *outbox) empty() bool { return len(o.changes)+len(o.offers)+len(o.lapses) == 0 }
+
+// causes of an offer's end, as its context tells them.
+var causes = map[string]error{
+	string(NoAnswer): ErrOfferOver, string(Declined): ErrOfferOver, string(Unreachable): ErrOfferOver,
+	string(Cancelled): ErrCallerLeft, ResultWithdrawn: ErrWithdrawn, ResultElsewhere: ErrElsewhere,
+	ResultUnreported: ErrUnreported, ResultConnected: nil,
+}
+
+// carryOut does what a command has led to, as far as it is for the calls of
+// this engine; the lock is held.
+func (e *Engine) carryOut(fx *Effects) {
+	if e.record != nil {
+		e.out.changes = append(e.out.changes, fx.Changes...)
+	}
+	for i := range fx.Offers {
+		e.offered(&fx.Offers[i])
+	}
+	for i := range fx.Over {
+		e.over(&fx.Over[i])
+	}
+	for i := range fx.Waits {
+		e.ended(&fx.Waits[i])
+	}
+	e.metrics.count(fx)
+	e.warn(fx)
+}
+
+func (e *Engine) offered(made *OfferMade) {
+	t := e.tickets[made.Call]
+	if t == nil {
+		return // another service's caller
+	}
+	o := &Offer{ID: made.ID, Number: made.Number, Queue: made.Queue, RingTimeout: made.RingTimeout, Waited: made.Waited, ticket: t}
+	if a := e.machine.agents[made.Agent]; a != nil {
+		o.Agent = a.profile
+	}
+	o.ctx, o.cancel = context.WithCancelCause(context.Background())
+	if t.ringing == nil {
+		t.ringing = t.only[:0]
+	}
+	t.ringing, t.number = append(t.ringing, o), o.Number
+	e.out.offers = append(e.out.offers, o)
+}
+
+func (e *Engine) over(was *OfferOver) {
+	t := e.tickets[was.Call]
+	if t == nil {
+		return
+	}
+	for i, o := range t.ringing {
+		if o.ID == was.ID {
+			t.ringing[i] = t.ringing[len(t.ringing)-1]
+			t.ringing = t.ringing[:len(t.ringing)-1]
+			o.end(causes[was.Result])
+			return
+		}
+	}
+}
+
+func (e *Engine) ended(w *WaitEnded) {
+	t := e.tickets[w.Call]
+	if t == nil {
+		return
+	}
+	t.done = true
+	delete(e.tickets, w.Call)
+	if w.How == WaitLapsed {
+		t.lapseReason = w.Reason
+		e.out.lapses = append(e.out.lapses, t)
+	}
+}
+
+// warn tells the operator what should not happen often.
+func (e *Engine) warn(fx *Effects) {
+	for i := range fx.Changes {
+		if c := &fx.Changes[i]; c.Kind == KindRefused && c.Out {
+			e.log.Warn("agent taken out of service after missed offers, until they sign in or make themselves ready", "agent_id", c.Agent)
+		}
+	}
+	for i := range fx.Over {
+		if o := &fx.Over[i]; o.Result == ResultUnreported {
+			e.log.Error("an offer was not reported on and is taken back; the call's wait has lapsed", "call_id", o.Call, "agent_id", o.Agent)
+		}
+	}
+	for i := range fx.Waits {
+		w := &fx.Waits[i]
+		if w.Reason == LapseUnattended && w.How == WaitLapsed && (i == 0 || fx.Waits[i-1].Queue != w.Queue) {
+			e.log.Warn("no agent of the queue is in service, its callers lapse", "queue", w.Queue)
+		}
+	}
+}
+
+// tell records changes in their order and only then tells the calls, so that
+// the journal knows of an offer before a phone rings for it. It is the one
+// goroutine of the engine and ends when the engine has stopped and the outbox
+// is empty.
+func (e *Engine) tell() {
+	defer close(e.told)
+	for {
+		e.mu.Lock()
+		out, stopped := e.out, e.stopped
+		e.out, e.spare = e.spare, outbox{}
+		e.mu.Unlock()
+
+		if len(out.changes) > 0 {
+			e.record(out.changes)
+		}
+		for _, o := range out.offers {
+			o.deliver()
+		}
+		for _, t := range out.lapses {
+			close(t.lapsed)
+		}
+		if stopped {
+			return
+		}
+		if cap(out.changes) <= mostSpare {
+			e.mu.Lock()
+			e.spare = out.emptied()
+			e.mu.Unlock()
+		}
+		<-e.news
+	}
+}
+
+// deliver puts the offer in the ticket's channel, in place of those that ended
+// unread. Only the goroutine of tell sends there, and there are never more
+// offers at once than the channel holds, so it never blocks.
+func (o *Offer) deliver() {
+	if len(o.ticket.offers) > 0 {
+		o.ticket.dropEnded()
+	}
+	if o.ctx.Err() == nil {
+		o.ticket.offers <- o
+	}
+}
+
+// dropEnded takes the offers out of the channel that have ended.
+func (t *Ticket) dropEnded() {
+	var live []*Offer
+	for {
+		select {
+		case o := <-t.offers:
+			if o.ctx.Err() == nil {
+				live = append(live, o)
+			}
+			continue
+		default:
+		}
+		break
+	}
+	for _, o := range live {
+		t.offers <- o
+	}
+}

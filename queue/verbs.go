@@ -1,0 +1,229 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What agents, calls and operators ask for, and what follows from an agent's
+// change of state.
+
+// ask carries out what an agent or a supervisor wants.
+func (m *Machine) ask(agentID string, ev event, cause string) error {
+	a, err := m.agent(agentID)
+	if err != nil {
+		return err
+	}
+	if a.state.inTalk() && a.then != 0 && (ev == eventSignIn || ev == eventReady) {
+		m.wish(a, 0, cause)
+		return nil
+	}
+	cell, err := a.may(ev)
+	switch {
+	case err != nil:
+		return err
+	case cell.later:
+		m.wish(a, ev, cause)
+	case a.offer != nil:
+		m.refuse(a.offer, ev, ResultWithdrawn, cause)
+	default:
+		m.turn(a, ev, cause)
+	}
+	return nil
+}
+
+// reachable is a phone that has registered again.
+func (m *Machine) reachable(agentID string) error {
+	a, err := m.agent(agentID)
+	if err != nil || a.state != StateUnreachable {
+		return err
+	}
+	m.turn(a, eventReachable, causeRegistered)
+	return nil
+}
+
+// wish keeps for the end of the talk what was asked during it; ev zero takes
+// it back.
+func (m *Machine) wish(a *agent, ev event, cause string) {
+	a.then, a.thenReason = ev, cause
+	m.note(Change{Kind: KindAgentState, Call: a.call, Agent: a.profile.ID, From: a.state, To: a.state, Cause: cause, Then: a.afterTalk()})
+	m.settle(a)
+}
+
+// talk carries out one event of the talk between an agent and a call.
+func (m *Machine) talk(agentID, callID string, ev event) error {
+	a, err := m.agent(agentID)
+	if err != nil {
+		return err
+	}
+	if _, err := a.may(ev); err != nil {
+		return fmt.Errorf("call %s: %w", callID, err)
+	}
+	if callID == "" || a.call != callID || ev == eventRejoin && (m.waiting[callID] != nil || m.talking[callID] != nil) {
+		return fmt.Errorf("agent %s cannot %s with call %s: %w", agentID, ev, callID, ErrNotTheirCall)
+	}
+	if ev == eventRejoin {
+		m.talking[callID] = a
+		if a.state != StateWrapUp { // whose time still runs
+			a.busy = m.now
+		}
+	}
+	m.turn(a, ev, "")
+	if ev == eventEnd {
+		delete(m.talking, callID)
+		m.afterTalk(a)
+	}
+	return nil
+}
+
+// afterTalk grants what was asked during the talk, or starts wrap-up.
+func (m *Machine) afterTalk(a *agent) {
+	ev, reason, wrapUp := a.then, a.thenReason, a.queue.rules.WrapUp
+	a.then, a.thenReason = 0, ""
+	switch {
+	case ev != 0:
+		m.turn(a, ev, reason)
+	case wrapUp == 0:
+		m.turn(a, eventWrapped, "")
+	default:
+		a.began = m.now
+		m.wake(a, wrapUp, eventWrapped, causeWrapped)
+	}
+}
+
+// ErrNoMore is what Extend returns when a wrap-up is as long as it may get.
+var ErrNoMore = errors.New("queue: the wrap-up is as long as it may get")
+
+// extend gives an agent in wrap-up more time.
+func (m *Machine) extend(agentID string, by time.Duration) error {
+	a, err := m.agent(agentID)
+	if err != nil {
+		return err
+	}
+	if a.state != StateWrapUp || a.alarm.at == 0 {
+		return &TransitionError{AgentID: agentID, From: a.state, Event: "extend a wrap-up"}
+	}
+	until := min(a.alarm.due+int64(max(0, by)), a.began+int64(a.queue.rules.WrapUpAtMost))
+	more := time.Duration(until - a.alarm.due)
+	if more <= 0 {
+		return fmt.Errorf("agent %s: %w: %v", agentID, ErrNoMore, a.queue.rules.WrapUpAtMost)
+	}
+	m.timers.set(&a.alarm, until)
+	m.note(Change{Kind: KindAgentState, Agent: agentID, Call: a.call, Queue: a.queue.rules.ID, From: a.state, To: a.state,
+		Cause: causeExtended, MoreMs: more.Milliseconds()})
+	return nil
+}
+
+// close lapses the callers of a queue. A caller for whom a phone rings keeps
+// that offer and lapses only if it fails.
+func (m *Machine) close(queueID, reason string) error {
+	q := m.queues[queueID]
+	if q == nil {
+		return ErrUnknownQueue
+	}
+	for _, p := range q.all.items() {
+		if len(p.offers) > 0 {
+			p.lapseNext = reason
+			p.stand(nil) // no further phones
+		} else {
+			m.lapse(p, Change{Cause: reason})
+		}
+	}
+	return nil
+}
+
+// gone has every caller of a service leave that serves nobody any more.
+func (m *Machine) gone(owner, reason string) {
+	for _, q := range m.byID() {
+		for _, p := range q.all.items() {
+			if p.caller.Owner == owner && !p.done {
+				m.leave(p, reason)
+			}
+		}
+	}
+}
+
+// turn is a state change that concerns the agent alone, or their talk.
+func (m *Machine) turn(a *agent, ev event, cause string) {
+	c := Change{Kind: KindAgentState, Agent: a.profile.ID, Cause: cause}
+	c.From = m.move(a, ev, cause)
+	c.To = a.state
+	if c.From == StateTalking || c.From == StateHold || c.To == StateTalking {
+		c.Call, c.Queue = a.call, a.queue.rules.ID
+	}
+	if c.Cause == "" {
+		c.Cause = ev.String()
+	}
+	m.note(c)
+	m.settle(a)
+	m.serve(a)
+}
+
+// move changes the state by the table, with what every change of state brings
+// along, and returns the state before. What may not happen must have been
+// asked of agent.may before. Noting the change, settle and serve are the
+// caller's.
+func (m *Machine) move(a *agent, ev event, cause string) (from State) {
+	from = a.state
+	m.timers.stop(&a.alarm)
+	if from == StateReady {
+		for _, mine := range a.members {
+			mine.crew.ready.remove(mine)
+		}
+	}
+	a.moved = true
+	a.state, a.since = outcomes[from][ev].to, m.wall
+	a.reason, a.out = cause, ev == eventTakeOut
+	if from == StateWrapUp && a.state != StateTalking {
+		a.queue.handled.add(m.since(a.busy))
+	}
+	switch ev {
+	case eventSignIn, eventReady, eventConnect, eventDecline, eventRejoin, eventFound:
+		a.misses = 0
+	}
+	if a.state == StateReady {
+		if ev != eventRelease {
+			m.serial++
+			a.idleAs, a.idleSince = m.serial, a.since
+		}
+		m.beReady(a)
+	}
+	return from
+}
+
+// beReady lets callers find a ready agent.
+func (m *Machine) beReady(a *agent) {
+	for _, mine := range a.members {
+		mine.crew.ready.add(mine)
+	}
+}
+
+// settle draws the consequences of an agent's change once it is noted, for
+// those who count on them.
+func (m *Machine) settle(a *agent) {
+	if is := a.presence(); is != a.counted {
+		m.count(a, is)
+		for _, mine := range a.members {
+			m.attendAll(mine.queue)
+		}
+	}
+	takes := a.takesCalls()
+	if takes != a.taking {
+		a.roster.count(count(takes) - count(a.taking))
+		a.taking = takes
+	}
+	if !takes {
+		m.disappoint(a)
+	}
+}
+
+// wake has an event happen to the agent after d, unless the state changes
+// before.
+func (m *Machine) wake(a *agent, d time.Duration, ev event, cause string) {
+	a.alarmEvent, a.alarmCause = ev, cause
+	m.timers.set(&a.alarm, m.after(d))
+}
+
+// expire does what has fallen due for an agent.
+func (a *agent) expire(m *Machine) { m.turn(a, a.alarmEvent, a.alarmCause) }
