@@ -1,20 +1,24 @@
 package queue
 
+import (
+	"slices"
+	"strings"
+)
+
 // Who stands behind callers: whether somebody is there who can take them, now
 // or at last.
 
 // backing is that of callers who need this when all has been relaxed.
 func (m *Machine) backing(q *callers, needs []need) *backing {
 	key := needsKey(needs)
-	for _, b := range q.backings {
-		if b.key == key {
-			return b
-		}
+	at, there := slices.BinarySearchFunc(q.backings, key, func(b *backing, key string) int { return strings.Compare(b.key, key) })
+	if there {
+		return q.backings[at]
 	}
 	b := &backing{queue: q, key: key, needs: needs}
 	b.unattended.owner = b
 	b.countAll()
-	q.backings = append(q.backings, b)
+	q.backings = slices.Insert(q.backings, at, b) // in order, so that a machine loaded from a snapshot goes through them alike
 	return b
 }
 

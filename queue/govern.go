@@ -143,13 +143,13 @@ func (m *Machine) reform(q *callers, r Rules) {
 	for _, old := range was {
 		m.goOn(q, old)
 	}
-	for _, p := range all {
+	for _, p := range q.all.items() { // in their new order
 		switch {
 		case p.done:
 		case len(p.offers) == 0:
 			m.seat(p)
 		default:
-			m.ringMore(p)
+			m.ringLater(p)
 		}
 	}
 	m.attendAll(q)

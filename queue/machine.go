@@ -26,6 +26,7 @@ type Machine struct {
 	serial  int64 // orders idle times
 	listed  int   // agents described so far
 	held    bool  // nobody is offered anybody: before VerbOpen
+	toRing  []*place
 
 	fx Effects
 }
@@ -161,6 +162,7 @@ func (m *Machine) Apply(c Command) (Effects, error) {
 	m.by = c.By
 	m.expire()
 	err := m.do(&c)
+	m.ringOn()
 	m.expire()
 	return m.fx, err
 }
@@ -178,6 +180,7 @@ func (m *Machine) expire() {
 	for t := m.timers.next(); t != nil && t.due <= m.now; t = m.timers.next() {
 		m.timers.stop(t)
 		t.owner.expire(m)
+		m.ringOn()
 	}
 }
 

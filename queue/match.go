@@ -158,7 +158,7 @@ func (m *Machine) seat(p *place) {
 	if !m.held {
 		if t := m.taker(p); t != nil {
 			m.offer(p, t)
-			m.ringMore(p)
+			m.ringLater(p)
 			return
 		}
 		if p.prefers != nil {
@@ -275,7 +275,7 @@ func (m *Machine) serve(a *agent) {
 	if p, mine := m.next(a); p != nil {
 		p.stand(nil)
 		m.offer(p, mine)
-		m.ringMore(p)
+		m.ringLater(p)
 		return
 	}
 	m.joinIn(a)
@@ -423,20 +423,23 @@ func (m *Machine) refuse(r *reservation, ev event, result, cause string) {
 	if len(p.offers) == 0 {
 		m.seat(p)
 	} else {
-		m.ringMore(p)
+		m.ringLater(p)
 	}
 	m.settle(a)
 	m.serve(a)
 }
 
 // leave is the caller's end of a wait.
-func (m *Machine) leave(p *place, reason string) {
+func (m *Machine) leave(p *place, reason string) { m.serveAll(m.drop(p, reason)) }
+
+// drop ends a wait from the caller's side and returns the agents it sets free.
+func (m *Machine) drop(p *place, reason string) (freed []*agent) {
 	c := Change{Kind: KindLeft, Queue: p.queue.rules.ID, Call: p.caller.ID, Cause: reason}
-	freed := m.releaseAll(p, &c, string(Cancelled), string(Cancelled))
+	freed = m.releaseAll(p, &c, string(Cancelled), string(Cancelled))
 	c.WaitedMs = m.waited(p).Milliseconds()
 	m.finish(p, WaitLeft, reason)
 	m.note(c)
-	m.serveAll(freed)
+	return freed
 }
 
 // expire takes an offer back whose owner said nothing. The agent has done
@@ -603,7 +606,7 @@ func (m *Machine) relax(p *place) {
 	p.class.callers++
 	switch {
 	case len(p.offers) > 0:
-		m.ringMore(p)
+		m.ringLater(p)
 	case was:
 		m.seat(p)
 	}

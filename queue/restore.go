@@ -304,8 +304,12 @@ func (m *Machine) found(a *agent, callID string, q *callers) {
 		seatless.stand(&seatless.class.waiting) // for those set free to choose from
 	}
 	m.serveAll(freed)
-	if seatless != nil && len(seatless.offers) == 0 && !seatless.done {
+	switch {
+	case seatless == nil || seatless.done:
+	case len(seatless.offers) == 0:
 		m.seat(seatless)
+	default:
+		m.ringLater(seatless)
 	}
 }
 

@@ -135,13 +135,15 @@ func (m *Machine) close(queueID, reason string) error {
 
 // gone has every caller of a service leave that serves nobody any more.
 func (m *Machine) gone(owner, reason string) {
+	var freed []*agent
 	for _, q := range m.byID() {
 		for _, p := range q.all.items() {
-			if p.caller.Owner == owner && !p.done {
-				m.leave(p, reason)
+			if p.caller.Owner == owner {
+				freed = append(freed, m.drop(p, reason)...)
 			}
 		}
 	}
+	m.serveAll(freed)
 }
 
 // turn is a state change that concerns the agent alone, or their talk.
