@@ -175,17 +175,39 @@ func (a Action) targets() []target {
 	}
 }
 
-// Queue is one line of waiting callers.
+// Queue is one line of waiting callers. What its rules mean is said in docs/queue.md.
 type Queue struct {
-	ID              string   `yaml:"id"`
-	Name            string   `yaml:"name"`              // what an agent's phone shows beside the wait; left out: the id
-	MaxWaiting      int      `yaml:"max_waiting"`       // a caller more is offered a message instead
-	WrapUp          Duration `yaml:"wrap_up"`           // an agent's time after each call
-	RingTimeout     Duration `yaml:"ring_timeout"`      // an agent's phone rings at most so long: three rings are 15 s (B1)
-	ServiceLevel    Duration `yaml:"service_level"`     // answered within this counts as served well (E2)
-	DeclinePause    Duration `yaml:"decline_pause"`     // no offers for so long after an agent declined one
-	MissesBeforeOut int      `yaml:"misses_before_out"` // offers in a row left unanswered before the agent is taken out
-	PositionEvery   int      `yaml:"position_every"`    // position and estimate are spoken at every n-th apology; 0 never (D1)
+	ID              string         `yaml:"id"`
+	Name            string         `yaml:"name"`              // what an agent's phone shows beside the wait; left out: the id
+	MaxWaiting      int            `yaml:"max_waiting"`       // a caller more is offered a message instead
+	MaxWait         Duration       `yaml:"max_wait"`          // after so long a caller is offered a message instead; 0s: never
+	OverflowTo      string         `yaml:"overflow_to"`       // the queue that takes those for whom this one has no place, or who have waited for long
+	OverflowAfter   Duration       `yaml:"overflow_after"`    // … for so long; 0s: only those for whom it has no place
+	Aging           Duration       `yaml:"aging"`             // so much waiting is worth one step of priority, so that nobody is passed for ever
+	Skills          map[string]int `yaml:"skills"`            // what its callers need of an agent: names and lowest levels
+	Relax           []Relaxation   `yaml:"relax"`             // what they need less of as the wait grows
+	Strategy        Strategy       `yaml:"strategy"`          // which of several ready agents takes a caller
+	RingAtMost      int            `yaml:"ring_at_most"`      // ring-all: so many phones at once for a caller
+	WrapUp          Duration       `yaml:"wrap_up"`           // an agent's time after each call
+	WrapUpAtMost    Duration       `yaml:"wrap_up_at_most"`   // … with what the agent asks for beyond it
+	RingTimeout     Duration       `yaml:"ring_timeout"`      // an agent's phone rings at most so long: three rings are 15 s (B1)
+	ServiceLevel    Duration       `yaml:"service_level"`     // answered within this counts as served well (E2)
+	ServiceTarget   int            `yaml:"service_target"`    // … which so many per cent should be
+	DeclinePause    Duration       `yaml:"decline_pause"`     // no offers for so long after an agent declined one
+	MissesBeforeOut int            `yaml:"misses_before_out"` // offers in a row left unanswered before the agent is taken out
+	JoinEmpty       bool           `yaml:"join_empty"`        // callers may wait where nobody is signed in
+	StayEmpty       bool           `yaml:"stay_empty"`        // … and go on waiting when the last agent leaves
+	Unattended      Duration       `yaml:"unattended"`        // callers are told so when everybody signed in has been out of service for so long
+	Sticky          Duration       `yaml:"sticky"`            // for so long a caller is known again by the agent who served them last; 0s: not
+	PreferFor       Duration       `yaml:"prefer_for"`        // a caller waits for that agent for so long, as others go first; 0s: only if ready at once
+	PositionEvery   int            `yaml:"position_every"`    // position and estimate are spoken at every n-th apology; 0 never (D1)
+}
+
+// Relaxation lowers what a caller needs of an agent after a wait.
+type Relaxation struct {
+	After Duration `yaml:"after"`
+	Skill string   `yaml:"skill"` // left out: every skill
+	By    int      `yaml:"by"`    // levels
 }
 
 // Agent is a person with a phone.
@@ -197,6 +219,9 @@ type Agent struct {
 	Password Secret   `yaml:"password"` // of the SIP account; HOTLINE_AGENT_<id>_PASSWORD overrides it
 	PIN      Secret   `yaml:"pin"`      // for star codes, digits; HOTLINE_AGENT_<id>_PIN overrides it
 	Queues   []string `yaml:"queues"`   // queues whose callers are offered to this agent
+
+	Weights map[string]int `yaml:"weights"` // by queue: a wait there counts so many times; left out: 1, the longest waiter is next
+	Skills  map[string]int `yaml:"skills"`  // what the agent can do, and how well: 1 to 100
 }
 
 // Messages are what callers leave when nobody can serve them (A4).

@@ -353,12 +353,135 @@ func (r *rules) queues(c *Config) {
 		}
 		r.between(path+".max_waiting", q.MaxWaiting, 1, 100000)
 		r.lasts(path+".wrap_up", q.WrapUp, 0, 30*time.Minute)
+		r.lasts(path+".wrap_up_at_most", q.WrapUpAtMost, q.WrapUp.Duration, 2*time.Hour)
 		r.lastsSeconds(path+".ring_timeout", q.RingTimeout, 5*time.Second, 15*time.Second)
 		r.lasts(path+".service_level", q.ServiceLevel, time.Second, 10*time.Minute)
+		r.between(path+".service_target", q.ServiceTarget, 1, 100)
 		r.lasts(path+".decline_pause", q.DeclinePause, 0, time.Hour)
+		r.lasts(path+".aging", q.Aging, time.Second, 24*time.Hour)
+		r.lasts(path+".unattended", q.Unattended, 10*time.Second, time.Hour)
+		r.lasts(path+".sticky", q.Sticky, 0, 90*24*time.Hour)
+		r.lasts(path+".prefer_for", q.PreferFor, 0, 10*time.Minute)
+		r.between(path+".ring_at_most", q.RingAtMost, 1, 32)
+		r.waits(path, q)
+		r.overflows(c, path, q)
+		r.skills(path+".skills", q.Skills)
+		r.relaxes(path, q)
+		r.skilled(c, path, q)
 		r.between(path+".misses_before_out", q.MissesBeforeOut, 1, 10)
 		r.between(path+".position_every", q.PositionEvery, 0, 20)
 	}
+}
+
+// waits checks how a wait may end without an agent.
+func (r *rules) waits(path string, q Queue) {
+	if q.MaxWait.Duration != 0 {
+		r.lasts(path+".max_wait", q.MaxWait, 10*time.Second, 24*time.Hour)
+	}
+	switch {
+	case q.JoinEmpty && !q.StayEmpty:
+		r.wrong(path+".join_empty", "callers who may wait where nobody is signed in must be let stay there; set stay_empty too")
+	case q.StayEmpty && q.MaxWait.Duration == 0:
+		r.wrong(path+".stay_empty", "callers who stay where nobody is signed in would wait for ever; give the wait an end with max_wait")
+	}
+	switch {
+	case q.Strategy == RingAll && q.PreferFor.Duration > 0:
+		r.wrong(path+".prefer_for", "%s rings everybody, so that nobody can be preferred; use another strategy, or 0s", RingAll)
+	case q.Strategy == RingAll && q.Sticky.Duration > 0:
+		r.wrong(path+".sticky", "%s rings everybody, so that nobody can be preferred; use another strategy, or 0s", RingAll)
+	case q.MaxWait.Duration > 0 && q.PreferFor.Duration >= q.MaxWait.Duration:
+		r.wrong(path+".prefer_for", "a wait ends after %s, before a caller has waited %s for the agent they had before; use less", short(q.MaxWait.Duration), short(q.PreferFor.Duration))
+	}
+}
+
+// overflows checks where a queue's callers go.
+func (r *rules) overflows(c *Config, path string, q Queue) {
+	r.lasts(path+".overflow_after", q.OverflowAfter, 0, time.Hour)
+	if q.OverflowTo == "" {
+		if q.OverflowAfter.Duration > 0 {
+			r.wrong(path+".overflow_after", "callers overflow after %s, and nothing says where to; name a queue with overflow_to", short(q.OverflowAfter.Duration))
+		}
+		return
+	}
+	r.queueExists(c, path+".overflow_to", q.OverflowTo)
+	if q.MaxWait.Duration > 0 && q.OverflowAfter.Duration >= q.MaxWait.Duration {
+		r.wrong(path+".overflow_after", "a wait ends after %s, so that nobody would overflow after %s; use less", short(q.MaxWait.Duration), short(q.OverflowAfter.Duration))
+	}
+	way := []string{q.ID}
+	for next, known := c.Queue(q.OverflowTo); known; next, known = c.Queue(next.OverflowTo) {
+		if slices.Contains(way, next.ID) {
+			if next.ID == q.ID {
+				r.wrong(path+".overflow_to", "callers would go in a circle: %s; let one of them overflow nowhere", strings.Join(append(way, next.ID), " to "))
+			}
+			return
+		}
+		way = append(way, next.ID)
+	}
+}
+
+const wantLevel = "use a level of 1 to 100"
+
+// skills checks names and levels.
+func (r *rules) skills(path string, skills map[string]int) {
+	for _, skill := range sortedKeys(skills) {
+		if !name.MatchString(skill) {
+			r.wrong(join(path, skill), "%q is no name for a skill; %s", skill, wantName)
+		}
+		if level := skills[skill]; level < 1 || level > 100 {
+			r.wrong(join(path, skill), "%d is out of range; %s", level, wantLevel)
+		}
+	}
+}
+
+func (r *rules) relaxes(path string, q Queue) {
+	for i, step := range q.Relax {
+		at := fmt.Sprintf("%s.relax[%d]", path, i)
+		r.lasts(at+".after", step.After, time.Second, 24*time.Hour)
+		r.between(at+".by", step.By, 1, 100)
+		if i > 0 && step.After.Duration < q.Relax[i-1].After.Duration {
+			r.wrong(at+".after", "%s comes before %s; write the steps in the order in which they come", short(step.After.Duration), short(q.Relax[i-1].After.Duration))
+		}
+		if step.Skill != "" && !name.MatchString(step.Skill) {
+			r.wrong(at+".skill", "%q is no name for a skill; %s", step.Skill, wantName)
+		}
+	}
+}
+
+// skilled looks for an agent who has what a queue's callers need when all has been relaxed.
+func (r *rules) skilled(c *Config, path string, q Queue) {
+	floor, best := map[string]int{}, map[string]int{}
+	for skill, level := range q.Skills {
+		for _, step := range q.Relax {
+			if step.Skill == "" || step.Skill == skill {
+				level -= step.By
+			}
+		}
+		floor[skill] = level
+	}
+	serve := func(a Agent) bool { return slices.Contains(a.Queues, q.ID) }
+	for _, a := range c.Agents {
+		if !serve(a) {
+			continue
+		}
+		enough := true
+		for skill, level := range floor {
+			enough = enough && a.Skills[skill] >= level
+			best[skill] = max(best[skill], a.Skills[skill])
+		}
+		if enough {
+			return
+		}
+	}
+	if !slices.ContainsFunc(c.Agents, serve) {
+		return // said of the queue's id
+	}
+	for _, skill := range sortedKeys(floor) {
+		if best[skill] < floor[skill] {
+			r.wrong(join(path+".skills", skill), "even after the longest wait level %d is needed, and the best who serves the queue has %d; lower it, relax it, or give an agent the skill", floor[skill], best[skill])
+			return
+		}
+	}
+	r.wrong(path+".skills", "even after the longest wait nobody who serves the queue has all of them; relax them, or give one agent all")
 }
 
 func (r *rules) served(c *Config, path, id string) {
@@ -394,6 +517,19 @@ func (r *rules) agents(c *Config) {
 		r.secret(path+".pin", a.PIN, pin, "use 4 to 8 digits")
 		for j, id := range a.Queues {
 			r.queueExists(c, fmt.Sprintf("%s.queues[%d]", path, j), id)
+			if slices.Contains(a.Queues[:j], id) {
+				r.wrong(fmt.Sprintf("%s.queues[%d]", path, j), "%q is named twice; once is enough", id)
+			}
+		}
+		if a.Role == RoleAgent && len(a.Queues) == 0 {
+			r.wrong(path+".queues", "an agent who serves no queue would never be offered a caller; name a queue, or give another role")
+		}
+		r.skills(path+".skills", a.Skills)
+		for _, id := range sortedKeys(a.Weights) {
+			if !slices.Contains(a.Queues, id) {
+				r.wrong(join(path+".weights", id), "the agent does not serve the queue %q; add it to queues, or remove the weight", id)
+			}
+			r.between(join(path+".weights", id), a.Weights[id], 1, 1000)
 		}
 	}
 }

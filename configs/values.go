@@ -71,6 +71,17 @@ func (r *Role) UnmarshalText(text []byte) error {
 	return oneOf(r, text, RoleAgent, RoleDutyManager, RoleSupervisor)
 }
 
+// Strategy chooses between the ready agents of a queue.
+type Strategy string
+
+// RingAll is the strategy that has several phones ring at once for a caller.
+const RingAll Strategy = "ring-all"
+
+// UnmarshalText accepts longest-idle, fewest-calls, round-robin, linear and ring-all.
+func (s *Strategy) UnmarshalText(text []byte) error {
+	return oneOf(s, text, "longest-idle", "fewest-calls", "round-robin", "linear", RingAll)
+}
+
 func oneOf[T ~string](into *T, text []byte, allowed ...T) error {
 	names := make([]string, len(allowed))
 	for i, a := range allowed {

@@ -3,9 +3,11 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -97,19 +99,192 @@ func (h *hall) turn(n int) {
 	}
 }
 
-// BenchmarkAssignments is a whole assignment, with 5,000 callers waiting and
-// 1,000 agents: a talk ends, the agent is reserved for the next caller, the
-// call learns of it and reports the talk, somebody new joins; five changes are
-// recorded for it.
+// BenchmarkAssignments is a whole assignment: a talk ends, the agent is
+// reserved for the next caller, the call learns of it and reports the talk,
+// somebody new joins; five changes are recorded for it. What it costs hardly
+// depends on how many wait.
 func BenchmarkAssignments(b *testing.B) {
-	h := newHall(b, 1000, 5000)
-	const batch = 100
-	b.ReportAllocs()
-	for b.Loop() {
-		h.turn(batch)
+	for _, size := range []struct{ agents, waiting int }{{1000, 100}, {1000, 5000}, {10_000, 50_000}} {
+		b.Run(fmt.Sprintf("%d agents, %d waiting", size.agents, size.waiting), func(b *testing.B) {
+			h := newHall(b, size.agents, size.waiting)
+			const batch = 100
+			b.ReportAllocs()
+			runtime.GC()
+			began := cpu(b)
+			for b.Loop() {
+				h.turn(batch)
+			}
+			b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "assignments/s")
+			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N*batch)*1e9, "ns/assignment")
+			b.ReportMetric(float64(cpu(b)-began)/float64(b.N*batch), "cpu-ns/assignment")
+		})
 	}
-	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "assignments/s")
-	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N*batch)*1e9, "ns/assignment")
+}
+
+// cpu is what this process has used of the processors so far: unlike the time
+// that has passed it does not depend on what else the machine is doing.
+func cpu(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// BenchmarkMachine is what deciding alone costs, without tickets, contexts and
+// the record: an assignment in three commands.
+func BenchmarkMachine(b *testing.B) {
+	for _, size := range []struct{ agents, waiting int }{{1000, 100}, {1000, 5000}, {10_000, 50_000}} {
+		b.Run(fmt.Sprintf("%d agents, %d waiting", size.agents, size.waiting), func(b *testing.B) {
+			now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+			var agents []Profile
+			for i := range size.agents {
+				agents = append(agents, Profile{ID: fmt.Sprint(1001 + i), Queues: []string{"queue 0"}})
+			}
+			m, err := NewMachine([]Rules{{ID: "queue 0"}}, agents, false, now)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var talks []talk
+			do := func(c Command) {
+				now = now.Add(time.Microsecond)
+				c.At = now
+				fx, err := m.Apply(c)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, o := range fx.Offers {
+					talks = append(talks, talk{o.Agent, o.Call})
+				}
+			}
+			calls := 0
+			join := func() {
+				calls++
+				do(Command{Do: VerbJoin, Caller: &Caller{ID: fmt.Sprintf("20260206-090000-%07d", calls), Queue: "queue 0", Arrived: now}})
+			}
+			connect := func() {
+				last := talks[len(talks)-1]
+				do(Command{Do: VerbConnected, Call: last.call, Offer: last.call + "-offer-1"})
+			}
+			for _, p := range agents {
+				do(Command{Do: VerbSignIn, Agent: p.ID})
+				join()
+				connect()
+			}
+			for range size.waiting {
+				join()
+			}
+			b.ReportAllocs()
+			runtime.GC()
+			began := cpu(b)
+			for b.Loop() {
+				oldest := talks[0]
+				talks = talks[1:]
+				do(Command{Do: VerbEnd, Agent: oldest.agent, Call: oldest.call})
+				connect()
+				join()
+			}
+			b.ReportMetric(float64(cpu(b)-began)/float64(b.N), "cpu-ns/assignment")
+		})
+	}
+}
+
+// BenchmarkSkilled is an assignment by the engine where callers need one of twenty combinations of
+// skills and levels, which relax as they wait, and agents have as many.
+func BenchmarkSkilled(b *testing.B) {
+	for _, waiting := range []int{100, 5000} {
+		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {
+			h := newSkilledHall(b, 1000, waiting)
+			b.ReportAllocs()
+			runtime.GC()
+			began := cpu(b)
+			for b.Loop() {
+				h.serveOne()
+			}
+			b.ReportMetric(float64(cpu(b)-began)/float64(b.N), "cpu-ns/assignment")
+		})
+	}
+}
+
+// skilled is a hall whose offers come to whoever suits.
+type skilled struct {
+	*Engine
+	b      *testing.B
+	offers chan *Offer
+	talks  []talk
+	calls  int
+	stop   chan struct{}
+}
+
+var levelsNeeded = func() (all []map[string]int) {
+	for _, skill := range []string{"english", "tax", "gas", "water", "heat"} {
+		for level := 1; level <= 4; level++ {
+			all = append(all, map[string]int{skill: level})
+		}
+	}
+	return all
+}()
+
+func newSkilledHall(b *testing.B, agents, waiting int) *skilled {
+	o := Options{Record: func([]Change) {}, Queues: []Rules{{ID: "queue 0", Relax: []Relaxation{{After: time.Minute, By: 1}, {After: 2 * time.Minute, By: 2}}}}}
+	for i := range agents {
+		o.Agents = append(o.Agents, Profile{ID: fmt.Sprint(1001 + i), Queues: []string{"queue 0"}, Skills: map[string]int{
+			"english": 1 + i%4, "tax": 1 + i%5, "gas": 1 + i%3, "water": 4 - i%4, "heat": 4}})
+	}
+	e, err := New(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(e.Stop)
+	h := &skilled{Engine: e, b: b, offers: make(chan *Offer, agents), stop: make(chan struct{})}
+	b.Cleanup(func() { close(h.stop) })
+	for _, p := range o.Agents {
+		if err := e.SignIn(p.ID); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for range agents + waiting {
+		h.join()
+	}
+	for range agents {
+		h.connect()
+	}
+	return h
+}
+
+// join has a caller wait, whose offers come to the hall.
+func (h *skilled) join() {
+	h.calls++
+	ticket, err := h.Join(Caller{ID: fmt.Sprintf("20260206-090000-%07d", h.calls), Queue: "queue 0", Needs: levelsNeeded[h.calls%len(levelsNeeded)]})
+	if err != nil {
+		h.b.Fatal(err)
+	}
+	go func() {
+		select {
+		case o := <-ticket.Offers():
+			h.offers <- o
+		case <-h.stop:
+		}
+	}()
+}
+
+func (h *skilled) connect() {
+	o := <-h.offers
+	if err := o.Connected(); err != nil {
+		h.b.Fatal(err)
+	}
+	h.talks = append(h.talks, talk{o.Agent.ID, o.ticket.caller.ID})
+}
+
+// serveOne ends the oldest talk; the agent gets a caller, and another joins.
+func (h *skilled) serveOne() {
+	t := h.talks[0]
+	h.talks = h.talks[1:]
+	if err := h.EndTalk(t.agent, t.call); err != nil {
+		h.b.Fatal(err)
+	}
+	h.connect()
+	h.join()
 }
 
 // BenchmarkCalls is the same with every call in a goroutine of its own, as in

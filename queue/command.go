@@ -63,6 +63,8 @@ type Command struct {
 	Rules   *Rules     `json:"rules,omitempty"`
 	Profile *Profile   `json:"profile,omitempty"`
 	Agents  []Restored `json:"agents,omitempty"`
+
+	ticket *Ticket // of a caller who joins at this engine
 }
 
 // Effects is what a command has led to, each list in the order in which it
@@ -89,6 +91,9 @@ type OfferMade struct {
 	Queue       string        `json:"queue"`
 	RingTimeout time.Duration `json:"ring_timeout_ns"`
 	Waited      time.Duration `json:"waited_ns"`
+
+	ticket  *Ticket
+	profile *Profile
 }
 
 // How an offer ends, beside the Refusals.
@@ -106,6 +111,8 @@ type OfferOver struct {
 	Agent  string `json:"agent"`
 	Queue  string `json:"queue"`
 	Result string `json:"result"` // one of the Result constants or a Refusal
+
+	ticket *Ticket
 }
 
 // How a wait ends.
@@ -128,6 +135,8 @@ type WaitEnded struct {
 	// was too little to tell it from.
 	Predicted time.Duration `json:"predicted_ns,omitempty"`
 	Known     bool          `json:"known,omitempty"`
+
+	ticket *Ticket
 }
 
 // Why a caller gets no place.

@@ -202,7 +202,7 @@ func (e *Engine) join(c Caller) (*Ticket, error) {
 	t := &Ticket{engine: e, caller: c, joined: e.steady(now).Add(-max(0, c.Waited)), number: c.Offers,
 		offers: make(chan *Offer, MostRung), lapsed: make(chan struct{})}
 	e.tickets[c.ID] = t
-	if err := e.submitAt(now, Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who}); err != nil {
+	if err := e.submitAt(now, Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who, ticket: t}); err != nil {
 		delete(e.tickets, c.ID)
 		return nil, err
 	}

@@ -95,9 +95,10 @@ func (q *callers) measure(w WaitEnded) {
 }
 
 // guess keeps what is estimated as a caller joins, to be judged when they are
-// connected. The rest of a wait that began before a restart is not judged.
+// connected. Who does not have to wait is told nothing, and the rest of a wait
+// that began before a restart is not judged.
 func (m *Machine) guess(p *place) {
-	if p.caller.Again || m.held {
+	if p.caller.Again || m.held || p.queue.taker(p.class) != nil {
 		return
 	}
 	if left, known := p.queue.estimate(p.queue.all.ahead(p) + 1); known {

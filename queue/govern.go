@@ -40,7 +40,7 @@ func (p Profile) clone() Profile {
 
 // establish opens a queue that nobody serves yet.
 func (m *Machine) establish(r Rules) *callers {
-	q := &callers{rules: r.clone(), all: line[place]{order: callerOrder}}
+	q := &callers{rules: r.clone(), turn: -1, all: line[place]{order: callerOrder}}
 	m.queues[r.ID] = q
 	m.backing(q, nil) // the first: of callers whom anybody can serve at last
 	q.class(needsOf(r.Needs))

@@ -79,6 +79,8 @@ type place struct {
 	moveNext  bool   // overflows in that case
 	done      bool
 	predicted time.Duration // negative: unknown
+
+	ticket *Ticket // the engine's side, handed on with effects and never looked at
 }
 
 // reservation is one agent for one caller.
@@ -189,7 +191,7 @@ func (m *Machine) do(c *Command) error {
 	case VerbTick:
 		return nil
 	case VerbJoin:
-		return m.join(c.Caller, c.Waited, c.Who)
+		return m.join(c)
 	case VerbLeave:
 		if p := m.waiting[c.Call]; p != nil {
 			m.leave(p, c.Reason)

@@ -15,7 +15,8 @@ import (
 // caller or agent it set free, at the heads of classes and crews.
 
 // join gives a caller a place, in their queue or in the one it overflows into.
-func (m *Machine) join(c *Caller, waited time.Duration, who string) error {
+func (m *Machine) join(command *Command) error {
+	c := command.Caller
 	if c == nil {
 		return errNothing
 	}
@@ -31,8 +32,8 @@ func (m *Machine) join(c *Caller, waited time.Duration, who string) error {
 	if err := levels(c.Needs); err != nil {
 		return fmt.Errorf("queue: what the caller needs: %w", err)
 	}
-	p := &place{caller: *c, joined: m.now - int64(max(0, waited)), number: c.Offers, predicted: -1}
-	p.caller.Waited, p.caller.Who = waited, who
+	p := &place{caller: *c, joined: m.now - int64(max(0, command.Waited)), number: c.Offers, predicted: -1, ticket: command.ticket}
+	p.caller.Waited, p.caller.Who = command.Waited, command.Who
 	p.offers = p.only[:0]
 	if p.caller.Arrived.IsZero() {
 		p.caller.Arrived = m.wall
@@ -315,13 +316,13 @@ func (m *Machine) offer(p *place, by *member) {
 	p.offers, a.offer = append(p.offers, r), r
 	q.turn = a.listed
 	c := m.about(r, KindOffered, "")
-	c.RingAll = q.rules.Strategy == RingAll
 	c.Weighted = len(a.profile.Weights) > 0
 	c.From = m.move(a, eventReserve, "")
 	c.To, c.Out = a.state, a.out
 	m.note(c)
 	m.fx.Offers = append(m.fx.Offers, OfferMade{Call: p.caller.ID, ID: r.id, Number: p.number, Agent: a.profile.ID,
-		Queue: q.rules.ID, RingTimeout: q.rules.RingTimeout, Waited: m.waited(p)})
+		Queue: q.rules.ID, RingTimeout: q.rules.RingTimeout, Waited: m.waited(p),
+		ticket: p.ticket, profile: &a.profile})
 }
 
 // report is what the owner of an offer says of it.
@@ -498,7 +499,7 @@ func (m *Machine) part(r *reservation, result string) {
 	p.offers = slices.DeleteFunc(p.offers, func(o *reservation) bool { return o == r })
 	p.queue.offered -= count(len(p.offers) == 0)
 	r.agent.offer = nil
-	m.fx.Over = append(m.fx.Over, OfferOver{Call: p.caller.ID, ID: r.id, Agent: r.agent.profile.ID, Queue: r.queue.rules.ID, Result: result})
+	m.fx.Over = append(m.fx.Over, OfferOver{Call: p.caller.ID, ID: r.id, Agent: r.agent.profile.ID, Queue: r.queue.rules.ID, Result: result, ticket: p.ticket})
 }
 
 // lapse is the queue's end of a wait; c says why, and names an agent when an
@@ -514,7 +515,7 @@ func (m *Machine) finish(p *place, how, reason string) {
 	p.done = true
 	m.exit(p)
 	delete(m.waiting, p.caller.ID)
-	w := WaitEnded{Call: p.caller.ID, Queue: p.queue.rules.ID, How: how, Reason: reason, Waited: m.waited(p)}
+	w := WaitEnded{Call: p.caller.ID, Queue: p.queue.rules.ID, How: how, Reason: reason, Waited: m.waited(p), ticket: p.ticket}
 	w.InTime = how == WaitConnected && w.Waited <= p.queue.rules.ServiceLevel
 	if w.Known = p.predicted >= 0; w.Known {
 		w.Predicted = p.predicted
@@ -529,7 +530,8 @@ func (m *Machine) waited(p *place) time.Duration { return m.since(p.joined) }
 // about is a change that concerns an offer.
 func (m *Machine) about(r *reservation, kind, cause string) Change {
 	return Change{Kind: kind, Queue: r.queue.rules.ID, Call: r.place.caller.ID, Agent: r.agent.profile.ID, Offer: r.id,
-		Cause: cause, WaitedMs: m.waited(r.place).Milliseconds()}
+		Cause: cause, WaitedMs: m.waited(r.place).Milliseconds(),
+		RingAll: r.queue.rules.Strategy == RingAll || len(r.place.offers) > 1}
 }
 
 // arm sets a caller's alarm to whatever falls due for them first.

@@ -10,19 +10,20 @@ import (
 // referee knows the rules as they are described and follows the changes of a
 // machine: each must be allowed by what went before.
 type referee struct {
-	now    time.Time
-	plan   plan
-	agents map[string]*refAgent
-	waits  map[string]*refWait
-	serial int
-	turn   map[string]int            // round robin: by queue, the place of who was offered a caller last
-	taken  map[string]map[string]int // by queue and agent
-	listed []string                  // agents in the order of their being described
-	asked  map[string]map[string]int // by call: what callers need of themselves
+	now       time.Time
+	plan      plan
+	agents    map[string]*refAgent
+	waits     map[string]*refWait
+	serial    int
+	turn      map[string]int            // round robin: by queue, the place of who was offered a caller last
+	taken     map[string]map[string]int // by queue and agent
+	described int                       // agents so far
+	asked     map[string]map[string]int // by call: what callers need of themselves
 }
 
 type refAgent struct {
 	id     string
+	listed int
 	state  State
 	since  time.Time
 	idle   int // the smaller, the longer
@@ -50,7 +51,7 @@ func newReferee(rules []Rules, profiles []Profile) *referee {
 	r := &referee{plan: plan{map[string]Rules{}, map[string]Profile{}}, agents: map[string]*refAgent{}, waits: map[string]*refWait{},
 		turn: map[string]int{}, taken: map[string]map[string]int{}, asked: map[string]map[string]int{}}
 	for _, one := range rules {
-		r.plan.rules[one.ID], r.turn[one.ID], r.taken[one.ID] = one, 0, map[string]int{}
+		r.plan.rules[one.ID], r.turn[one.ID], r.taken[one.ID] = one, -1, map[string]int{}
 	}
 	for _, p := range profiles {
 		r.hire(p)
@@ -66,8 +67,8 @@ func (r *referee) hire(p Profile) {
 		}
 	}
 	if r.agents[p.ID] == nil {
-		r.agents[p.ID] = &refAgent{id: p.ID, state: StateOffline}
-		r.listed = append(r.listed, p.ID)
+		r.agents[p.ID] = &refAgent{id: p.ID, state: StateOffline, listed: r.described}
+		r.described++
 	}
 }
 
@@ -140,7 +141,6 @@ func (r *referee) see(c Change) error {
 		for _, taken := range r.taken {
 			delete(taken, c.Agent)
 		}
-		r.listed = slices.DeleteFunc(r.listed, func(id string) bool { return id == c.Agent })
 	}
 	if c.To != 0 {
 		r.move(c)
@@ -150,7 +150,7 @@ func (r *referee) see(c Change) error {
 
 func (r *referee) setRules(rules Rules) {
 	if _, there := r.plan.rules[rules.ID]; !there {
-		r.turn[rules.ID], r.taken[rules.ID] = 0, map[string]int{}
+		r.turn[rules.ID], r.taken[rules.ID] = -1, map[string]int{}
 	}
 	r.plan.rules[rules.ID] = rules
 	for _, w := range r.waits {
@@ -212,14 +212,20 @@ func (w *refWait) steps(now time.Time, rules Rules) (n int) {
 
 // suits: the agent serves the caller's queue and has what is needed after so
 // much waiting.
-func (r *referee) suits(a *refAgent, w *refWait) bool {
+func (r *referee) suits(a *refAgent, w *refWait) bool { return r.suitsAt(a, w, r.now) }
+
+// suited: so it was before this very moment, in which several things can fall
+// due one after the other.
+func (r *referee) suited(a *refAgent, w *refWait) bool { return r.suitsAt(a, w, r.now.Add(-1)) }
+
+func (r *referee) suitsAt(a *refAgent, w *refWait, now time.Time) bool {
 	p, rules := r.plan.profiles[a.id], r.plan.rules[w.queue]
 	if !slices.Contains(p.Queues, w.queue) {
 		return false
 	}
 	for skill, level := range w.needs {
 		for _, step := range rules.Relax {
-			if r.now.Sub(w.joined) >= step.After && (step.Skill == "" || step.Skill == skill) {
+			if now.Sub(w.joined) >= step.After && (step.Skill == "" || step.Skill == skill) {
 				level -= step.By
 			}
 		}
@@ -276,7 +282,7 @@ func (r *referee) offered(c Change, w *refWait) error {
 		return err
 	}
 	w.offers = append(w.offers, a.id)
-	r.turn[w.queue] = slices.Index(r.listed, a.id)
+	r.turn[w.queue] = a.listed
 	return nil
 }
 
@@ -284,7 +290,7 @@ func (r *referee) offered(c Change, w *refWait) error {
 // first phone that rings for somebody comes before the second for another.
 func (r *referee) firstCaller(a *refAgent, w *refWait) error {
 	for _, other := range r.waits {
-		if other == w || len(other.offers) > 0 || !r.suits(a, other) || r.waitsForOwn(other, a.id) {
+		if other == w || len(other.offers) > 0 || !r.suited(a, other) || r.waitsForOwn(other, a.id) {
 			continue
 		}
 		if len(w.offers) > 0 {
@@ -322,7 +328,7 @@ func (r *referee) firstAgent(a *refAgent, w *refWait) error {
 	}
 	joining := len(w.offers) > 0 // agents who become free one after the other join in one after the other
 	for _, other := range r.agents {
-		if other == a || other.state != StateReady || !r.suits(other, w) || joining {
+		if other == a || other.state != StateReady || !r.suited(other, w) || joining {
 			continue
 		}
 		if r.better(other, a, w.queue) && len(r.plan.profiles[a.id].Weights) == 0 && len(r.plan.profiles[other.id].Weights) == 0 {
@@ -333,13 +339,12 @@ func (r *referee) firstAgent(a *refAgent, w *refWait) error {
 }
 
 func (r *referee) better(a, b *refAgent, queue string) bool {
-	x, y := slices.Index(r.listed, a.id), slices.Index(r.listed, b.id)
 	switch r.plan.rules[queue].Strategy {
 	case Linear:
-		return x < y
+		return a.listed < b.listed
 	case RoundRobin:
-		n := len(r.listed)
-		return (x-r.turn[queue]-1+n)%n < (y-r.turn[queue]-1+n)%n
+		x, y := a.listed > r.turn[queue], b.listed > r.turn[queue] // still to come in this round
+		return x && !y || x == y && a.listed < b.listed
 	case FewestCalls:
 		return cmp.Or(cmp.Compare(r.taken[queue][a.id], r.taken[queue][b.id]), cmp.Compare(a.idle, b.idle)) < 0
 	}

@@ -50,14 +50,12 @@ func (e *Engine) carryOut(fx *Effects) {
 }
 
 func (e *Engine) offered(made *OfferMade) {
-	t := e.tickets[made.Call]
+	t := made.ticket
 	if t == nil {
 		return // another service's caller
 	}
-	o := &Offer{ID: made.ID, Number: made.Number, Queue: made.Queue, RingTimeout: made.RingTimeout, Waited: made.Waited, ticket: t}
-	if a := e.machine.agents[made.Agent]; a != nil {
-		o.Agent = a.profile
-	}
+	o := &Offer{ID: made.ID, Number: made.Number, Agent: *made.profile, Queue: made.Queue,
+		RingTimeout: made.RingTimeout, Waited: made.Waited, ticket: t}
 	o.ctx, o.cancel = context.WithCancelCause(context.Background())
 	if t.ringing == nil {
 		t.ringing = t.only[:0]
@@ -67,7 +65,7 @@ func (e *Engine) offered(made *OfferMade) {
 }
 
 func (e *Engine) over(was *OfferOver) {
-	t := e.tickets[was.Call]
+	t := was.ticket
 	if t == nil {
 		return
 	}
@@ -82,7 +80,7 @@ func (e *Engine) over(was *OfferOver) {
 }
 
 func (e *Engine) ended(w *WaitEnded) {
-	t := e.tickets[w.Call]
+	t := w.ticket
 	if t == nil {
 		return
 	}

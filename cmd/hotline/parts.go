@@ -86,15 +86,35 @@ func queuesOfCalls(cfg *configs.Config) map[string]call.QueueOptions {
 func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *slog.Logger, reg prometheus.Registerer) queue.Options {
 	o := queue.Options{Hold: true, Now: now, Record: w.record, Logger: log, Registerer: reg}
 	for _, q := range cfg.Queues {
-		o.Queues = append(o.Queues, queue.Rules{
-			ID: q.ID, MaxWaiting: q.MaxWaiting, WrapUp: q.WrapUp.Duration, RingTimeout: q.RingTimeout.Duration,
-			ServiceLevel: q.ServiceLevel.Duration, DeclinePause: declinePause(q), MissesBeforeOut: q.MissesBeforeOut,
-		})
+		o.Queues = append(o.Queues, queueRules(q))
 	}
 	for _, a := range cfg.Agents {
-		o.Agents = append(o.Agents, queue.Profile{ID: a.ID, Number: a.Number, Name: a.Name, Queues: a.Queues})
+		o.Agents = append(o.Agents, queue.Profile{ID: a.ID, Number: a.Number, Name: a.Name, Queues: a.Queues, Weights: a.Weights, Skills: a.Skills})
 	}
 	return o
+}
+
+// queueRules are a queue's in the engine's words.
+func queueRules(q configs.Queue) queue.Rules {
+	r := queue.Rules{
+		ID: q.ID, MaxWaiting: q.MaxWaiting, MaxWait: q.MaxWait.Duration, OverflowTo: q.OverflowTo, OverflowAfter: q.OverflowAfter.Duration,
+		Aging: q.Aging.Duration, Needs: q.Skills, Strategy: queue.Strategy(q.Strategy),
+		WrapUp: q.WrapUp.Duration, WrapUpAtMost: q.WrapUpAtMost.Duration, RingTimeout: q.RingTimeout.Duration,
+		ServiceLevel: q.ServiceLevel.Duration, ServiceTarget: q.ServiceTarget,
+		DeclinePause: declinePause(q), MissesBeforeOut: q.MissesBeforeOut,
+		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: q.Unattended.Duration,
+		Sticky: q.Sticky.Duration, PreferFor: q.PreferFor.Duration,
+	}
+	for _, step := range q.Relax {
+		r.Relax = append(r.Relax, queue.Relaxation{After: step.After.Duration, Skill: step.Skill, By: step.By})
+	}
+	if q.Strategy == configs.RingAll {
+		r.RingAtMost = q.RingAtMost
+	}
+	if r.MaxWait > 0 {
+		r.MaxWaitTo = queue.LapseMessage
+	}
+	return r
 }
 
 // declinePause is the queue's in the engine's words, where zero is the usual

@@ -171,6 +171,36 @@ func TestPairs(t *testing.T) {
 			first := s.offer("a", "1001", "bills")
 			return []found{{"I2", "a", "1002", []int64{first, s.offer("a", "1002", "bills")}, "two agents for a caller: agent 1001 has the call"}}
 		}},
+		{"several phones ring for a caller, and one is answered", func(s *story) []found {
+			s.up()
+			s.signIn("1001", "1002", "1003")
+			s.arrive("a")
+			s.arrive("b")
+			s.join("a", "bills", "+1")
+			for _, agent := range []string{"1001", "1002", "1003"} {
+				s.offer("a", agent, "bills", "ring_all")
+				s.move("agent.state", agent, "ringing", "a", "bills", "ring_all")
+			}
+			s.join("b", "bills", "+2")
+			s.move("queue.refused", "1001", "paused", "a", "bills", "ring_all")
+			s.signIn("1004")
+			s.offer("b", "1004", "bills", "ring_all") // phones still ring for a
+			s.move("queue.refused", "1003", "ready", "a", "bills", "ring_all")
+			s.connect("a", "1002", "bills")
+			s.offer("b", "1003", "bills", "ring_all")
+			return nil
+		}},
+		{"several phones ring for a caller, and two are answered", func(s *story) []found {
+			s.up()
+			s.signIn("1001", "1002")
+			s.arrive("a")
+			s.join("a", "bills")
+			s.offer("a", "1001", "bills", "ring_all")
+			s.offer("a", "1002", "bills", "ring_all")
+			s.move("agent.state", "1001", "ringing", "a", "bills", "ring_all")
+			first := s.move("agent.state", "1002", "ringing", "a", "bills", "ring_all")
+			return []found{{"I2", "a", "1001", []int64{first, s.connect("a", "1001", "bills")}, "two agents for a caller: agent 1002 has the call"}}
+		}},
 		{"two agents talk with a caller, over a restart", func(s *story) []found {
 			s.up()
 			s.signIn("1001", "1002")
@@ -419,6 +449,70 @@ func TestOrder(t *testing.T) {
 			s.signIn("1001", "1002", "1003")
 			s.offer("c", "1002", "bills")
 			s.offer("a", "1003", "bills")
+			return nil
+		}},
+		{"priority counts as waiting", func(s *story) []found {
+			s.up()
+			for _, id := range []string{"a", "b", "c"} {
+				s.arrive(id)
+			}
+			s.join("a", "bills", "+1")
+			second := s.join("b", "bills", "p1", "+100", "as+40")
+			first := s.join("c", "bills", "p1", "+90", "as+30")
+			s.signIn("1001", "1002")
+			s.offer("a", "1001", "bills")
+			return []found{{"I3", "c", "1002", []int64{first, second, s.offer("b", "1002", "bills")}, "offered the call b"}}
+		}},
+		{"a caller who needs a skill is passed by", func(s *story) []found {
+			s.up()
+			s.arrive("a")
+			s.arrive("b")
+			s.join("a", "bills", "+1", "needs")
+			s.join("b", "bills", "+2")
+			s.signIn("1001")
+			s.offer("b", "1001", "bills")
+			return nil
+		}},
+		{"in the queue moved to the caller has a place", func(s *story) []found {
+			s.up()
+			s.arrive("a")
+			s.arrive("b")
+			first := s.join("a", "bills", "+1")
+			second := s.join("b", "repairs", "+2")
+			s.overflow("a", "bills", "repairs")
+			s.signIn("1001")
+			return []found{{"I3", "a", "1001", []int64{first, second, s.offer("b", "1001", "repairs")}, "stood first in the queue repairs"}}
+		}},
+		{"and is offered there", func(s *story) []found {
+			s.up()
+			s.arrive("a")
+			s.join("a", "bills", "+1")
+			s.overflow("a", "bills", "repairs")
+			s.signIn("1001")
+			s.offer("a", "1001", "repairs")
+			return nil
+		}},
+		{"an agent whose queues count differently", func(s *story) []found {
+			s.up()
+			s.signIn("1001")
+			s.served("x", "1001", "bills")
+			s.clean(0, "x")
+			s.arrive("a")
+			s.arrive("b")
+			s.join("a", "bills", "+1")
+			s.join("b", "repairs", "+2")
+			s.offer("b", "1001", "repairs", "weighted")
+			return nil
+		}},
+		{"rules changed while callers waited", func(s *story) []found {
+			s.up()
+			s.arrive("a")
+			s.arrive("b")
+			s.join("a", "bills", "+1")
+			s.join("b", "bills", "+2")
+			s.tell("queue.rules", `{"queue":"bills","by":"operator","rules":{"id":"bills"}}`, "queue/bills")
+			s.signIn("1001")
+			s.offer("b", "1001", "bills")
 			return nil
 		}},
 		{"offered without waiting", func(s *story) []found {

@@ -75,6 +75,11 @@ type (
 		Arrived  time.Time `json:"arrived"`
 		Head     bool      `json:"head"`
 		Prefer   string    `json:"prefer"`
+		StandsAs time.Time `json:"stands_as"` // in line as if arrived then; zero: by priority and arrival
+		Needs    string    `json:"needs"`     // of an agent: not everybody will do
+		RingAll  bool      `json:"ring_all"`  // phones of several agents may ring for the caller
+		Weighted bool      `json:"weighted"`  // the agent's queues count differently
+		Into     string    `json:"into"`      // the queue moved to
 	}
 
 	// promiseDial is a number being dialled to keep a promise, and the end of that.
@@ -116,7 +121,12 @@ const (
 	kindRefused    = "queue.refused"
 	kindLeft       = "queue.left"
 	kindLapsed     = "queue.lapsed"
+	kindMoved      = "queue.moved"
 	kindAgentState = "agent.state"
+
+	kindRules   = "queue.rules"
+	kindRemoved = "queue.removed"
+	kindProfile = "agent.profile"
 
 	kindDialOpened = "promise.dial-opened"
 	kindDialClosed = "promise.dial-closed"
@@ -140,7 +150,7 @@ var shapes = map[string]func() any{
 	kindEnded:     func() any { return new(ended) },
 
 	kindJoined: newChange, kindOffered: newChange, kindConnected: newChange, kindRefused: newChange,
-	kindLeft: newChange, kindLapsed: newChange, kindAgentState: newChange,
+	kindLeft: newChange, kindLapsed: newChange, kindMoved: newChange, kindAgentState: newChange,
 
 	kindDialOpened: func() any { return new(promiseDial) },
 	kindDialClosed: func() any { return new(promiseDial) },
@@ -211,6 +221,8 @@ func (c *change) lacks(kind string) string {
 		return "it does not say what became of the agent"
 	case c.Agent != "" && !states[c.To]:
 		return "it leaves the agent in a state that does not exist: " + c.To
+	case kind == kindMoved && c.Into == "":
+		return "it does not say where the caller went"
 	case kind == kindJoined && c.Arrived.IsZero():
 		return "it does not say since when the caller is in line"
 	}

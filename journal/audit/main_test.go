@@ -168,7 +168,8 @@ func (s *story) abandoned(id string) {
 
 // What the queue tells.
 
-// line is a place in a queue: "head", a priority "p1", seconds after nine "+20", an agent to wait for "=1001".
+// line is a place in a queue: "head", a priority "p1", seconds after nine "+20", an agent to wait for "=1001", what is
+// needed of an agent "needs", seconds after nine as which they stand "as+10".
 func (s *story) join(id, queue string, place ...string) int64 {
 	arrived := s.now
 	fields := map[string]any{"queue": queue, "call": id}
@@ -176,20 +177,28 @@ func (s *story) join(id, queue string, place ...string) int64 {
 		switch {
 		case p == "head":
 			fields["head"] = true
+		case p == "needs":
+			fields["needs"] = `"english":2`
+		case strings.HasPrefix(p, "as+"):
+			fields["stands_as"] = s.afterNine(p[3:])
 		case p[0] == 'p':
 			fields["priority"] = int(p[1] - '0')
 		case p[0] == '=':
 			fields["prefer"] = p[1:]
 		case p[0] == '+':
-			after, err := time.ParseDuration(p[1:] + "s")
-			if err != nil {
-				s.Fatal(err)
-			}
-			arrived = time.Date(2026, 2, 6, 9, 0, 0, 0, time.UTC).Add(after)
+			arrived = s.afterNine(p[1:])
 		}
 	}
 	fields["arrived"] = arrived
 	return s.queue("queue.joined", id, "", fields)
+}
+
+func (s *story) afterNine(seconds string) time.Time {
+	after, err := time.ParseDuration(seconds + "s")
+	if err != nil {
+		s.Fatal(err)
+	}
+	return time.Date(2026, 2, 6, 9, 0, 0, 0, time.UTC).Add(after)
 }
 
 func (s *story) queue(kind, call, agent string, fields map[string]any) int64 {
@@ -207,14 +216,17 @@ func (s *story) queue(kind, call, agent string, fields map[string]any) int64 {
 	return s.tell(kind, string(data), streams...)
 }
 
-// move is an agent's change of state, by any kind of entry.
-func (s *story) move(kind, agent, to, call, queue string) int64 {
+// move is an agent's change of state, by any kind of entry; also are fields that are true.
+func (s *story) move(kind, agent, to, call, queue string, also ...string) int64 {
 	from, known := s.states[agent]
 	if !known {
 		from = "offline"
 	}
 	s.states[agent] = to
 	fields := map[string]any{"agent": agent, "from": from, "to": to}
+	for _, name := range also {
+		fields[name] = true
+	}
 	if call != "" {
 		fields["call"] = call
 	}
@@ -230,8 +242,13 @@ func (s *story) signIn(agents ...string) {
 	}
 }
 
-func (s *story) offer(id, agent, queue string) int64 {
-	return s.move("queue.offered", agent, "reserved", id, queue)
+func (s *story) offer(id, agent, queue string, also ...string) int64 {
+	return s.move("queue.offered", agent, "reserved", id, queue, also...)
+}
+
+// overflow is a caller who goes on waiting in another queue.
+func (s *story) overflow(id, from, into string) int64 {
+	return s.queue("queue.moved", id, "", map[string]any{"queue": from, "call": id, "into": into})
 }
 
 func (s *story) connect(id, agent, queue string) int64 {

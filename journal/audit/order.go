@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // order is I3: in each queue the caller who stands first is offered the agent.
@@ -10,7 +11,9 @@ import (
 // What is guaranteed: whenever an agent is offered a caller, nobody who stands before that caller waits, without an
 // offer of their own, in any queue the agent serves. Which queues these are, the entries show as far as the agent was
 // offered callers of them since the process started. A caller who prefers an agent may be let wait for that one, and
-// is given to that one, out of order.
+// is given to that one, out of order. So may one who needs a skill, since the entries do not say who has it; and
+// whoever was in line when rules changed, since it is not known what they changed. An agent whose queues count
+// differently is held to the order within the queue of the offer.
 //
 // Over a restart: who was waiting comes back to a place that is no worse, and before anybody behind is offered an agent.
 type order struct {
@@ -28,6 +31,16 @@ type wait struct {
 	place               change
 	joined              mark
 	passed              mark // away: who was behind was offered an agent
+	offers              int  // phones that ring
+	unsure              bool // rules changed while they waited
+}
+
+// standsAs is when a caller of ordinary priority would have had to arrive to stand there, where the entry says so.
+func (w *wait) standsAs() (at time.Time, known bool) {
+	if w.place.StandsAs.IsZero() {
+		return w.place.Arrived, w.place.Priority == 0
+	}
+	return w.place.StandsAs, true
 }
 
 func newOrder(t tally, v *visits) *order {
@@ -41,7 +54,8 @@ func (c *order) forget() {
 	c.waits, c.lines, c.serves = map[string]*wait{}, map[string][]*wait{}, map[string]map[string]bool{}
 }
 
-// before is the order in line: who returns to the head of it, then the higher priority, then the earlier arrival.
+// before is the order in line: who returns to the head of it, then who has waited longest, priority counted as waiting
+// where the entries say for how much, then the earlier arrival.
 func before(a, b *wait) int {
 	x, y := &a.place, &b.place
 	switch {
@@ -49,6 +63,11 @@ func before(a, b *wait) int {
 		return -1
 	case x.Head != y.Head:
 		return 1
+	}
+	asA, known := a.standsAs()
+	asB, too := b.standsAs()
+	if known && too {
+		return cmp.Or(asA.Compare(asB), x.Arrived.Compare(y.Arrived))
 	}
 	return cmp.Or(cmp.Compare(y.Priority, x.Priority), x.Arrived.Compare(y.Arrived))
 }
@@ -62,6 +81,12 @@ func (c *order) see(e *entry) {
 	}
 	if e.Kind == kindEnded {
 		delete(c.away, e.call)
+		return
+	}
+	if e.Kind == kindRules || e.Kind == kindRemoved || e.Kind == kindProfile {
+		for _, w := range c.waits {
+			w.unsure = true
+		}
 		return
 	}
 	d, ok := e.data.(*change)
@@ -79,6 +104,13 @@ func (c *order) see(e *entry) {
 			delete(c.away, d.Call) // found talking
 		}
 	case e.Kind == kindRefused:
+		if w.offers = max(0, w.offers-1); w.offers == 0 {
+			c.add(w)
+		}
+	case e.Kind == kindMoved:
+		c.drop(w)
+		w.queue, w.place.Queue, w.place.StandsAs, w.place.Needs = d.Into, d.Into, d.StandsAs, d.Needs
+		c.waits[d.Call] = w
 		c.add(w)
 	case e.Kind == kindConnected, e.Kind == kindLeft, e.Kind == kindLapsed:
 		c.drop(w)
@@ -126,6 +158,7 @@ func (c *order) offer(e *entry, d *change, w *wait) {
 		c.Looked++
 	}
 	c.take(w)
+	w.offers++
 	for _, queue := range c.served(d) {
 		if w.prefer == d.Agent {
 			break
@@ -135,7 +168,7 @@ func (c *order) offer(e *entry, d *change, w *wait) {
 		}
 	}
 	for _, old := range c.away {
-		if old.queue == d.Queue && old.passed.seq == 0 && (old.prefer == "" || old.prefer == d.Agent) && inLine(old, w) < 0 {
+		if old.queue == d.Queue && old.passed.seq == 0 && (old.prefer == "" || old.prefer == d.Agent) && old.place.Needs == "" && inLine(old, w) < 0 {
 			old.passed = e.mark()
 		}
 	}
@@ -143,7 +176,7 @@ func (c *order) offer(e *entry, d *change, w *wait) {
 
 // served are the queues that the agent is known to serve, the one of this offer among them.
 func (c *order) served(d *change) []string {
-	if !c.marked {
+	if !c.marked || d.Weighted {
 		return []string{d.Queue} // the agent's queues may have changed at a start that is not named
 	}
 	if c.serves[d.Agent] == nil {
@@ -158,10 +191,11 @@ func (c *order) served(d *change) []string {
 	return queues
 }
 
-// first is who stands first in a queue for an agent, leaving out who may be waiting for another one.
+// first is who stands first in a queue for an agent, leaving out who may be waiting for another one, or of whom it is
+// not known whether the agent could serve them.
 func (c *order) first(queue, agent string) *wait {
 	for _, w := range c.lines[queue] {
-		if w.prefer == "" || w.prefer == agent {
+		if (w.prefer == "" || w.prefer == agent) && w.place.Needs == "" && !w.unsure {
 			return w
 		}
 	}

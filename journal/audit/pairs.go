@@ -4,7 +4,8 @@ package audit
 //
 // It folds what the queue tells: who is offered to whom, who talks with whom. A restart ends every offer, and talks go
 // on over it. What an agent goes through must follow from what came before, restarts included, or the fold would not
-// know who is with whom.
+// know who is with whom. In a queue that rings all, several phones may ring for a caller until one is answered: the
+// others are let go before that.
 type pairs struct {
 	tally
 	visits    *visits
@@ -90,7 +91,9 @@ func (c *pairs) engage(e *entry, a *agent, d *change) {
 	if a.call != "" && a.call != d.Call && !(a.found && c.visits.over(a.call)) {
 		c.find(d.Call, d.Agent, []mark{a.since, e.mark()}, "two callers for an agent: agent %s has the call %s and gets another", d.Agent, a.call)
 	}
-	if other := c.with[d.Call]; other != "" && other != d.Agent {
+	other := c.with[d.Call]
+	together := d.RingAll && onOffer[d.To] && other != "" && onOffer[c.agents[other].state]
+	if other != "" && other != d.Agent && !together {
 		c.find(d.Call, d.Agent, []mark{c.agents[other].since, e.mark()}, "two agents for a caller: agent %s has the call, and agent %s gets it", other, d.Agent)
 	}
 	c.release(a)
