@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hotline/ari"
@@ -248,7 +249,7 @@ func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
 	s.tellJoined(snap)
 	left := map[string]bool{}
 	for _, c := range snap.Channels {
-		if c.App != s.link.App() || !c.Leg() || len(c.Args) < 2 || s.link.Knows(c.ID) {
+		if c.App != s.link.App() || !c.Leg() || len(c.Args) < 2 || s.link.Knows(c.ID) || s.talksToStranger(c, snap) {
 			continue
 		}
 		s.log.Warn("a leg that belongs to no call is hung up", "call_id", c.Args[1], "channel_id", c.ID)
@@ -274,6 +275,30 @@ func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
 	s.unconfirmed(again, snap.At)
 	s.loseFromNet(snap)
 	s.confirm(snap, left)
+}
+
+// talksToStranger says whether a leg is in the talk of a call that this journal
+// does not know: one of another service's, whose caller is better left in peace.
+func (s *Service) talksToStranger(leg ari.Channel, snap *ari.Snapshot) bool {
+	if s.knows(leg.Args[1]) {
+		return false
+	}
+	for _, b := range snap.Bridges {
+		if slices.Contains(b.Channels, leg.ID) && strangersIn(b, snap) {
+			return true
+		}
+	}
+	return false
+}
+
+// knows says whether a call is one of ours: under way, or ended and not yet seen
+// to have left nothing.
+func (s *Service) knows(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, live := s.live[id]
+	_, ended := s.endedCalls[id]
+	return live || ended
 }
 
 // strangersIn says whether somebody is in the bridge whom no journal knows, and
