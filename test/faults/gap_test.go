@@ -19,23 +19,38 @@ type gap struct {
 	// What a caller hears whose agent hung up in it. Where that is told late it is as ever; where nobody will ever tell,
 	// the agent's line may have failed: the caller hears so and is the next to be served.
 	agentLeft string
+	ends      map[string]call.Outcome // how the calls of those end who hung up in it, by number
 }
+
+// told is how calls end whose end is told late, untold how those do that are only found to be gone.
+var (
+	told = map[string]call.Outcome{
+		"13800000012": {Result: call.Served, Reason: "talked"},
+		"13800000014": {Result: call.Abandoned, Reason: "wait"},
+		"13800000016": {Result: call.Abandoned, Reason: "wait"},
+	}
+	untold = map[string]call.Outcome{
+		"13800000012": {Result: call.Lost, Reason: "talk"},
+		"13800000014": {Result: call.Lost, Reason: "wait"},
+		"13800000016": {Result: call.Lost, Reason: "wait"},
+	}
+)
 
 var gaps = map[string]gap{
 	"the websocket is closed": {
 		begin:     func(w *world) func() { return w.onceNoticed(w.wire.Part()) },
-		agentLeft: "talk.line_lost",
+		agentLeft: "talk.line_lost", ends: untold,
 	},
 	"the wire is a black hole": {
 		begin:     func(w *world) func() { return w.onceNoticed(w.wire.BlackHole()) },
-		agentLeft: "talk.line_lost",
+		agentLeft: "talk.line_lost", ends: untold,
 	},
 	"the service is frozen": {
 		begin: func(w *world) func() {
 			w.try(w.Freeze())
 			return func() { w.try(w.Thaw()) }
 		},
-		agentLeft: "rating.ask",
+		agentLeft: "rating.ask", ends: told,
 	},
 }
 
@@ -169,11 +184,7 @@ func (g gap) pass(w *world) {
 		w.t.Errorf("who waits heard nothing for a while: %v\nheard: %s", quiet, heard)
 	}
 
-	for number, want := range map[string]call.Outcome{
-		"13800000012": {Result: call.Served, Reason: "talked"},
-		"13800000014": {Result: call.Abandoned, Reason: "wait"},
-		"13800000016": {Result: call.Abandoned, Reason: "wait"},
-	} {
+	for number, want := range g.ends {
 		if got := w.summary(number).Outcome; got != want {
 			w.t.Errorf("the call from %s ended as %+v, want %+v", number, got, want)
 		}
