@@ -332,6 +332,9 @@ func (c *call) end(ctx context.Context, err error) {
 // and found again by the next look at Asterisk.
 const teardownLimit = 10 * time.Second
 
+// hangupRetry is how soon a leg that is still there is hung up again.
+const hangupRetry = time.Second
+
 // hangupNormal is the cause we give when we hang up: 16, normal clearing.
 const hangupNormal = 16
 
@@ -376,7 +379,7 @@ func (c *call) release(ctx context.Context, leg *ari.Leg) {
 		ctx, cancel = context.WithTimeout(ctx, legEndGrace) // a leg that hangs up leaves Stasis first
 		defer cancel()
 	}
-	again := time.NewTicker(legEndGrace)
+	again := time.NewTicker(hangupRetry)
 	defer again.Stop()
 	for {
 		select {

@@ -131,8 +131,11 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 		c.scene = sceneOf(left.scene)
 		return from
 	case with != nil:
-		c.noteAgent(with, c.queue.Found(with.ID, c.id, c.waiting.Queue))
-		return c.connect(with)
+		err := c.queue.Found(with.ID, c.id, c.waiting.Queue)
+		if err == nil {
+			return c.connect(with)
+		}
+		c.noteAgent(with, err) // signed out since: the phone is released, as it would have been
 	case stage == stageRate:
 		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
 	}

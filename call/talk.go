@@ -206,6 +206,11 @@ func (c *call) converge(ctx context.Context, want scene) error {
 		if err := c.lookWhoIsJoined(ctx); err != nil {
 			return err
 		}
+		if c.tone == nil && want.caller && !c.bridged[c.caller] {
+			if err := c.endLeftTone(ctx); err != nil { // a list that was played twice, say, keeps the caller out
+				return err
+			}
+		}
 	}
 	var in, out []*ari.Leg
 	for leg, wanted := range map[*ari.Leg]bool{c.caller: want.caller, c.agent.leg: want.agent} {
