@@ -119,13 +119,19 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 	return nil
 }
 
-// begin claims the journal: from now on this process acts, and no other.
+// begin claims the journal, once the process before this one has let go of it: from now on this one acts, and no other.
 func (p *process) begin(ctx context.Context) error {
+	patience, cancel := context.WithTimeout(ctx, vacateWithin)
+	defer cancel()
+	if err := p.book.Vacant(patience); err != nil {
+		p.w.logf("process %d claims a journal that is not let go of: %v", p.n, err)
+	}
 	if err := p.book.Claim(ctx); err != nil {
 		return err
 	}
 	var err error
 	p.beginOnce.Do(func() {
+		p.w.acts(p)
 		err = p.note(ctx, call.KindServiceStarted, call.ServiceStarted{Epoch: p.book.Epoch(), Version: "virtual", LastSeen: p.last(ctx).At})
 	})
 	return err
@@ -158,10 +164,11 @@ func (p *process) dial(ctx context.Context, network, address string) (net.Conn, 
 	return p.wire.Dial(ctx, network, address)
 }
 
-// How long a process that is asked to stop takes at most.
+// How long a process takes at most to come to its end, to write what it has in memory, and to wait for the one before.
 const (
-	leaveWithin = 1200 * time.Millisecond
-	closeWithin = 125 * time.Millisecond
+	leaveWithin  = 800 * time.Millisecond
+	flushWithin  = 700 * time.Millisecond
+	vacateWithin = 1500 * time.Millisecond
 )
 
 // run works until ctx ends or another process takes over.
@@ -196,21 +203,20 @@ func (p *process) run(ctx context.Context) {
 	})
 }
 
-// leave says goodbye, unless nobody is to know.
+// leave says goodbye and writes what is still in memory, as far as it may.
 func (p *process) leave(why error) {
 	if p.dead.Load() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	p.w.logf("process %d leaves: %v", p.n, why)
+	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
 	defer cancel()
+	said := "replaced"
 	if errors.Is(why, errAsked) {
-		if err := p.note(ctx, call.KindServiceStopping, call.ServiceStopping{Why: "shutdown", Live: p.calls.Live()}); err != nil && !p.dead.Load() {
-			p.w.fail("process %d: leaving: %v", p.n, err)
-		}
-	} else {
-		p.w.logf("process %d leaves: %v", p.n, why)
+		said = "shutdown"
 	}
-	if err := p.scribe.Close(ctx); err != nil && !p.dead.Load() && !errors.Is(err, journal.ErrFenced) {
+	err := p.note(ctx, call.KindServiceStopping, call.ServiceStopping{Why: said, Live: p.calls.Live()})
+	if err = errors.Join(err, p.scribe.Close(ctx)); err != nil && !p.dead.Load() && !errors.Is(err, journal.ErrFenced) && !errors.Is(err, journal.ErrStandby) {
 		p.w.fail("process %d: what is on its way to the journal: %v", p.n, err)
 	}
 }

@@ -151,12 +151,13 @@ func (w *world) succeed(p *process, e end) *process {
 		w.mustLeave(p, relieveWithin+w.disturbance())
 		return next
 	case terminated:
+		w.acts(nil)
+		asked := time.Now()
 		p.stop(errAsked)
 		w.mustLeave(p, stopWithin)
+		w.logf("process %d has left after %v", p.n, time.Since(asked))
 	}
-	w.mu.Lock()
-	w.live = nil
-	w.mu.Unlock()
+	w.acts(nil)
 	w.logf("nobody is there for %v", e.outage.Round(time.Millisecond))
 	w.sleep(e.outage)
 	return w.next(false)
@@ -203,10 +204,14 @@ func (w *world) next(beside bool) *process {
 		w.fail("process %d cannot start: %v", n, err)
 		return nil
 	}
-	w.mu.Lock()
-	w.live = p
-	w.mu.Unlock()
 	return p
+}
+
+// acts notes that a process has claimed the journal, so that it is the one that is asked from now on; nil: nobody is.
+func (w *world) acts(p *process) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.live = p
 }
 
 // current is the live process that has not been killed; nil while there is none.
@@ -392,9 +397,12 @@ func (w *world) trouble(what string) (over func()) {
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.troubles[i].to = time.Now()
+		w.troubles[i].to = time.Now().Add(recovery)
 	}
 }
+
+// recovery is how long after a trouble the service may take to try again what failed in it.
+const recovery = time.Second
 
 // linkLook is how often the world looks whether service and Asterisk are connected.
 const linkLook = 100 * time.Millisecond
