@@ -3,9 +3,12 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 60s
+# Seeded days in virtual time: how many, and for how long at most.
+SOAK ?= 10000
+SOAK_FOR ?= 30m
 packages = scripts/packages
 
-.PHONY: demo run build test test-unit check asterisk bootstrap fmt vet staticcheck fuzz image
+.PHONY: demo run build test test-unit check soak asterisk bootstrap fmt vet staticcheck fuzz image
 
 # One real call through its whole life, and a verdict on each standard.
 demo: asterisk
@@ -43,6 +46,11 @@ staticcheck:
 # Every fuzz target for a minute.
 fuzz:
 	@scripts/fuzz $(FUZZTIME)
+
+# Many more seeded days of the service than `make test` lives through, with kills at chosen boundaries. A seed that fails
+# is named, with how to replay it.
+soak:
+	SOAK=$(SOAK) SOAK_FOR=$(SOAK_FOR) $(GO) test -timeout 0 -run TestSeededRuns ./test/virtual
 
 # The image of the Dockerfile, as far as it can be proved without a registry.
 image:
