@@ -3,7 +3,6 @@ package faults_test
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -157,7 +156,7 @@ func (g gap) pass(w *world) {
 	over := time.Now()
 	w.t.Logf("the gap lasted %v", over.Sub(began).Round(time.Millisecond))
 
-	together := map[string]func(){
+	expected := map[string]func(){
 		"the caller whose agent left hears " + g.agentLeft: func() { w.hears(p.agentLeaves, g.agentLeft, p.agentLeaves.Since(began)) },
 		"the agent whose caller left is let go":            func() { w.ended(p.leftAgent) },
 		"the phone whose caller left rings no more":        func() { w.ended(p.ringing) },
@@ -168,14 +167,14 @@ func (g gap) pass(w *world) {
 		"who arrived is served": func() { w.hears(arrives, "menu.main", 0) },
 		"who waits is served":   func() { w.hears(p.waits, "voice.agent", p.waits.Since(began)) },
 	}
-	var all sync.WaitGroup
-	for what, happens := range together {
-		all.Go(func() {
+	var all []func()
+	for what, happens := range expected {
+		all = append(all, func() {
 			happens()
 			w.t.Logf("%s: %v after the gap", what, time.Since(over).Round(time.Millisecond))
 		})
 	}
-	all.Wait()
+	w.together(all...)
 	if g.agentLeft == "talk.line_lost" {
 		w.hears(p.agentLeaves, "voice.agent", p.agentLeaves.Since(over))
 	}
@@ -223,15 +222,14 @@ func (w *world) gather() *people {
 func (w *world) inMenu(numbers ...string) []*phone.Call {
 	w.t.Helper()
 	calls := make([]*phone.Call, len(numbers))
-	var all sync.WaitGroup
+	phones := make([]*phone.Phone, len(numbers))
 	for i, number := range numbers {
-		p := w.caller(number)
-		all.Go(func() {
-			calls[i] = w.dial(p)
-			w.hears(calls[i], "menu.main", 0)
-		})
+		phones[i] = w.caller(number)
 	}
-	all.Wait()
+	w.each(len(numbers), func(i int) {
+		calls[i] = w.dial(phones[i])
+		w.hears(calls[i], "menu.main", 0)
+	})
 	return calls
 }
 
