@@ -208,8 +208,8 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 		c.agents = append(c.agents, a)
 		err = leg.Dial(ctx, o.RingTimeout)
 	}
-	if err != nil && ctx.Err() != nil {
-		return a // the wait is over, and ends this offer with it
+	if err != nil && (ctx.Err() != nil || c.replaced()) {
+		return a // the wait is over, and ends this offer with it; or the offer is another process's
 	}
 	if err != nil {
 		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
