@@ -43,17 +43,16 @@ func (s *Service) connected(ctx context.Context, snap *ari.Snapshot) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	note := ServiceConnected{}
-	if !s.restored {
+	note := ServiceConnected{Away: time.Since(s.link.Status().Since).Seconds()}
+	if !s.isRestored() {
 		if err := s.restore(ctx, snap, &note); err != nil {
 			return fmt.Errorf("taking up the calls of before: %w", err)
 		}
-		s.restored = true
+		s.settle()
 	}
 	s.clear(ctx, snap)
 	s.queue.Open()
-	s.learnFromNet(ctx)
-	note.Away = time.Since(s.link.Status().Since).Seconds()
+	s.learnFromNet()
 	s.note(KindServiceConnected, note)
 	return nil
 }
@@ -71,6 +70,11 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 		if err := s.recallService(ctx); err != nil {
 			return err
 		}
+	}
+	if seen, err := s.lastSeen(ctx); err != nil {
+		return err
+	} else if !seen.IsZero() {
+		note.Away = max(s.now().Sub(seen).Seconds(), 0)
 	}
 	if err := s.recallLost(ctx); err != nil {
 		s.log.Error("callers whose line was lost lately are not known when they call again", "err", err)
@@ -103,6 +107,16 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 	return nil
 }
 
+// lastSeen is the last sign of whoever had the calls before this process; zero
+// where there was nobody.
+func (s *Service) lastSeen(ctx context.Context) (time.Time, error) {
+	query := journal.Query{Stream: ServiceStream, Kinds: []string{KindServiceStarted}, Newest: true, Limit: 1}
+	return journal.Fold(s.o.Reader.Read(ctx, query), time.Time{}, func(_ time.Time, e journal.Entry) time.Time {
+		started, _ := read[ServiceStarted](e)
+		return started.LastSeen
+	})
+}
+
 // elsewhere keeps a call for later whose caller is there and not in our hands:
 // the dialplan has the caller for a moment, or its net does, which brings the
 // caller back.
@@ -115,6 +129,19 @@ func (s *Service) elsewhere(left *standing, snap *ari.Snapshot) bool {
 	defer s.mu.Unlock()
 	s.inNet[channel.ID] = left
 	return true
+}
+
+// isElsewhere says whether a call is kept for when the dialplan brings its
+// caller back: its legs wait.
+func (s *Service) isElsewhere(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, left := range s.inNet {
+		if left.id == id {
+			return true
+		}
+	}
+	return false
 }
 
 // comesBack is the call of a caller whom the dialplan brings back; nil for a new
@@ -223,14 +250,7 @@ func (s *Service) watchAsterisk(ctx context.Context) {
 		}
 		s.clear(ctx, snap)
 		s.freeAgents()
-		s.learnFromNet(ctx)
-	}
-}
-
-// learnFromNet reads which callers were in the dialplan's net, and never here.
-func (s *Service) learnFromNet(ctx context.Context) {
-	if err := s.readNet(ctx); err != nil {
-		s.log.Error("callers of the dialplan's net are not in the journal yet; the next look tries again", "err", err)
+		s.learnFromNet()
 	}
 }
 
@@ -249,7 +269,7 @@ func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
 	s.tellJoined(snap)
 	left := map[string]bool{}
 	for _, c := range snap.Channels {
-		if c.App != s.link.App() || !c.Leg() || len(c.Args) < 2 || s.link.Knows(c.ID) || s.talksToStranger(c, snap) {
+		if c.App != s.link.App() || !c.Leg() || len(c.Args) < 2 || s.link.Knows(c.ID) || s.isElsewhere(c.Args[1]) || s.talksToStranger(c, snap) {
 			continue
 		}
 		s.log.Warn("a leg that belongs to no call is hung up", "call_id", c.Args[1], "channel_id", c.ID)
