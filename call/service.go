@@ -95,7 +95,6 @@ type Service struct {
 	ctx       context.Context
 	giveUp    func() // ends every script without an ending: Asterisk keeps the calls
 	scripts   sync.WaitGroup
-	restored  bool // the calls of an earlier process have been taken up; the link's goroutine alone uses it
 	fenced    atomic.Bool
 
 	mu         sync.Mutex
@@ -104,8 +103,9 @@ type Service struct {
 	live       map[string]int64         // calls under way, each with a place in the journal before its first entry
 	endedCalls map[string]endedCall     // not yet confirmed to have left nothing in Asterisk
 	inNet      map[string]*standing     // by channel: calls whose caller the dialplan has
+	restored   bool                     // the calls of an earlier process have been taken up
 	draining   bool
-	idle       chan struct{} // closed when draining and no call is live
+	idle       chan struct{} // closed when draining, restored, and no call is live
 	last       int64         // the newest entry of ours, as far as known
 }
 
@@ -249,9 +249,7 @@ func (s *Service) gone(id string) {
 	defer s.mu.Unlock()
 	s.endedCalls[id] = endedCall{at: time.Now(), after: s.live[id]}
 	delete(s.live, id)
-	if s.draining && len(s.live) == 0 {
-		s.becomeIdle()
-	}
+	s.rest()
 }
 
 func (s *Service) isLive(id string) bool {
@@ -304,9 +302,7 @@ func (s *Service) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.draining {
 		s.draining, s.idle = true, make(chan struct{})
-		if len(s.live) == 0 {
-			s.becomeIdle()
-		}
+		s.rest()
 	}
 	idle := s.idle
 	s.mu.Unlock()
@@ -327,7 +323,26 @@ func (s *Service) isDraining() bool {
 	return s.draining
 }
 
-func (s *Service) becomeIdle() {
+// isRestored says whether the calls of an earlier process have been taken up.
+func (s *Service) isRestored() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.restored
+}
+
+// settle notes that they have: from now on it is known which calls there are.
+func (s *Service) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restored = true
+	s.rest()
+}
+
+// rest ends a drain when no call is left. The lock is held.
+func (s *Service) rest() {
+	if !s.draining || !s.restored || len(s.live) > 0 {
+		return
+	}
 	select {
 	case <-s.idle:
 	default:
