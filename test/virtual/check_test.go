@@ -133,7 +133,7 @@ func (w *world) audit(ctx context.Context, reader *journal.Reader) {
 // checkJournal reads what is left of the whole run.
 func (w *world) checkJournal() {
 	ctx := context.Background()
-	reader, err := journal.OpenReader(ctx, w.journal)
+	reader, err := journal.OpenReader(ctx, w.file)
 	if err != nil {
 		w.fail("the journal cannot be read: %v", err)
 		return

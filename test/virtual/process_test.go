@@ -34,6 +34,10 @@ type process struct {
 	link   *ari.Link
 	calls  *call.Service
 
+	asking sync.Mutex
+	asked  time.Time // when it was last asked whose the journal is
+	fenced bool
+
 	boundaries atomic.Int64
 	fate       end // what happens to it, and where
 	met        atomic.Bool
@@ -81,7 +85,7 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 		}
 		p.at("request", after, r.Method+" "+r.Path)
 	})
-	if p.book, err = journal.Open(ctx, journal.Options{Path: w.journal, Standby: beside, Now: w.now, Logger: log}); err != nil {
+	if p.book, err = journal.Open(ctx, journal.Options{Path: w.file, Standby: beside, Now: w.now, Logger: log}); err != nil {
 		return err
 	}
 	if p.scribe, err = journal.NewScribe(gate{p}, journal.ScribeOptions{Now: w.now, Logger: log}); err != nil {
@@ -93,7 +97,7 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 	if err != nil {
 		return err
 	}
-	p.lines, err = queue.New(queue.Options{Queues: rules, Agents: w.agents, Hold: true, Now: w.now, Record: p.record, Logger: log})
+	p.lines, err = queue.New(queue.Options{Queues: w.rules, Agents: w.agents, Hold: true, Now: w.now, Record: p.record, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -157,11 +161,22 @@ func (p *process) last(ctx context.Context) (last journal.Entry) {
 
 // dial does not come back to Asterisk once the journal is another process's.
 func (p *process) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if own := p.book.Epoch(); own > 0 && p.last(ctx).Epoch > own {
+	if p.over(ctx) {
 		p.stop(journal.ErrFenced)
 		return nil, journal.ErrFenced
 	}
 	return p.wire.Dial(ctx, network, address)
+}
+
+// over says whether a later process has written to the journal. A burst of connections asks once.
+func (p *process) over(ctx context.Context) bool {
+	own := p.book.Epoch()
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	if own > 0 && time.Since(p.asked) > 10*time.Millisecond {
+		p.fenced, p.asked = p.fenced || p.last(ctx).Epoch > own, time.Now()
+	}
+	return p.fenced
 }
 
 // How long a process takes at most to come to its end, to write what it has in memory, and to wait for the one before.
@@ -314,6 +329,11 @@ func (g gate) append(entries []journal.Entry, write func() (int64, error)) (int6
 	g.p.at("append", true, what)
 	if g.p.dead.Load() {
 		return 0, errKilled
+	}
+	if err == nil && g.p.w.written != nil {
+		for _, e := range entries {
+			g.p.w.written(e)
+		}
 	}
 	return last, err
 }

@@ -40,7 +40,9 @@ func TestSeededRuns(t *testing.T) {
 	}
 	began := time.Now()
 	var done atomic.Int64
-	t.Cleanup(func() { fmt.Printf("%d of %d seeded runs in %v\n", done.Load(), n, time.Since(began).Round(time.Second)) })
+	t.Cleanup(func() {
+		fmt.Printf("%d of %d seeded runs in %v\n", done.Load(), n, time.Since(began).Round(time.Second))
+	})
 	for seed := first; seed < first+n; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()

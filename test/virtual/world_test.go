@@ -13,18 +13,21 @@ import (
 	"time"
 
 	"hotline/ari/aritest"
+	"hotline/journal"
 	"hotline/queue"
 )
 
 // world is one run: an Asterisk with callers and agents, and the lives of the service one after the other.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	plan     plan
 	verbose  bool
 	asterisk *aritest.Server
 	dir      string
-	journal  string
+	file     string // of the journal
 	agents   []queue.Profile
+	rules    []queue.Rules
+	written  func(journal.Entry) // told of what a process has written; nil: nobody
 	ctx      context.Context
 	end      context.CancelFunc
 	work     sync.WaitGroup // everything that is not the server's
@@ -50,9 +53,9 @@ type trouble struct {
 // netTry is how often the dialplan's net tries the service again.
 const netTry = 2 * time.Second
 
-func newWorld(t *testing.T, p plan, dir string, verbose bool) *world {
-	w := &world{t: t, plan: p, verbose: verbose, asterisk: aritest.StartPipe(t), dir: dir, journal: filepath.Join(dir, "journal.db"),
-		agents: profiles(p.agents), began: time.Now(), meant: map[string]bool{}}
+func newWorld(t testing.TB, p plan, dir string, verbose bool) *world {
+	w := &world{t: t, plan: p, verbose: verbose, asterisk: aritest.StartPipe(t), dir: dir, file: filepath.Join(dir, "journal.db"),
+		agents: profiles(p.agents), rules: rules, began: time.Now(), meant: map[string]bool{}}
 	w.ctx, w.end = context.WithCancel(context.Background())
 	for _, folder := range folders {
 		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
