@@ -74,6 +74,7 @@ type call struct {
 	recording  time.Time    // machine's clock: since when everything is recorded; zero when not
 	informed   bool         // heard something from the menu
 	left       *LeftMessage // a message
+	rated      *Rated       // the answer after the last talk; nil before it
 	outcome    Outcome      // set by the stages that end a call without a talk or a message
 	released   bool         // left to the dialplan's net
 	unrecorded error        // why the journal misses entries of this call; nil when it has all

@@ -62,7 +62,9 @@ func (l *line) Ask(ctx context.Context, wait time.Duration, prompts ...string) (
 // Replay plays a recording of this call, then asks as Ask does.
 func (l *line) Replay(ctx context.Context, name string, wait time.Duration, prompts ...string) (rune, error) {
 	media := append([]string{"recording:" + name}, l.files(append(prompts, silence(wait)...))...)
-	playing, err := l.leg.Play(ctx, media, ari.PlayOptions{})
+	id := l.session.NewID("play")
+	l.note(append([]string{"recording"}, prompts...), id)
+	playing, err := l.leg.Play(ctx, media, ari.PlayOptions{ID: id})
 	if err != nil {
 		return ivr.Silence, fmt.Errorf("replaying a recording: %w", err)
 	}
@@ -222,7 +224,7 @@ func (l *line) takeUp(ctx context.Context, prompts []string) (*ari.Playback, err
 	if err != nil {
 		return nil, fmt.Errorf("looking for what was being said: %w", err)
 	}
-	same := slices.Equal(left.Prompts, private(spoken(prompts)))
+	same := slices.Equal(left.Prompts, private(spoken(prompts))) && !slices.Contains(left.Prompts, hiddenDigits) // which may be another number's
 	switch {
 	case there && same, same && time.Since(left.Machine) >= l.lasts(prompts...):
 		return playing, nil

@@ -262,15 +262,16 @@ func (c *call) rate(ctx context.Context) (stage, error) {
 // goodbye.
 func (c *call) askAndClose(ctx context.Context) error {
 	var thanks []string
-	if c.o.RatingWait > 0 {
+	if c.o.RatingWait > 0 && c.rated == nil {
 		rating, err := ivr.Rate(ctx, c.line, c.o.RatingWait, c.o.RatingTries)
-		c.write(KindRated, Rated{Score: rating.Score, Outcome: rating.Outcome}, AgentStream(c.agent.ID))
+		c.rated = &Rated{Score: rating.Score, Outcome: rating.Outcome}
+		c.write(KindRated, c.rated, AgentStream(c.agent.ID))
 		if err != nil {
 			return err
 		}
-		if rating.Score > 0 {
-			thanks = []string{"rating.thanks"}
-		}
+	}
+	if c.rated != nil && c.rated.Score > 0 {
+		thanks = []string{"rating.thanks"}
 	}
 	return c.line.Say(ctx, append(thanks, c.calendar.Closing(c.now()))...)
 }

@@ -28,6 +28,7 @@ type standing struct {
 	records  time.Time // machine's clock: since when
 	informed bool
 	left     *LeftMessage
+	rated    *Rated // after the last talk
 	scene    string
 	parted   *Ending // of the agent's leg of the stage talk, once it is over
 	met      bool    // the agent of the stage talk and the caller have heard each other
@@ -58,6 +59,9 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindStage: step(func(s *standing, d Reached) {
 		if d.Stage != stageTalk && d.Stage != stageRedial || d.Leg != s.stage.Leg { // and not the same talk taken up again
 			s.met, s.parted, s.scene = false, nil, talking.name
+		}
+		if d.Stage == stageTalk {
+			s.rated = nil
 		}
 		s.stage = d
 		if d.Place != nil {

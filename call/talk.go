@@ -48,7 +48,7 @@ func sceneOf(name string) scene {
 // connect gives the call to the agent who answered.
 func (c *call) connect(a *agentLeg) stage {
 	a.connected = true
-	c.agent, c.scene = a, talking
+	c.agent, c.scene, c.rated = a, talking, nil
 	return c.talk
 }
 

@@ -197,7 +197,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	c.offers = o.Number
 	// Whether the leg is made must be known, even if the caller leaves meanwhile.
 	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
-		ID:           o.ID, // so that the entry of the offer names the leg before it is made
+		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
 		Role:         "agent",
 		Endpoint:     c.endpoint(o.Agent.ID),
 		CallerName:   c.shownToAgent(),
@@ -226,6 +226,15 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 		}
 	}
 	return a
+}
+
+// legName is what the leg of an offer is called. Offers of an earlier process
+// that never reached the journal may have had the same number.
+func (c *call) legName(o *queue.Offer) string {
+	if c.run == 0 {
+		return o.ID
+	}
+	return fmt.Sprintf("%s-r%d", o.ID, c.run)
 }
 
 // ringingEvent follows a ringing agent's phone.

@@ -433,7 +433,7 @@ func (w *world) watchLink() {
 // calm waits until a process is there, connected, and not disturbed.
 func (w *world) calm() {
 	w.asterisk.Heal()
-	for {
+	for range 10 * time.Minute / linkLook {
 		if p := w.current(); p != nil && p.link.Status().Connected && p.spare() {
 			return
 		}
@@ -441,6 +441,8 @@ func (w *world) calm() {
 			return
 		}
 	}
+	p := w.current()
+	w.t.Errorf("ten minutes after the last disturbance no process is connected to Asterisk with time to spare (is there one: %v).\nLikely causes: a process that could not start, or could not claim the journal; a hook that does not return.", p != nil)
 }
 
 // disturbed is how much of a time was in trouble.
