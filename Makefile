@@ -48,8 +48,9 @@ fuzz:
 	@scripts/fuzz $(FUZZTIME)
 
 # Many more seeded days of the service than `make test` lives through, with kills at chosen boundaries. A seed that fails
-# is named, with how to replay it.
-soak:
+# is named, with how to replay it. Before that, a new version takes over while 20 callers arrive each second, for a minute.
+soak: asterisk
+	SOAK=$(SOAK) $(GO) test -run TestRollingUpgradeUnderLoad -v ./test/e2e
 	SOAK=$(SOAK) SOAK_FOR=$(SOAK_FOR) $(GO) test -timeout 0 -run TestSeededRuns ./test/virtual
 
 # The image of the Dockerfile, as far as it can be proved without a registry.

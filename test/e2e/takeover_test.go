@@ -506,7 +506,7 @@ func TestADrainHasItsTime(t *testing.T) {
 // fails, none is missing in the journal, and a talk goes on all the while. It
 // is not run beside other tests: it loads the machine.
 //
-// HOTLINE_SOAK=1 has it last for a minute. Under the race detector, which slows
+// SOAK=1, as in make soak, has it last for a minute. Under the race detector, which slows
 // the service down several times, there are fewer callers.
 func TestRollingUpgradeUnderLoad(t *testing.T) {
 	needProgram(t, "sipp", "sip-tester")
@@ -514,7 +514,7 @@ func TestRollingUpgradeUnderLoad(t *testing.T) {
 	if raced {
 		perSecond = 6
 	}
-	if os.Getenv("HOTLINE_SOAK") != "" {
+	if os.Getenv("SOAK") != "" {
 		lasts = time.Minute
 	}
 	w := newWorld(t, lasts+2*time.Minute, lanes(nil))
