@@ -183,7 +183,7 @@ func (r *redialRun) check(e endedRedial) {
 
 // told counts the entries of a kind.
 func (w *world) told(kind string) (n int) {
-	reader, err := journal.OpenReader(w.t.Context(), w.journal)
+	reader, err := journal.OpenReader(w.t.Context(), w.file)
 	if err != nil {
 		w.fail("the journal cannot be read: %v", err)
 		return 0
