@@ -17,6 +17,7 @@ type caller struct {
 	left    time.Time // ended, by whomever
 	own     bool      // the caller's own doing, or the line's
 	due     []press
+	again   bool // somebody who lost the line and calls once more
 	heard   int
 }
 
@@ -70,9 +71,13 @@ func (c *caller) call() {
 			if way == "hangs up" {
 				c.ch.Bye()
 			} else {
+				c.reach()
 				c.ch.LoseLine()
 			}
 			c.gone(true)
+			if way != "hangs up" {
+				c.lostLine()
+			}
 			return
 		case <-tick.C:
 		}

@@ -21,6 +21,40 @@ var redial = call.RedialOptions{
 // outside is the endpoint by which a number is dialled.
 func outside(number string) string { return "PJSIP/" + number + "@trunk" }
 
+// reach has the caller answer, or not, should the hotline call back.
+func (c *caller) reach() {
+	r := c.w.plan.stream("redial", c.n)
+	does := one(r, []choice[aritest.Behaviour]{{6, aritest.Answers}, {2, aritest.NoAnswer}, {1, aritest.Busy}, {1, aritest.Unreachable}})
+	lasts, fails := seconds(r, 1, 30), r.IntN(4) == 0
+	c.w.asterisk.Phone(outside(phoneNumber(c.n)), aritest.Phone{Does: does, After: seconds(r, 0.3, 6), Then: func(ch *aritest.Channel) {
+		c.w.logf("caller %d has answered the redial on %s", c.n, ch.ID())
+		c.w.wait(ch, lasts)
+		if fails {
+			ch.LoseLine()
+		} else {
+			ch.Bye()
+		}
+	}})
+}
+
+// redialBegins is how long after a lost line the hotline may begin to call back, with everything being late.
+const redialBegins = 25 * time.Second
+
+// lostLine is what becomes of a caller whose line fails: they are called back, or call again, or both.
+func (c *caller) lostLine() {
+	w, r := c.w, c.w.plan.stream("lost line", c.n)
+	if !c.again && r.IntN(2) == 0 && w.sleep(seconds(r, 0.5, 30)) {
+		again := &caller{n: c.n, w: w, r: w.plan.stream("caller again", c.n), again: true}
+		w.knows(again)
+		again.call()
+	}
+	for quiet := time.Duration(0); quiet < redialBegins && w.sleep(time.Second); quiet += time.Second {
+		if len(w.asterisk.At(outside(phoneNumber(c.n)))) > 0 {
+			quiet = 0
+		}
+	}
+}
+
 // endedRedial is a redial in the middle of which the process ends.
 type endedRedial struct {
 	phone aritest.Phone // of the caller

@@ -96,7 +96,7 @@ func (w *world) run() {
 	var visits sync.WaitGroup
 	for n, at := range w.plan.callers {
 		c := &caller{n: n, w: w, r: w.plan.stream("caller", n)}
-		w.callers = append(w.callers, c)
+		w.knows(c)
 		visits.Go(func() {
 			if w.sleep(at) {
 				c.call()
@@ -123,6 +123,13 @@ func (w *world) run() {
 	w.finish()
 	w.checkJournal()
 	w.checkCallers()
+}
+
+// knows has what became of a caller looked at in the end.
+func (w *world) knows(c *caller) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.callers = append(w.callers, c)
 }
 
 // supervise starts the first process and then, as long as there are ends left, the next one after each.
