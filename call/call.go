@@ -106,7 +106,8 @@ func (s *Service) serve(ctx context.Context, arrival ari.Arrival) {
 // follow runs the script from a stage on to the call's end.
 func (c *call) follow(service context.Context, from stage) {
 	c.alive(c.id, c.newest())
-	defer c.gone(c.id)
+	defer c.session.Close() // whoever is left in Asterisk is nobody's from here on
+	defer c.over()
 
 	ctx, err := service, error(nil)
 	for from != nil { // once, and again for a redial and its answer
@@ -177,23 +178,41 @@ func (c *call) apologise(ctx context.Context, err error) {
 	if err == nil || callerGone(err) || c.caller.Context().Err() != nil || stopping(ctx) || c.replaced() {
 		return
 	}
-	c.leaveToNet(ctx, err)
+	c.released = true
+	c.log.Warn("the caller is left to the dialplan's net", "err", err)
 }
 
 // leaveToNet is for a caller who could not even be told that we cannot go on:
 // the dialplan's net has a tone and an apology of its own, and tries us again.
+// This call is over by then: who comes back is a caller like any other.
 // Where Asterisk does not do that either, the caller stays where they are, and
 // is found there by the next look: nobody is hung up on without a word.
-func (c *call) leaveToNet(ctx context.Context, why error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
+func (c *call) leaveToNet() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), teardownLimit)
 	defer cancel()
-	c.released = true
+	c.session.Close()
+	if !c.caller.InStasis() { // it is done, by an earlier process
+		return
+	}
 	if err := c.caller.Release(ctx); err != nil {
 		c.log.Error("the caller stays in Asterisk without a word, until the next look at it", "err", err)
 		c.suspect()
-		return
 	}
-	c.log.Warn("the caller is left to the dialplan's net", "err", why)
+}
+
+// leftToNet says whether the dialplan has the caller, or is to have: its net takes
+// care of whoever is left to it.
+func (c *call) leftToNet() bool {
+	return c.released || c.caller.Evidence().GoneAt.IsZero() && !c.caller.InStasis()
+}
+
+// over notes that the call is over.
+func (c *call) over() {
+	left := c.caller.ID()
+	if c.leftToNet() {
+		left = ""
+	}
+	c.gone(c.id, left)
 }
 
 func (s *Service) newCall(arrival ari.Arrival) *call {
@@ -301,19 +320,20 @@ func (c *call) end(ctx context.Context, err error) {
 	stage := c.stage
 	c.name("")
 	if errors.Is(err, errShutdown) || stopping(ctx) || c.replaced() {
-		c.session.Close()
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
 	defer cancel()
 
 	c.outcome = c.conclude(stage, err)
-	c.write(KindStage, Reached{Stage: stageEnd, Outcome: &c.outcome})
-	if stopping(c.ctx) {
-		c.session.Close()
+	c.write(KindStage, Reached{Stage: stageEnd, Outcome: &c.outcome, Released: c.released})
+	if stopping(c.ctx) || c.replaced() { // the journal is another process's, and so is the call
 		return
 	}
 	c.letGo(ctx)
+	if c.released {
+		c.leaveToNet()
+	}
 	endings := c.allEndings()
 	c.rememberLine(stage, endings)
 	c.write(KindEnded, Ended{
@@ -322,9 +342,9 @@ func (c *call) end(ctx context.Context, err error) {
 		HungUp:    firstToLeave(endings),
 		Legs:      endings,
 		Recording: c.finishRecording(ctx),
+		Released:  c.leftToNet(),
 		Marked:    c.unrecorded != nil,
 	})
-	c.session.Close()
 	c.metrics.ended.WithLabelValues(c.outcome.Result, c.outcome.Reason).Inc()
 	c.log.Info("call ended", "result", c.outcome.Result, "reason", c.outcome.Reason)
 }

@@ -42,7 +42,7 @@ func TestADrainWaitsUntilTheCallsOfBeforeAreKnown(t *testing.T) {
 		t.Errorf("drained with a call under way: %v", err)
 	}
 	s.ctx = t.Context()
-	s.gone("a")
+	s.gone("a", "channel")
 	if err := s.Drain(t.Context()); err != nil {
 		t.Errorf("the last call has ended, and the drain goes on: %v", err)
 	}

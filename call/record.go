@@ -124,6 +124,8 @@ type Reached struct {
 	Agent   string        `json:"agent,omitempty"`   // talk, rate: with whom
 	Leg     string        `json:"leg,omitempty"`     // talk: the agent's channel
 	Outcome *Outcome      `json:"outcome,omitempty"` // end; turned-away: so far
+
+	Released bool `json:"released,omitempty"` // end: the caller is left to the dialplan's net, and not hung up
 }
 
 // Place is a caller's place in line, kept while the caller goes from offer to
@@ -272,7 +274,8 @@ type Ended struct {
 	HungUp    string          `json:"hung_up"` // who left first, "caller (proven)"
 	Legs      []Ending        `json:"legs"`
 	Recording *RecordingEnded `json:"recording,omitempty"`
-	Marked    bool            `json:"marked,omitempty"` // the journal misses entries of this call
+	Released  bool            `json:"released,omitempty"` // the dialplan's net has the caller
+	Marked    bool            `json:"marked,omitempty"`   // the journal misses entries of this call
 }
 
 // RecordingEnded is what became of the recording.

@@ -138,14 +138,14 @@ func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {
 
 // recall reads how far the calls have come that had not ended when the journal
 // was last written, in the order of their arrival, and which calls have ended
-// without it having been seen that nothing of them is left in Asterisk, each
-// with the place of its arrival.
-func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean map[string]int64, err error) {
+// without it having been seen that nothing of them is left in Asterisk.
+func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean map[string]endedCall, err error) {
 	from, err := seenUpTo(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	live, unclean := map[string]int64{}, map[string]int64{}
+	live := map[string]endedCall{} // as they will be when they have ended
+	unclean = map[string]endedCall{}
 	query := journal.Query{Kinds: []string{KindArrived, KindEnded, KindServiceClean}, After: from}
 	for e, err := range r.Read(ctx, query) {
 		if err != nil {
@@ -154,10 +154,20 @@ func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean 
 		id, _ := callOf(e)
 		switch e.Kind {
 		case KindArrived:
-			live[id] = e.Seq
+			arrived, _ := read[Arrived](e)
+			for other, ended := range unclean {
+				if ended.channel == arrived.Channel { // the dialplan has brought the caller back
+					ended.channel = ""
+					unclean[other] = ended
+				}
+			}
+			live[id] = endedCall{after: e.Seq - 1, channel: arrived.Channel}
 		case KindEnded:
-			if seq, known := live[id]; known {
-				unclean[id] = seq
+			if ended, known := live[id]; known {
+				if d, _ := read[Ended](e); d.Released {
+					ended.channel = ""
+				}
+				unclean[id] = ended
 			}
 			delete(live, id)
 		case KindServiceClean:
@@ -167,8 +177,8 @@ func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean 
 			}
 		}
 	}
-	for id, seq := range live {
-		s := &standing{id: id, seq: seq}
+	for id, call := range live {
+		s := &standing{id: id, seq: call.after + 1}
 		for e, err := range r.Read(ctx, journal.Query{Stream: Stream(id)}) {
 			if err != nil {
 				return nil, nil, fmt.Errorf("how far call %s had come: %w", id, err)
