@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,8 @@ import (
 
 	"hotline/ari/aritest"
 	"hotline/call"
+	"hotline/journal"
+	"hotline/queue"
 )
 
 // How calls end whose callers Asterisk does not let go of, or whom it does not let us speak to.
@@ -124,4 +127,77 @@ func leftToTheNet(t *testing.T, kind ending, nth int64) (fated bool) {
 		w.checkJournal()
 	})
 	return fated
+}
+
+// A talk that the journal does not know goes on in peace; whoever of it is left alone is a new caller.
+func TestATalkThatNoJournalKnows(t *testing.T) {
+	makeParts(t, t.TempDir())
+	inWorld(t, end{kind: killed, nth: farAway}, func(w *world) {
+		r := &redialRun{world: w, number: phoneNumber(1)}
+		w.asterisk.Phone(endpoint("1001"), aritest.Phone{Does: aritest.Answers, After: time.Second})
+		p := w.next(false)
+		ch := r.talks(p)
+		p.cut()
+		w.file = filepath.Join(w.dir, "another.db")
+		w.succeed(p, end{kind: killed, outage: time.Second})
+		w.sleep(2 * time.Minute) // and several looks
+		if len(ch.Joined()) != 2 {
+			w.fail("the talk was ended; the caller is with %v", ch.Joined())
+		}
+		if n := w.told(call.KindArrived); n != 0 {
+			w.fail("the talk has become %d calls", n)
+		}
+		w.asterisk.At(endpoint("1001"))[0].Bye()
+		for began := time.Now(); w.told(call.KindArrived) == 0 && time.Since(began) < time.Minute && w.sleep(time.Second); {
+		}
+		w.sleep(10 * time.Second)
+		if n := w.told(call.KindArrived); n != 1 || len(ch.Joined()) > 0 || w.asterisk.Bridges() > 0 {
+			w.fail("the caller is left with %v in one of %d bridges, in %d calls", ch.Joined(), w.asterisk.Bridges(), n)
+		}
+		ch.Bye()
+		w.sleep(time.Minute)
+		w.checkLeftovers()
+		w.finish()
+		w.checkJournal()
+	})
+}
+
+// A call whose caller is in the net when a process starts is not forgotten: the journal says so, and the call goes on
+// when the net brings the caller back, also to a service that takes no new callers.
+func TestACallInTheNetIsTakenUpLater(t *testing.T) {
+	makeParts(t, t.TempDir())
+	inWorld(t, end{kind: killed, nth: farAway}, func(w *world) {
+		w.asterisk.Net(25 * time.Second)
+		p := w.next(false)
+		w.asterisk.Dialplan("hotline-record", "", func(c *aritest.Channel) { // where the process ends
+			w.write(filepath.Join("raw", strings.TrimPrefix(c.Exten(), "rec-")+".raw"), parts.raw)
+			for p.cut(); w.asterisk.Connected(); time.Sleep(time.Millisecond) {
+			}
+		})
+		ch := w.arrives(p)
+		for !ch.InNet() && w.wait(ch, 100*time.Millisecond) {
+		}
+		p = w.succeed(p, end{kind: killed, outage: time.Second})
+		w.operator("signs in", "1001", func(e *queue.Engine) error { return e.SignIn("1001") })
+		w.sleep(15 * time.Second)
+		if n := w.told(call.KindResumed); n != 1 || !ch.InNet() {
+			w.fail("the call is taken up %d times by now, its caller in the net: %v", n, ch.InNet())
+		}
+		reader, err := journal.OpenReader(w.t.Context(), w.file)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		defer reader.Close()
+		w.audit(w.t.Context(), reader)
+		w.work.Go(func() { _ = p.calls.Drain(w.ctx) })
+		w.hears(ch, "menu.main")
+		if n := w.told(call.KindArrived); n != 1 || !hasHeard(ch, "menu.main") {
+			w.fail("the caller came back into the call number %d, and has heard %v", n, lastHeard(ch, 10))
+		}
+		ch.Bye()
+		w.sleep(time.Minute)
+		w.checkLeftovers()
+		w.finish()
+		w.checkJournal()
+	})
 }
