@@ -51,8 +51,8 @@ func TestWhatACallCosts(t *testing.T) {
 }
 
 // talk is a caller who has pressed a key in the menu, waited, and talks with an agent; everything is recorded.
-func talk(t *testing.T) (*hotline, *aritest.Channel) {
-	h := newHotline(t, 1)
+func talk(t *testing.T, change ...func(*call.Options)) (*hotline, *aritest.Channel) {
+	h := newHotline(t, 1, change...)
 	h.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Answers, After: 20 * time.Millisecond})
 	if err := h.queue.SignIn("1001"); err != nil {
 		t.Fatal(err)
