@@ -89,12 +89,25 @@ func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *sl
 		o.Queues = append(o.Queues, queue.Rules{
 			ID: q.ID, MaxWaiting: q.MaxWaiting, WrapUp: q.WrapUp.Duration, RingTimeout: q.RingTimeout.Duration,
 			ServiceLevel: q.ServiceLevel.Duration, DeclinePause: declinePause(q), MissesBeforeOut: q.MissesBeforeOut,
+			PreferFor: preferFor(q),
 		})
 	}
 	for _, a := range cfg.Agents {
 		o.Agents = append(o.Agents, queue.Profile{ID: a.ID, Number: a.Number, Name: a.Name, Queues: a.Queues})
 	}
 	return o
+}
+
+// preferFor is how long who calls again after a lost line waits for the agent of
+// before, who is about to be ready: until the wrap-up is over, and as long as
+// it takes to be offered a call. A wrap-up for which nobody would want to wait is
+// not waited for: whoever is free takes the caller.
+func preferFor(q configs.Queue) time.Duration {
+	const margin, most = 5 * time.Second, 30 * time.Second
+	if wait := q.WrapUp.Duration + margin; wait <= most {
+		return wait
+	}
+	return 0
 }
 
 // declinePause is the queue's in the engine's words, where zero is the usual
