@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"hotline/ari"
@@ -213,7 +214,8 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 
 // takeUp goes on with what an earlier process began to say, if that is what is
 // to be said now; anything else is ended. What is over and lasted long enough
-// to be heard has been heard. nil: it is for us to say it.
+// to be heard has been heard, as far as anybody can tell; a goodbye is rather
+// said twice than not at all. nil: it is for us to say it.
 func (l *line) takeUp(ctx context.Context, prompts []string) (*ari.Playback, error) {
 	left := l.begun
 	if l.begun = nil; left == nil || left.Playback == "" {
@@ -226,12 +228,17 @@ func (l *line) takeUp(ctx context.Context, prompts []string) (*ari.Playback, err
 	}
 	same := slices.Equal(left.Prompts, private(spoken(prompts))) && !slices.Contains(left.Prompts, hiddenDigits) // which may be another number's
 	switch {
-	case there && same, same && time.Since(left.Machine) >= l.lasts(prompts...):
+	case there && same, same && !goodbye(prompts) && time.Since(left.Machine) >= l.lasts(prompts...):
 		return playing, nil
 	case there:
 		return nil, playing.Stop(ctx)
 	}
 	return nil, nil
+}
+
+// goodbye says whether the call is over after these.
+func goodbye(prompts []string) bool {
+	return strings.HasPrefix(prompts[len(prompts)-1], "closing.")
 }
 
 func (l *line) files(prompts []string) []string {
