@@ -24,6 +24,7 @@ build:
 # Everything. First what needs no telephone, then the end-to-end tests alone, so that nothing else disturbs what is heard.
 test: asterisk vet
 	$(GO) test -race -timeout 15m $$($(packages) no)
+	$(GO) test -timeout 10m ./test/virtual
 	@scripts/e2e
 
 # What needs neither root nor Asterisk: seconds.

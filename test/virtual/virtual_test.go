@@ -18,8 +18,12 @@ import (
 	"time"
 )
 
-// runs is how many seeds the normal suite lives through; make soak goes on.
-const runs = 200
+// runs is how many seeds the normal suite lives through, a few of them with the
+// race detector, which makes a day many times as long; make soak goes on.
+const (
+	runs      = 200
+	racedRuns = 12
+)
 
 // A failing seed is run again by itself, and told in full, with HOTLINE_SEED=n.
 func TestSeededRuns(t *testing.T) {
@@ -29,6 +33,9 @@ func TestSeededRuns(t *testing.T) {
 		return
 	}
 	first, n, limit := uint64(0), uint64(runs), time.Duration(math.MaxInt64)
+	if raced {
+		n = racedRuns
+	}
 	if soak, on := number(t, "SOAK"); on { // beyond the usual ones
 		first, n = runs, soak
 	}
