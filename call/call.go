@@ -51,6 +51,7 @@ type call struct {
 	found   bool      // left in Asterisk, and in no journal
 	byNet   bool      // answered by the dialplan, while the service was away
 	arrived time.Time // on the service's clock
+	since   time.Time // the same on a clock that is never set back: the order in line
 	started time.Time // the same moment on the machine's clock, for durations
 
 	stage    string
@@ -217,6 +218,7 @@ func (c *call) over() {
 
 func (s *Service) newCall(arrival ari.Arrival) *call {
 	age := max(time.Since(arrival.Created), 0)
+	now := s.now()
 	c := &call{
 		Service: s,
 		id:      newID(s.now()),
@@ -224,7 +226,8 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		exten:   arrival.Exten,
 		found:   arrival.Found,
 		byNet:   arrival.Answered,
-		arrived: s.now().Add(-age),
+		arrived: now.Add(-age),
+		since:   s.order.Now(now).Add(-age),
 		started: time.Now().Add(-age),
 		bridged: map[*ari.Leg]bool{},
 	}
@@ -320,6 +323,7 @@ func (c *call) end(ctx context.Context, err error) {
 	stage := c.stage
 	c.name("")
 	if errors.Is(err, errShutdown) || stopping(ctx) || c.replaced() {
+		c.noteLeft(stage)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
@@ -347,6 +351,28 @@ func (c *call) end(ctx context.Context, err error) {
 	})
 	c.metrics.ended.WithLabelValues(c.outcome.Result, c.outcome.Reason).Inc()
 	c.log.Info("call ended", "result", c.outcome.Result, "reason", c.outcome.Reason)
+}
+
+// noteLeft writes down, where the service stops or is relieved in this moment,
+// that the caller has hung up: the next process finds nobody and could not tell
+// why. It is a fact that this one alone has seen, and nothing is done. A message
+// is the next one's to keep, whoever has hung up.
+func (c *call) noteLeft(stage string) {
+	gone := context.Cause(c.caller.Context())
+	if gone == nil || c.again != nil || stage == stageEnd || stage == stageMessage {
+		return
+	}
+	if ending := c.callerEnding(); ending.Who != CallerParty || ending.How != Pressed {
+		return
+	}
+	outcome := c.conclude(stage, gone)
+	entry := journal.NewEntry(KindStage, Reached{Stage: stageEnd, Outcome: &outcome}, Stream(c.id))
+	entry.At = c.now().UTC()
+	ctx, cancel := context.WithTimeout(context.Background(), journalLimit)
+	defer cancel()
+	if _, err := c.journal.Append(ctx, entry); err != nil && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrFenced) {
+		c.log.Warn("that the caller has hung up is not in the journal", "err", err)
+	}
 }
 
 // teardownLimit bounds the ending of a call; what is left over then is logged
