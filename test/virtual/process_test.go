@@ -83,6 +83,9 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 		if w.verbose && after {
 			w.logf("    request of process %d: %s %s %.200s", p.n, r.Method, r.Path, r.Query+r.Body)
 		}
+		if r.Route == "/channels/create" && !after {
+			w.checkDial(r)
+		}
 		p.at("request", after, r.Method+" "+r.Path)
 	})
 	if p.book, err = journal.Open(ctx, journal.Options{Path: w.file, Standby: beside, Now: w.now, Logger: log}); err != nil {

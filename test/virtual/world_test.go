@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -41,7 +42,6 @@ type world struct {
 	lives    int
 	troubles []trouble
 	log      []string
-	meant    map[string]bool // channels to which a farewell was meant to be said, where a process was killed
 }
 
 // trouble is a time in which the service cannot be expected to act: it is away, cut off, or Asterisk does not answer.
@@ -55,7 +55,7 @@ const netTry = 2 * time.Second
 
 func newWorld(t testing.TB, p plan, dir string, verbose bool) *world {
 	w := &world{t: t, plan: p, verbose: verbose, asterisk: aritest.StartPipe(t), dir: dir, file: filepath.Join(dir, "journal.db"),
-		agents: profiles(p.agents), rules: rules, began: time.Now(), meant: map[string]bool{}}
+		agents: profiles(p.agents), rules: rules, began: time.Now()}
 	w.ctx, w.end = context.WithCancel(context.Background())
 	for _, folder := range folders {
 		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
@@ -139,13 +139,13 @@ func (w *world) supervise() bool {
 		return false
 	}
 	w.work.Go(func() {
-		for _, e := range w.plan.ends {
+		for {
 			select {
 			case <-p.fated:
 			case <-w.ctx.Done():
 				return
 			}
-			if p = w.succeed(p, e); p == nil {
+			if p = w.succeed(p, p.fate); p == nil {
 				return
 			}
 		}
@@ -155,11 +155,10 @@ func (w *world) supervise() bool {
 
 // succeed replaces a process whose end has come.
 func (w *world) succeed(p *process, e end) *process {
+	defer w.trouble(string(e.kind))()
 	switch e.kind {
 	case relieved:
-		next := w.next(true)
-		w.mustLeave(p, relieveWithin+w.disturbance())
-		return next
+		return w.relieve(p)
 	case terminated:
 		w.acts(nil)
 		asked := time.Now()
@@ -171,6 +170,32 @@ func (w *world) succeed(p *process, e end) *process {
 	w.logf("nobody is there for %v", e.outage.Round(time.Millisecond))
 	w.sleep(e.outage)
 	return w.next(false)
+}
+
+// relieve starts the next process beside one that is at work. One that is pushed out by it, because both connected in the
+// same moment, is started again, as systemd does.
+func (w *world) relieve(p *process) *process {
+	for range 5 {
+		next := w.next(true)
+		if next == nil {
+			return nil
+		}
+		select {
+		case <-next.left:
+			w.logf("process %d was pushed out by the one before it", next.n)
+			w.acts(p)
+		case <-p.left:
+			return next
+		case <-w.ctx.Done():
+			return nil
+		case <-time.After(relieveWithin + w.disturbance()):
+			w.fail("process %d has not left %v after the next one was started", p.n, relieveWithin+w.disturbance())
+			p.cut()
+			return next
+		}
+	}
+	w.fail("process %d cannot be relieved", p.n)
+	return nil
 }
 
 // How soon a process is gone.
@@ -210,6 +235,10 @@ func (w *world) next(beside bool) *process {
 	}
 	w.logf("process %d starts, beside another: %v", n, beside)
 	p, err := w.start(n, fate, beside)
+	for began := time.Now(); errors.Is(err, journal.ErrInUse) && time.Since(began) < stopWithin; { // one that was relieved is just leaving
+		w.sleep(linkLook)
+		p, err = w.start(n, fate, beside)
+	}
 	if err != nil {
 		w.fail("process %d cannot start: %v", n, err)
 		return nil
@@ -341,7 +370,9 @@ func (w *world) disturb() {
 		switch r.IntN(8) {
 		case 0:
 			w.logf("FAULT the websocket drops")
+			over := w.trouble("the websocket drops")
 			w.asterisk.Drop()
+			over()
 		case 1:
 			lasts := seconds(r, 0.1, 12)
 			over := w.trouble("no websocket")
