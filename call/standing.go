@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -178,17 +179,54 @@ func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean 
 		}
 	}
 	for id, call := range live {
-		s := &standing{id: id, seq: call.after + 1}
-		for e, err := range r.Read(ctx, journal.Query{Stream: Stream(id)}) {
-			if err != nil {
-				return nil, nil, fmt.Errorf("how far call %s had come: %w", id, err)
-			}
-			s.fold(e)
-		}
-		calls = append(calls, s)
+		calls = append(calls, &standing{id: id, seq: call.after + 1})
 	}
 	slices.SortFunc(calls, func(a, b *standing) int { return int(a.seq - b.seq) })
-	return calls, unclean, nil
+	return calls, unclean, readThrough(ctx, r, calls)
+}
+
+// readThrough folds the entries of calls, which are in the order of their
+// arrival: those of many calls in one pass over the journal since the first of
+// them arrived, where not much else is in between, and otherwise call by call.
+func readThrough(ctx context.Context, r *journal.Reader, calls []*standing) error {
+	if len(calls) == 0 {
+		return nil
+	}
+	head, err := journal.Fold(r.Read(ctx, journal.Query{Newest: true, Limit: 1}), 0, func(_ int64, e journal.Entry) int64 { return e.Seq })
+	if err != nil {
+		return fmt.Errorf("where the journal ends: %w", err)
+	}
+	if head-calls[0].seq < int64(len(calls))*entriesPerCall {
+		byID := make(map[string]*standing, len(calls))
+		for _, s := range calls {
+			byID[s.id] = s
+		}
+		return each(r.Read(ctx, journal.Query{After: calls[0].seq - 1}), func(e journal.Entry) {
+			if id, _ := callOf(e); byID[id] != nil {
+				byID[id].fold(e)
+			}
+		})
+	}
+	for _, s := range calls {
+		if err := each(r.Read(ctx, journal.Query{Stream: Stream(s.id)}), s.fold); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entriesPerCall is how many entries may be read for each that is wanted, before
+// looking up one call costs less.
+const entriesPerCall = 100
+
+func each(entries iter.Seq2[journal.Entry, error], do func(journal.Entry)) error {
+	for e, err := range entries {
+		if err != nil {
+			return fmt.Errorf("how far the calls had come: %w", err)
+		}
+		do(e)
+	}
+	return nil
 }
 
 // seenUpTo is a place in the journal before which every call has ended and left
