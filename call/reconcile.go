@@ -89,6 +89,7 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 	taken := make([]*resumed, 0, len(calls))
 	for _, left := range calls {
 		s.alive(left.id, left.seq-1)
+		s.order.NotBefore(left.arrived.since())
 		if s.leaveInNet(left, snap) {
 			note.Resumed++
 			continue

@@ -46,7 +46,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 		Service: s, id: left.id, run: left.runs + 1,
 		log:    s.log.With("call_id", left.id),
 		number: left.arrived.Number, exten: left.arrived.Dialled, byNet: left.arrived.ByNet,
-		arrived: left.arrived.At, started: left.arrived.Machine,
+		arrived: left.arrived.At, since: left.arrived.since(), started: left.arrived.Machine,
 		answered: left.answered, greeted: left.greeted, waiting: left.place,
 		bridged: map[*ari.Leg]bool{}, before: left.endings, served: left.served, offers: left.offers,
 		recording: left.records, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
@@ -120,7 +120,7 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 		return from
 	case with != nil:
 		if c.waiting.Queue == "" {
-			c.waiting = Place{Queue: with.Queues[0], Since: c.arrived}
+			c.waiting = Place{Queue: with.Queues[0], Since: c.since}
 		}
 		err := c.queue.Found(with.ID, c.id, c.waiting.Queue)
 		c.noteAgent(with, err)

@@ -89,6 +89,7 @@ type Service struct {
 	pins          pinGuard
 	net           netLog
 	lost          lostLines
+	order         queue.LineClock // by which callers stand in line
 
 	suspicion chan struct{} // something may be left in Asterisk; capacity 1
 	running   chan struct{} // closed once Run has set what follows

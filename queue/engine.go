@@ -51,6 +51,7 @@ type Engine struct {
 	waiting map[string]*Ticket // by call
 	talking map[string]*agent  // by call
 	serial  int64              // orders idle times
+	line    LineClock          // for callers who do not say when they arrived
 	held    bool               // nobody is offered anybody: before Open
 	out     outbox
 	stopped bool

@@ -27,8 +27,11 @@ func (e *Engine) join(c Caller) (*Ticket, error) {
 	case e.waiting[c.ID] != nil || e.talking[c.ID] != nil:
 		return nil, ErrDuplicate
 	}
-	if c.Arrived.IsZero() {
-		c.Arrived = e.now()
+	switch {
+	case c.Arrived.IsZero():
+		c.Arrived = e.line.Now(e.now())
+	case c.Again:
+		e.line.NotBefore(c.Arrived)
 	}
 	c.Arrived = c.Arrived.Round(0) // the order goes by what is recorded, so that a restart finds the same
 	t := &Ticket{engine: e, caller: c, queue: q, joined: time.Now().Add(-max(0, c.Waited)), number: c.Offers,

@@ -7,10 +7,11 @@
 // HTTP; whoever drives a phone reports what the phone did.
 //
 // The files: rules.go (what a queue and an agent are), order.go (who comes
-// before whom), agent.go (the states), caller.go (ticket and offer, the side a
-// call sees), engine.go (the verbs), match.go (how a caller and an agent meet
-// and part), change.go (what is recorded), restore.go (going on after a
-// restart from what was recorded), estimate.go, views.go, metrics.go.
+// before whom), clock.go (by which moments), agent.go (the states), caller.go
+// (ticket and offer, the side a call sees), engine.go (the verbs), match.go (how
+// a caller and an agent meet and part), change.go (what is recorded), restore.go
+// (going on after a restart from what was recorded), estimate.go, views.go,
+// metrics.go.
 package queue
 
 import (
