@@ -133,10 +133,11 @@ func (c *call) play(ctx context.Context, next stage) (err error) {
 			err = fmt.Errorf("call %s: in the stage %q: %v\n%s", c.id, c.stage, fault, debug.Stack())
 		}
 	}()
+	if gone := context.Cause(ctx); gone != nil {
+		return gone
+	}
 	for next != nil && err == nil {
-		if err = context.Cause(ctx); err == nil {
-			next, err = next(ctx)
-		}
+		next, err = next(ctx)
 	}
 	return err
 }
