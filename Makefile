@@ -3,9 +3,12 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 60s
+# Seeded days in virtual time: how many, and for how long at most.
+SOAK ?= 10000
+SOAK_FOR ?= 30m
 packages = scripts/packages
 
-.PHONY: demo run build test test-unit check asterisk bootstrap fmt vet staticcheck fuzz image
+.PHONY: demo run build test test-unit check soak asterisk bootstrap fmt vet staticcheck fuzz image
 
 # One real call through its whole life, and a verdict on each standard.
 demo: asterisk
@@ -21,6 +24,7 @@ build:
 # Everything. First what needs no telephone, then the end-to-end tests alone, so that nothing else disturbs what is heard.
 test: asterisk vet
 	$(GO) test -race -timeout 15m $$($(packages) no)
+	$(GO) test -timeout 10m ./test/virtual
 	@scripts/e2e
 
 # What needs neither root nor Asterisk: seconds.
@@ -43,6 +47,12 @@ staticcheck:
 # Every fuzz target for a minute.
 fuzz:
 	@scripts/fuzz $(FUZZTIME)
+
+# Many more seeded days of the service than `make test` lives through, with kills at chosen boundaries. A seed that fails
+# is named, with how to replay it. Before that, a new version takes over while 20 callers arrive each second, for a minute.
+soak: asterisk
+	SOAK=$(SOAK) $(GO) test -run TestRollingUpgradeUnderLoad -v ./test/e2e
+	SOAK=$(SOAK) SOAK_FOR=$(SOAK_FOR) $(GO) test -timeout 0 -run TestSeededRuns ./test/virtual
 
 # The image of the Dockerfile, as far as it can be proved without a registry.
 image:

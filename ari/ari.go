@@ -88,6 +88,11 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
+// mostConns bounds the connections to Asterisk that are open at a time, well
+// below the sessionlimit of 1000 in http.conf: two services share it in a
+// takeover.
+const mostConns = 200
+
 func (o *Options) fill() {
 	def(&o.RequestTimeout, 4*time.Second)
 	def(&o.PingEvery, 5*time.Second)
@@ -159,12 +164,15 @@ func New(o Options) (*Link, error) {
 		routes:   make(map[string]route),
 	}
 	l.status = Status{Since: time.Now(), Err: ErrNotConnected}
-	// Asterisk closes idle connections after 15 s: give them up before it does.
+	// Asterisk closes idle connections after 15 s: give them up before it does. It
+	// refuses more than its sessionlimit, the websocket included, and the requests
+	// of a crowd wait their turn rather than be refused.
 	l.http = &http.Client{Transport: &http.Transport{
 		DialContext:         o.Dial,
 		IdleConnTimeout:     10 * time.Second,
 		MaxIdleConns:        64,
 		MaxIdleConnsPerHost: 64,
+		MaxConnsPerHost:     mostConns,
 	}}
 	return l, nil
 }

@@ -3,8 +3,10 @@ package ari_test
 import (
 	"context"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"hotline/ari/aritest"
 )
@@ -34,4 +36,47 @@ func TestEverythingGoesThroughTheDialer(t *testing.T) {
 	if n := dialed.Load(); n < 2 {
 		t.Errorf("the dialer was used %d times: want it for the websocket and for requests", n)
 	}
+}
+
+// A crowd of requests to an Asterisk that is slow waits its turn: more connections than its sessionlimit would be refused.
+func TestTheConnectionsToAsteriskAreBounded(t *testing.T) {
+	const crowd, most = 600, 200 + 1 // and the websocket
+	server := aritest.Start(t)
+	o := options(server)
+	var open, mostOpen atomic.Int32
+	o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		now := open.Add(1)
+		for seen := mostOpen.Load(); now > seen && !mostOpen.CompareAndSwap(seen, now); seen = mostOpen.Load() {
+		}
+		return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { open.Add(-1) })}, nil
+	}
+	link := run(t, o)
+	server.Stall(200 * time.Millisecond)
+	var asked sync.WaitGroup
+	for range crowd {
+		asked.Go(func() {
+			if _, err := link.Channels(t.Context()); err != nil {
+				t.Errorf("a request of the crowd: %v", err)
+			}
+		})
+	}
+	asked.Wait()
+	server.Stall(0)
+	if n := mostOpen.Load(); n > most {
+		t.Errorf("%d connections were open at a time, want at most %d", n, most)
+	}
+}
+
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
 }

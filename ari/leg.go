@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -282,8 +283,22 @@ func (l *Leg) Play(ctx context.Context, media []string, o PlayOptions) (*Playbac
 	if err != nil {
 		return nil, err
 	}
-	p := newPlayback(s, l, media, o.ID)
-	return p.start(ctx, opPlay, []string{"channels", l.id, "play"}, o)
+	l.mu.Lock()
+	entries := l.entries
+	l.mu.Unlock()
+	path := []string{"channels", l.id, "play"}
+	p, err := newPlayback(s, l, media, o.ID).start(ctx, opPlay, path, o)
+	if outside(err) && l.until(ctx, func() bool { return l.entries > entries }) == nil {
+		p, err = newPlayback(s, l, media, o.ID).start(ctx, opPlay, path, o)
+	}
+	return p, err
+}
+
+// outside says that the dialplan has the channel: where it is to come back, as
+// from a Continue that was carried out late, that takes a moment.
+func outside(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Conflict() && strings.Contains(e.Message, "not in Stasis")
 }
 
 // Continue hands the channel to the dialplan and returns once it is back in

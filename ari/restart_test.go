@@ -480,3 +480,35 @@ func TestALostLegLearnsHowItEnded(t *testing.T) {
 		t.Errorf("%s after Gone", ev.Kind)
 	}
 }
+
+// A leg whose end came while the events were held back is not lost: it ends as
+// the event tells, once events go on.
+func TestALegThatEndsWhileEventsAreHeldIsNotLost(t *testing.T) {
+	server := aritest.Start(t)
+	first := start(t, options(server), nil)
+	connected(t, first)
+	caller, _, leg := answeredCall(t, server, first.Link)
+	first.kill()
+
+	var session *ari.Session
+	var ended *ari.Leg
+	second := start(t, options(server), func(ctx context.Context, link *ari.Link, _ *ari.Snapshot) error {
+		caller.LoseLine()
+		for run := 1; ; run++ { // until the event is in
+			session = link.Reopen(callID, run)
+			if ended = session.RestoreLost(leg.ID()); !ended.Evidence().Lost {
+				return nil
+			}
+			session.Close()
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		}
+	})
+	connected(t, second)
+	defer session.Close()
+	gone, before := next(t, session, ari.Gone)
+	if e := ended.Evidence(); gone.Lost || e.Lost || e.Cause != 44 {
+		t.Errorf("before Gone: %v; Gone: %+v; evidence %+v: want the end that the event tells", kindsOf(before), gone, e)
+	}
+}

@@ -35,14 +35,17 @@ func (s *Session) Restore(c Channel) *Leg {
 }
 
 // RestoreLost is a leg whose channel Asterisk has no more: it is gone, and
-// nobody saw how. Should the event of its end come after all, its Evidence says
-// so.
+// nobody saw how. Where the event of its end is among those that are held back
+// at this connect, that is what ends it. Should the event come later, after
+// all, its Evidence says so.
 func (s *Session) RestoreLost(channelID string) *Leg {
 	leg := newLeg(s.link, channelID)
 	leg.made = true
 	s.own(leg.id, leg)
 	leg.attach(s)
-	leg.lost()
+	if !s.link.gate.tellsEndOf(channelID) {
+		leg.lost()
+	}
 	return leg
 }
 

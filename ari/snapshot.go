@@ -111,7 +111,7 @@ type Snapshot struct {
 	Channels map[string]Channel    // by ID, of other applications and the dialplan too
 	Bridges  map[string]BridgeInfo // by ID
 
-	bridged map[string]bool // channel IDs
+	bridged map[string]bool // channels that share a bridge with somebody, by ID
 }
 
 // snapshot asks Asterisk what it has. The bridges come last: a channel that was
@@ -140,7 +140,7 @@ func (l *Link) snapshot(ctx context.Context, app application) (*Snapshot, error)
 	for _, b := range bridges {
 		s.Bridges[b.ID] = b
 		for _, id := range b.Channels {
-			s.bridged[id] = true
+			s.bridged[id] = len(b.Channels) > 1 // whoever is alone in it talks to nobody
 		}
 	}
 	return s, nil

@@ -70,9 +70,13 @@ func (s *Service) Announcements() []string {
 	return slices.Clone(s.announcements.on)
 }
 
-// restore puts in force what was when the service was last seen. What the
-// operator has taken out of hotline.yaml since cannot be said any more.
+// restore puts in force what was when the service was last seen, and nothing
+// else. What the operator has taken out of hotline.yaml since cannot be said any
+// more.
 func (a *announcements) restore(names []string, log *slog.Logger) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.on = nil
 	for _, name := range names {
 		if _, ok := a.known[name]; !ok {
 			log.Warn("an announcement in force is not in hotline.yaml any more and is dropped", "announcement", name)

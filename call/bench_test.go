@@ -3,6 +3,7 @@ package call_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -50,8 +51,8 @@ func TestWhatACallCosts(t *testing.T) {
 }
 
 // talk is a caller who has pressed a key in the menu, waited, and talks with an agent; everything is recorded.
-func talk(t *testing.T) (*hotline, *aritest.Channel) {
-	h := newHotline(t, 1)
+func talk(t *testing.T, change ...func(*call.Options)) (*hotline, *aritest.Channel) {
+	h := newHotline(t, 1, change...)
 	h.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Answers, After: 20 * time.Millisecond})
 	if err := h.queue.SignIn("1001"); err != nil {
 		t.Fatal(err)
@@ -151,7 +152,7 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 	return sorted[(len(sorted)-1)*p/100]
 }
 
-// hotline is the service of calls on a fake Asterisk, with an agent 1001 for its queue.
+// hotline is the service of calls on a fake Asterisk, with agents 1001 and 1002 for its queue.
 type hotline struct {
 	t        testing.TB
 	asterisk *aritest.Server
@@ -164,7 +165,7 @@ type hotline struct {
 	answered map[string]time.Time // by channel: when the command reached Asterisk
 }
 
-func newHotline(t testing.TB, rings int) *hotline {
+func newHotline(t testing.TB, rings int, change ...func(*call.Options)) *hotline {
 	h := &hotline{t: t, asterisk: aritest.Start(t), journal: &book{}, rawDir: t.TempDir(), answered: map[string]time.Time{}}
 	front := httptest.NewServer(http.HandlerFunc(h.watch))
 	t.Cleanup(front.Close)
@@ -176,7 +177,9 @@ func newHotline(t testing.TB, rings int) *hotline {
 	}
 	h.queue, err = queue.New(queue.Options{
 		Queues: []queue.Rules{{ID: "service", WrapUp: time.Second}},
-		Agents: []queue.Profile{{ID: "1001", Number: "789", Queues: []string{"service"}}},
+		Agents: []queue.Profile{
+			{ID: "1001", Number: "789", Queues: []string{"service"}}, {ID: "1002", Number: "790", Queues: []string{"service"}},
+		},
 		Logger: quiet,
 	})
 	if err != nil {
@@ -195,7 +198,7 @@ func newHotline(t testing.TB, rings int) *hotline {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := call.New(call.Options{
+	options := call.Options{
 		Link: link, Queue: h.queue, Journal: h.journal, Calendar: days,
 		Menus: ivr.Menus{Start: "main", ByID: map[string]ivr.Menu{"main": {
 			Prompts: []string{"menu.main"}, Wait: 5 * time.Second, Tries: 3,
@@ -206,7 +209,11 @@ func newHotline(t testing.TB, rings int) *hotline {
 		PIN:        func(string, string) bool { return false },
 		AfterRings: rings, Record: true, RecordingNotice: "notice.recording", RatingWait: 5 * time.Second,
 		Queues: map[string]call.QueueOptions{"service": {Name: "service"}}, Logger: quiet,
-	})
+	}
+	for _, c := range change {
+		c(&options)
+	}
+	service := call.New(options)
 
 	h.asterisk.MediaLasts(func(medium string) time.Duration {
 		if strings.Contains(medium, "silence.") || strings.Contains(medium, "hold.tone.") {
@@ -317,17 +324,30 @@ func libraryOfNames(t testing.TB) *prompt.Library {
 type book struct {
 	mu      sync.Mutex
 	entries []journal.Entry
+	noRoom  bool
 }
 
 func (b *book) Append(_ context.Context, entries ...journal.Entry) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.noRoom {
+		return 0, errNoRoom
+	}
 	b.entries = append(b.entries, entries...)
 	return int64(len(b.entries)), nil
 }
 
 func (b *book) AppendDurable(ctx context.Context, entries ...journal.Entry) (int64, error) {
 	return b.Append(ctx, entries...)
+}
+
+var errNoRoom = errors.New("no room for another entry")
+
+// full has the journal take nothing any more.
+func (b *book) full(is bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.noRoom = is
 }
 
 // ended are the calls' last entries.

@@ -51,6 +51,7 @@ type call struct {
 	found   bool      // left in Asterisk, and in no journal
 	byNet   bool      // answered by the dialplan, while the service was away
 	arrived time.Time // on the service's clock
+	since   time.Time // the same on a clock that is never set back: the order in line
 	started time.Time // the same moment on the machine's clock, for durations
 
 	stage    string
@@ -74,6 +75,7 @@ type call struct {
 	recording  time.Time    // machine's clock: since when everything is recorded; zero when not
 	informed   bool         // heard something from the menu
 	left       *LeftMessage // a message
+	rated      *Rated       // the answer after the last talk; nil before it
 	outcome    Outcome      // set by the stages that end a call without a talk or a message
 	released   bool         // left to the dialplan's net
 	unrecorded error        // why the journal misses entries of this call; nil when it has all
@@ -105,7 +107,8 @@ func (s *Service) serve(ctx context.Context, arrival ari.Arrival) {
 // follow runs the script from a stage on to the call's end.
 func (c *call) follow(service context.Context, from stage) {
 	c.alive(c.id, c.newest())
-	defer c.gone(c.id)
+	defer c.session.Close() // whoever is left in Asterisk is nobody's from here on
+	defer c.over()
 
 	ctx, err := service, error(nil)
 	for from != nil { // once, and again for a redial and its answer
@@ -130,10 +133,11 @@ func (c *call) play(ctx context.Context, next stage) (err error) {
 			err = fmt.Errorf("call %s: in the stage %q: %v\n%s", c.id, c.stage, fault, debug.Stack())
 		}
 	}()
+	if gone := context.Cause(ctx); gone != nil {
+		return gone
+	}
 	for next != nil && err == nil {
-		if err = context.Cause(ctx); err == nil {
-			next, err = next(ctx)
-		}
+		next, err = next(ctx)
 	}
 	return err
 }
@@ -176,27 +180,46 @@ func (c *call) apologise(ctx context.Context, err error) {
 	if err == nil || callerGone(err) || c.caller.Context().Err() != nil || stopping(ctx) || c.replaced() {
 		return
 	}
-	c.leaveToNet(ctx, err)
+	c.released = true
+	c.log.Warn("the caller is left to the dialplan's net", "err", err)
 }
 
 // leaveToNet is for a caller who could not even be told that we cannot go on:
 // the dialplan's net has a tone and an apology of its own, and tries us again.
+// This call is over by then: who comes back is a caller like any other.
 // Where Asterisk does not do that either, the caller stays where they are, and
 // is found there by the next look: nobody is hung up on without a word.
-func (c *call) leaveToNet(ctx context.Context, why error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
+func (c *call) leaveToNet() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), teardownLimit)
 	defer cancel()
-	c.released = true
+	c.session.Close()
+	if !c.caller.InStasis() { // it is done, by an earlier process
+		return
+	}
 	if err := c.caller.Release(ctx); err != nil {
 		c.log.Error("the caller stays in Asterisk without a word, until the next look at it", "err", err)
 		c.suspect()
-		return
 	}
-	c.log.Warn("the caller is left to the dialplan's net", "err", why)
+}
+
+// leftToNet says whether the dialplan has the caller, or is to have: its net takes
+// care of whoever is left to it.
+func (c *call) leftToNet() bool {
+	return c.released || c.caller.Evidence().GoneAt.IsZero() && !c.caller.InStasis()
+}
+
+// over notes that the call is over.
+func (c *call) over() {
+	left := c.caller.ID()
+	if c.leftToNet() {
+		left = ""
+	}
+	c.gone(c.id, left)
 }
 
 func (s *Service) newCall(arrival ari.Arrival) *call {
 	age := max(time.Since(arrival.Created), 0)
+	now := s.now()
 	c := &call{
 		Service: s,
 		id:      newID(s.now()),
@@ -204,7 +227,8 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		exten:   arrival.Exten,
 		found:   arrival.Found,
 		byNet:   arrival.Answered,
-		arrived: s.now().Add(-age),
+		arrived: now.Add(-age),
+		since:   s.order.Now(now).Add(-age),
 		started: time.Now().Add(-age),
 		bridged: map[*ari.Leg]bool{},
 	}
@@ -300,19 +324,21 @@ func (c *call) end(ctx context.Context, err error) {
 	stage := c.stage
 	c.name("")
 	if errors.Is(err, errShutdown) || stopping(ctx) || c.replaced() {
-		c.session.Close()
+		c.noteLeft(stage)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownLimit)
 	defer cancel()
 
 	c.outcome = c.conclude(stage, err)
-	c.write(KindStage, Reached{Stage: stageEnd, Outcome: &c.outcome})
-	if stopping(c.ctx) {
-		c.session.Close()
+	c.write(KindStage, Reached{Stage: stageEnd, Outcome: &c.outcome, Released: c.released})
+	if stopping(c.ctx) || c.replaced() { // the journal is another process's, and so is the call
 		return
 	}
 	c.letGo(ctx)
+	if c.released {
+		c.leaveToNet()
+	}
 	endings := c.allEndings()
 	c.rememberLine(stage, endings)
 	c.write(KindEnded, Ended{
@@ -321,16 +347,41 @@ func (c *call) end(ctx context.Context, err error) {
 		HungUp:    firstToLeave(endings),
 		Legs:      endings,
 		Recording: c.finishRecording(ctx),
+		Released:  c.leftToNet(),
 		Marked:    c.unrecorded != nil,
 	})
-	c.session.Close()
 	c.metrics.ended.WithLabelValues(c.outcome.Result, c.outcome.Reason).Inc()
 	c.log.Info("call ended", "result", c.outcome.Result, "reason", c.outcome.Reason)
+}
+
+// noteLeft writes down, where the service stops or is relieved in this moment,
+// that the caller has hung up: the next process finds nobody and could not tell
+// why. It is a fact that this one alone has seen, and nothing is done. A message
+// is the next one's to keep, whoever has hung up.
+func (c *call) noteLeft(stage string) {
+	gone := context.Cause(c.caller.Context())
+	if gone == nil || c.again != nil || stage == stageEnd || stage == stageMessage {
+		return
+	}
+	if ending := c.callerEnding(); ending.Who != CallerParty || ending.How != Pressed {
+		return
+	}
+	outcome := c.conclude(stage, gone)
+	entry := journal.NewEntry(KindStage, Reached{Stage: stageEnd, Outcome: &outcome}, Stream(c.id))
+	entry.At = c.now().UTC()
+	ctx, cancel := context.WithTimeout(context.Background(), journalLimit)
+	defer cancel()
+	if _, err := c.journal.Append(ctx, entry); err != nil && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrFenced) {
+		c.log.Warn("that the caller has hung up is not in the journal", "err", err)
+	}
 }
 
 // teardownLimit bounds the ending of a call; what is left over then is logged
 // and found again by the next look at Asterisk.
 const teardownLimit = 10 * time.Second
+
+// hangupRetry is how soon a leg that is still there is hung up again.
+const hangupRetry = time.Second
 
 // hangupNormal is the cause we give when we hang up: 16, normal clearing.
 const hangupNormal = 16
@@ -376,7 +427,7 @@ func (c *call) release(ctx context.Context, leg *ari.Leg) {
 		ctx, cancel = context.WithTimeout(ctx, legEndGrace) // a leg that hangs up leaves Stasis first
 		defer cancel()
 	}
-	again := time.NewTicker(legEndGrace)
+	again := time.NewTicker(hangupRetry)
 	defer again.Stop()
 	for {
 		select {

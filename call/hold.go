@@ -22,6 +22,8 @@ type holdTone struct {
 	spoken  func(nth int) []string // what to add to the nth apology; nil or empty for nothing
 	nth     int                    // the apology to come, from 1
 	timer   *time.Timer
+	handed  time.Time     // when a list was last handed over
+	rest    time.Duration // before one that is over too soon is handed over again; grows
 }
 
 // apologyLead is how long before an apology is due the list that begins with it
@@ -32,8 +34,12 @@ const apologyLead = 100 * time.Millisecond
 // list's own apology has begun, and the caller would hear it twice.
 const apologyMissed = 100 * time.Millisecond
 
-// toneRetry is how soon a tone that Asterisk did not take is handed over again.
-const toneRetry = 500 * time.Millisecond
+// toneRetry is how soon a tone that Asterisk did not take is handed over again;
+// one that is over at once, since its files are gone, ever later, to toneRest.
+const (
+	toneRetry = 500 * time.Millisecond
+	toneRest  = 30 * time.Second
+)
 
 // holdSegments is how many apologies are handed over at once: 20 minutes of
 // them should this service not come back.
@@ -96,6 +102,7 @@ func (c *call) takeUpTone(ctx context.Context, left ToneBegan) error {
 func (h *holdTone) hand(ctx context.Context, elapsed time.Duration, first []string) error {
 	c := h.call
 	name := toneName(c.caller, c.tones)
+	h.handed = time.Now()
 	playing, err := c.caller.Play(ctx, c.holdMedia(elapsed, first), ari.PlayOptions{ID: name})
 	if err != nil {
 		h.doubts = append(h.doubts, c.session.RestorePlayback(c.caller, name, nil))
@@ -136,8 +143,20 @@ func (h *holdTone) mend(ctx context.Context) error {
 		return ended(ctx)
 	}
 	h.lists = nil
+	lasted := time.Since(h.handed)
+	if lasted < h.rest {
+		h.timer.Reset(h.rest - lasted)
+		return context.Cause(ctx)
+	}
+	if h.rest = min(max(2*h.rest, toneRetry), toneRest); lasted > toneRest {
+		h.rest = toneRetry
+	}
+	if h.rest > 4*toneRetry {
+		c.log.Error("the hold tone is over as soon as it begins; check with: hotline prompts check", "again_in", h.rest)
+	}
+	h.nth = int(time.Since(h.started)/prompt.HoldEvery) + 1
 	c.tones++
-	c.write(KindApology, Apology{Nth: h.nth - 1, List: c.tones})
+	c.write(KindToneBegan, ToneBegan{List: c.tones, Machine: h.started})
 	err := h.stopDoubts(ctx)
 	if err == nil {
 		err = h.hand(ctx, time.Since(h.started), nil)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"hotline/ari"
@@ -62,7 +63,9 @@ func (l *line) Ask(ctx context.Context, wait time.Duration, prompts ...string) (
 // Replay plays a recording of this call, then asks as Ask does.
 func (l *line) Replay(ctx context.Context, name string, wait time.Duration, prompts ...string) (rune, error) {
 	media := append([]string{"recording:" + name}, l.files(append(prompts, silence(wait)...))...)
-	playing, err := l.leg.Play(ctx, media, ari.PlayOptions{})
+	id := l.session.NewID("play")
+	l.note(append([]string{"recording"}, prompts...), id)
+	playing, err := l.leg.Play(ctx, media, ari.PlayOptions{ID: id})
 	if err != nil {
 		return ivr.Silence, fmt.Errorf("replaying a recording: %w", err)
 	}
@@ -211,7 +214,8 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 
 // takeUp goes on with what an earlier process began to say, if that is what is
 // to be said now; anything else is ended. What is over and lasted long enough
-// to be heard has been heard. nil: it is for us to say it.
+// to be heard has been heard, as far as anybody can tell; a goodbye is rather
+// said twice than not at all. nil: it is for us to say it.
 func (l *line) takeUp(ctx context.Context, prompts []string) (*ari.Playback, error) {
 	left := l.begun
 	if l.begun = nil; left == nil || left.Playback == "" {
@@ -222,14 +226,19 @@ func (l *line) takeUp(ctx context.Context, prompts []string) (*ari.Playback, err
 	if err != nil {
 		return nil, fmt.Errorf("looking for what was being said: %w", err)
 	}
-	same := slices.Equal(left.Prompts, private(spoken(prompts)))
+	same := slices.Equal(left.Prompts, private(spoken(prompts))) && !slices.Contains(left.Prompts, hiddenDigits) // which may be another number's
 	switch {
-	case there && same, same && time.Since(left.Machine) >= l.lasts(prompts...):
+	case there && same, same && !goodbye(prompts) && time.Since(left.Machine) >= l.lasts(prompts...):
 		return playing, nil
 	case there:
 		return nil, playing.Stop(ctx)
 	}
 	return nil, nil
+}
+
+// goodbye says whether the call is over after these.
+func goodbye(prompts []string) bool {
+	return strings.HasPrefix(prompts[len(prompts)-1], "closing.")
 }
 
 func (l *line) files(prompts []string) []string {

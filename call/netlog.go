@@ -45,7 +45,7 @@ const (
 
 // netLog is what has been read of the files of the dialplan's net.
 type netLog struct {
-	mu   sync.Mutex
+	mu   sync.Mutex     // held while the files are read
 	read map[string]int // by a taken file's name: the bytes of it that are in the journal
 }
 
@@ -56,6 +56,26 @@ const (
 	unreadSuffix = ".unread-"
 )
 
+// netLimit is how long reading the net's file may take.
+const netLimit = 5 * time.Second
+
+// learnFromNet reads which callers were in the dialplan's net, beside everything
+// else: a disk that does not answer keeps nobody waiting. A reading that is
+// under way will do.
+func (s *Service) learnFromNet() {
+	s.start(func(ctx context.Context) {
+		if !s.net.mu.TryLock() {
+			return
+		}
+		defer s.net.mu.Unlock()
+		limited, cancel := context.WithTimeout(ctx, netLimit)
+		defer cancel()
+		if err := s.readNet(limited); err != nil && ctx.Err() == nil {
+			s.log.Error("callers of the dialplan's net are not in the journal yet; the next look tries again", "err", err)
+		}
+	})
+}
+
 // readNet journals the callers whom the dialplan has written down since the
 // last time. Its file is renamed, read, and removed at the next time only:
 // Asterisk may be just about to write to what it has opened before. An error
@@ -64,8 +84,6 @@ func (s *Service) readNet(ctx context.Context) error {
 	if s.o.NetLog == "" {
 		return nil
 	}
-	s.net.mu.Lock()
-	defer s.net.mu.Unlock()
 	err := s.finishTaken(ctx)
 	if err == nil {
 		err = s.take(ctx)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -242,6 +243,48 @@ func FuzzNetLines(f *testing.F) {
 			if told.Number != callerNumber(told.Number) || told.Left.Before(told.Entered) || !strings.Contains(text, c.channel+" "+told.End+"\n") {
 				t.Errorf("%q is read as %+v", text, told)
 			}
+		}
+	})
+}
+
+// stuckBook is a journal on a disk that does not answer.
+type stuckBook struct {
+	Journal
+	asked chan struct{} // an append began
+}
+
+func (b *stuckBook) AppendDurable(ctx context.Context, _ ...journal.Entry) (int64, error) {
+	b.asked <- struct{}{}
+	<-ctx.Done()
+	return 0, context.Cause(ctx)
+}
+
+// A disk that does not answer holds up the reading of the net's file, and nobody else; one reading at a time waits for
+// it, and not for ever.
+func TestADiskThatHangsHoldsUpTheReadingAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newNetWorld(t)
+		w.append(w.file, netFirst)
+		book := &stuckBook{asked: make(chan struct{}, 3)}
+		w.Service.ctx, w.Service.journal = t.Context(), book
+		wantAsked := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			if n := len(book.asked); n != want {
+				t.Errorf("%d readings have met the disk, want %d", n, want)
+			}
+		}
+		w.learnFromNet()
+		wantAsked(1)
+		w.learnFromNet()
+		wantAsked(1)
+		time.Sleep(netLimit)
+		wantAsked(1)
+		w.learnFromNet()
+		wantAsked(2)
+		w.scripts.Wait()
+		if n := strings.Count(w.log.String(), "the next look tries again"); n != 2 {
+			t.Errorf("the log tells of %d readings that failed, want 2:\n%s", n, w.log.String())
 		}
 	})
 }

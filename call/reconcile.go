@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hotline/ari"
@@ -24,9 +25,11 @@ import (
 //	… whose agent has answered meanwhile   they are joined
 //	… who is dialled again                 the phone rings on; nobody is dialled twice
 //	… whom the dialplan's net has          goes on when the net brings them back
+//	… who was let go of                    the net's; served anew when it brings them back
 //	a live call without a caller           ended as lost, with what is known
 //	a caller nobody knows                  a new call (ari announces it)
-//	a leg or a bridge of ours for no call  ended
+//	a leg or a bridge of ours for no call  ended, unless a stranger talks there
+//	the caller of a call that has ended    hung up
 //	an agent who talks in no call          freed
 
 // reconcileEvery is how often the two are compared while nothing seems wrong.
@@ -42,17 +45,16 @@ func (s *Service) connected(ctx context.Context, snap *ari.Snapshot) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	note := ServiceConnected{}
-	if !s.restored {
+	note := ServiceConnected{Away: time.Since(s.link.Status().Since).Seconds()}
+	if !s.isRestored() {
 		if err := s.restore(ctx, snap, &note); err != nil {
 			return fmt.Errorf("taking up the calls of before: %w", err)
 		}
-		s.restored = true
+		s.settle()
 	}
 	s.clear(ctx, snap)
 	s.queue.Open()
-	s.learnFromNet(ctx)
-	note.Away = time.Since(s.link.Status().Since).Seconds()
+	s.learnFromNet()
 	s.note(KindServiceConnected, note)
 	return nil
 }
@@ -71,6 +73,11 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 			return err
 		}
 	}
+	if seen, err := s.lastSeen(ctx); err != nil {
+		return err
+	} else if !seen.IsZero() {
+		note.Away = max(s.now().Sub(seen).Seconds(), 0)
+	}
 	if err := s.recallLost(ctx); err != nil {
 		s.log.Error("callers whose line was lost lately are not known when they call again", "err", err)
 	}
@@ -82,7 +89,9 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 	taken := make([]*resumed, 0, len(calls))
 	for _, left := range calls {
 		s.alive(left.id, left.seq-1)
-		if s.elsewhere(left, snap) {
+		s.order.NotBefore(left.arrived.since())
+		if s.leaveInNet(left, snap) {
+			note.Resumed++
 			continue
 		}
 		r := s.takeUp(left, snap, nil)
@@ -98,32 +107,65 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 	for _, r := range taken {
 		s.start(r.begin)
 	}
-	s.freeAgents()
+	s.freeAgents(snap)
 	return nil
 }
 
-// elsewhere keeps a call for later whose caller is there and not in our hands:
-// the dialplan has the caller for a moment, or its net does, which brings the
-// caller back.
-func (s *Service) elsewhere(left *standing, snap *ari.Snapshot) bool {
+// lastSeen is the last sign of whoever had the calls before this process; zero
+// where there was nobody.
+func (s *Service) lastSeen(ctx context.Context) (time.Time, error) {
+	query := journal.Query{Stream: ServiceStream, Kinds: []string{KindServiceStarted}, Newest: true, Limit: 1}
+	return journal.Fold(s.o.Reader.Read(ctx, query), time.Time{}, func(_ time.Time, e journal.Entry) time.Time {
+		started, _ := read[ServiceStarted](e)
+		return started.LastSeen
+	})
+}
+
+// netCall is a call whose caller the dialplan has: for a moment, or its net does,
+// which brings the caller back. Its legs wait.
+type netCall struct {
+	*standing
+	back bool // the caller has been brought back, and is being taken up
+}
+
+// leaveInNet leaves a call for later whose caller is there and not in our hands.
+// One that has come to its end is not brought back: its caller is the net's.
+func (s *Service) leaveInNet(left *standing, snap *ari.Snapshot) bool {
 	channel, there := snap.Channels[left.channel]
 	if !there || channel.App == s.link.App() {
 		return false
 	}
+	if left.stage.Stage == stageEnd {
+		left.stage.Released = true
+		return false
+	}
+	s.log.Info("a call is taken up when the dialplan brings its caller back", "call_id", left.id, "channel_id", left.channel)
+	s.noteIn(Stream(left.id), KindResumed, Resumed{Stage: stageName(left.stage.Stage), Run: left.runs + 1, Away: s.now().Sub(left.last).Seconds()})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inNet[channel.ID] = left
+	s.inNet[left.id] = &netCall{standing: left}
 	return true
 }
 
-// comesBack is the call of a caller whom the dialplan brings back; nil for a new
-// caller.
-func (s *Service) comesBack(channelID string) *standing {
+// isInNet says whether the dialplan has a call's caller.
+func (s *Service) isInNet(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left := s.inNet[channelID]
-	delete(s.inNet, channelID)
-	return left
+	return s.inNet[id] != nil
+}
+
+// backFromNet is the call of a caller whom the dialplan brings back; nil for a new
+// caller.
+func (s *Service) backFromNet(channelID string) *standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, left := range s.inNet {
+		if left.channel == channelID && !left.back {
+			left.back = true
+			return left.standing
+		}
+	}
+	return nil
 }
 
 // serveAgain goes on with a call whose caller the dialplan brought back.
@@ -133,27 +175,35 @@ func (s *Service) serveAgain(ctx context.Context, left *standing, arrival ari.Ar
 		s.log.Warn("what is left of the call in Asterisk is not known", "call_id", left.id, "err", err)
 		snap = &ari.Snapshot{}
 	}
-	r := s.takeUp(left, snap, &arrival)
-	r.freeAgents()
+	r := s.takeUpFromNet(left, snap, &arrival)
 	r.keepPlace()
 	r.begin(ctx)
+}
+
+// takeUpFromNet takes a call up; back is the caller's channel, nil where it is no
+// more.
+func (s *Service) takeUpFromNet(left *standing, snap *ari.Snapshot, back *ari.Arrival) *resumed {
+	r := s.takeUp(left, snap, back)
+	s.mu.Lock()
+	delete(s.inNet, left.id)
+	s.mu.Unlock()
+	r.freeAgents()
+	return r
 }
 
 // loseFromNet ends the calls whose callers left while the dialplan had them.
 func (s *Service) loseFromNet(snap *ari.Snapshot) {
 	s.mu.Lock()
 	var lost []*standing
-	for id, left := range s.inNet {
-		if _, there := snap.Channels[id]; !there {
-			lost = append(lost, left)
-			delete(s.inNet, id)
+	for _, left := range s.inNet {
+		if _, there := snap.Channels[left.channel]; !there && !left.back {
+			left.back = true
+			lost = append(lost, left.standing)
 		}
 	}
 	s.mu.Unlock()
 	for _, left := range lost {
-		r := s.takeUp(left, snap, nil)
-		r.freeAgents()
-		s.start(r.begin)
+		s.start(s.takeUpFromNet(left, snap, nil).begin)
 	}
 }
 
@@ -182,10 +232,11 @@ func (s *Service) recallService(ctx context.Context) error {
 	return nil
 }
 
-// freeAgents ends talks of agents whose call is no more.
-func (s *Service) freeAgents() {
+// freeAgents ends talks of agents whose call is no more, or waits for the dialplan
+// to bring its caller back while they have left.
+func (s *Service) freeAgents(snap *ari.Snapshot) {
 	for _, agent := range s.queue.Agents() {
-		if agent.State != queue.StateTalking && agent.State != queue.StateHold || s.isLive(agent.Call) {
+		if agent.State != queue.StateTalking && agent.State != queue.StateHold || s.mayTalk(agent.Call, snap) {
 			continue
 		}
 		s.log.Warn("an agent is freed from a call that is no more", "agent_id", agent.ID, "call_id", agent.Call)
@@ -193,6 +244,18 @@ func (s *Service) freeAgents() {
 			s.log.Error("the agent is not free", "agent_id", agent.ID, "err", err)
 		}
 	}
+}
+
+// mayTalk says whether somebody is there for an agent to talk in a call.
+func (s *Service) mayTalk(id string, snap *ari.Snapshot) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if left := s.inNet[id]; left != nil {
+		_, there := snap.Channels[left.stage.Leg]
+		return there
+	}
+	_, live := s.live[id]
+	return live
 }
 
 // watchAsterisk compares again: every half minute, on suspicion, and when
@@ -221,15 +284,8 @@ func (s *Service) watchAsterisk(ctx context.Context) {
 			continue
 		}
 		s.clear(ctx, snap)
-		s.freeAgents()
-		s.learnFromNet(ctx)
-	}
-}
-
-// learnFromNet reads which callers were in the dialplan's net, and never here.
-func (s *Service) learnFromNet(ctx context.Context) {
-	if err := s.readNet(ctx); err != nil {
-		s.log.Error("callers of the dialplan's net are not in the journal yet; the next look tries again", "err", err)
+		s.freeAgents(snap)
+		s.learnFromNet()
 	}
 }
 
@@ -248,16 +304,17 @@ func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
 	s.tellJoined(snap)
 	left := map[string]bool{}
 	for _, c := range snap.Channels {
-		if c.App != s.link.App() || !c.Leg() || len(c.Args) < 2 || s.link.Knows(c.ID) {
+		id, stray := s.stray(c, snap)
+		if !stray {
 			continue
 		}
-		s.log.Warn("a leg that belongs to no call is hung up", "call_id", c.Args[1], "channel_id", c.ID)
+		s.log.Warn("a channel that belongs to no call is hung up", "call_id", id, "channel_id", c.ID)
 		s.link.HangUpStray(c.ID)
-		s.note(KindServiceLeft, ServiceLeft{Call: c.Args[1], Channel: c.ID})
-		left[c.Args[1]] = true
+		s.note(KindServiceLeft, ServiceLeft{Call: id, Channel: c.ID})
+		left[id] = true
 	}
 	for _, b := range snap.Bridges {
-		if b.Creator != "Stasis" || b.Name == "" || s.isLive(b.Name) || strangersIn(b, snap) {
+		if b.Creator != "Stasis" || b.Name == "" || s.isLive(b.Name) || s.hasEndedSince(b.Name, snap.At) || s.inUse(b, snap) {
 			continue
 		}
 		s.log.Warn("a bridge that belongs to no call is ended", "call_id", b.Name, "bridge_id", b.ID)
@@ -265,15 +322,77 @@ func (s *Service) clear(ctx context.Context, snap *ari.Snapshot) {
 		s.note(KindServiceLeft, ServiceLeft{Call: b.Name, Bridge: b.ID})
 		left[b.Name] = true
 	}
-	again := map[string]int64{}
+	again := map[string]endedCall{}
 	for id := range left {
 		if !s.isLive(id) { // confirmed too soon: what was left has to be seen gone
-			again[id] = s.newest()
+			again[id] = endedCall{after: s.newest() - 1}
 		}
 	}
 	s.unconfirmed(again, snap.At)
 	s.loseFromNet(snap)
 	s.confirm(snap, left)
+}
+
+// stray says whether a channel in our hands belongs to no call any more, and to
+// which it did: a leg of ours, or a caller who could not be hung up.
+func (s *Service) stray(c ari.Channel, snap *ari.Snapshot) (id string, stray bool) {
+	if c.App != s.link.App() {
+		return "", false
+	}
+	if c.Leg() && len(c.Args) > 1 {
+		id = c.Args[1]
+		return id, !s.link.Knows(c.ID) && !s.isInNet(id) && !s.hasEndedSince(id, snap.At) && !s.talksToStranger(c, snap)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, ended := range s.endedCalls {
+		if ended.channel == c.ID && !ended.at.After(snap.At) {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// hasEndedSince says whether a call has ended after that moment, so that what
+// Asterisk had then of it tells nothing.
+func (s *Service) hasEndedSince(id string, moment time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ended, known := s.endedCalls[id]
+	return known && ended.at.After(moment)
+}
+
+// inUse says whether a bridge of no call is better left in peace: whoever talks
+// in it. Someone in our hands who is alone in it does not.
+func (s *Service) inUse(b ari.BridgeInfo, snap *ari.Snapshot) bool {
+	if len(b.Channels) == 1 {
+		return snap.Channels[b.Channels[0]].App != s.link.App()
+	}
+	return strangersIn(b, snap)
+}
+
+// talksToStranger says whether a leg is in the talk of a call that this journal
+// does not know: one of another service's, whose caller is better left in peace.
+func (s *Service) talksToStranger(leg ari.Channel, snap *ari.Snapshot) bool {
+	if s.knows(leg.Args[1]) {
+		return false
+	}
+	for _, b := range snap.Bridges {
+		if slices.Contains(b.Channels, leg.ID) && strangersIn(b, snap) {
+			return true
+		}
+	}
+	return false
+}
+
+// knows says whether a call is one of ours: under way, or ended and not yet seen
+// to have left nothing.
+func (s *Service) knows(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, live := s.live[id]
+	_, ended := s.endedCalls[id]
+	return live || ended
 }
 
 // strangersIn says whether somebody is in the bridge whom no journal knows, and
@@ -287,14 +406,15 @@ func strangersIn(b ari.BridgeInfo, snap *ari.Snapshot) bool {
 	return false
 }
 
-// unconfirmed notes calls that have ended, each with the place of its arrival in
-// the journal, of which nobody has seen yet that nothing is left.
-func (s *Service) unconfirmed(calls map[string]int64, at time.Time) {
+// unconfirmed notes calls that have ended by that moment, and of which nobody has
+// seen yet that nothing is left.
+func (s *Service) unconfirmed(calls map[string]endedCall, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, seq := range calls {
+	for id, call := range calls {
 		if _, known := s.endedCalls[id]; !known {
-			s.endedCalls[id] = endedCall{at: at, after: seq - 1}
+			call.at = at
+			s.endedCalls[id] = call
 		}
 	}
 }
@@ -318,14 +438,17 @@ func (s *Service) confirm(snap *ari.Snapshot, left map[string]bool) {
 }
 
 // note journals what concerns the process and not one call.
-func (s *Service) note(kind string, data any) {
-	entry := journal.NewEntry(kind, data, ServiceStream)
+func (s *Service) note(kind string, data any) { s.noteIn(ServiceStream, kind, data) }
+
+// noteIn journals what no script of a call can.
+func (s *Service) noteIn(stream, kind string, data any) {
+	entry := journal.NewEntry(kind, data, stream)
 	entry.At = s.now().UTC()
 	ctx, cancel := context.WithTimeout(context.Background(), journalLimit)
 	defer cancel()
 	seq, err := s.journal.Append(ctx, entry)
 	if err != nil && !errors.Is(err, journal.ErrLate) && !s.replaced() {
-		s.log.Error("the journal misses an entry of the service", "kind", kind, "err", err)
+		s.log.Error("the journal misses an entry", "stream", stream, "kind", kind, "err", err)
 	}
 	s.wrote(seq)
 }

@@ -106,8 +106,17 @@ type Arrived struct {
 	Dialled string    `json:"dialled"`
 	Channel string    `json:"channel"`
 	At      time.Time `json:"at"`               // the channel's creation: the clock of the three rings
+	Since   time.Time `json:"since,omitzero"`   // the same on a clock that is never set back: the order in line
 	Machine time.Time `json:"machine"`          // the same on the machine's clock: what durations are measured from
 	ByNet   bool      `json:"by_net,omitempty"` // answered by the dialplan, while the service was away
+}
+
+// since is the caller's moment in line; entries of before have but one clock.
+func (a Arrived) since() time.Time {
+	if a.Since.IsZero() {
+		return a.At
+	}
+	return a.Since
 }
 
 // Reached is a stage of the call beginning, with all that it takes to begin it
@@ -124,6 +133,8 @@ type Reached struct {
 	Agent   string        `json:"agent,omitempty"`   // talk, rate: with whom
 	Leg     string        `json:"leg,omitempty"`     // talk: the agent's channel
 	Outcome *Outcome      `json:"outcome,omitempty"` // end; turned-away: so far
+
+	Released bool `json:"released,omitempty"` // end: the caller is left to the dialplan's net, and not hung up
 }
 
 // Place is a caller's place in line, kept while the caller goes from offer to
@@ -132,7 +143,7 @@ type Place struct {
 	Queue     string    `json:"queue"`
 	Priority  int       `json:"priority,omitempty"`
 	Emergency bool      `json:"emergency,omitempty"`
-	Since     time.Time `json:"since"`            // on the service's clock: the order in line
+	Since     time.Time `json:"since"`            // the order in line: on the service's clock, as if that had never been set back
 	Joined    time.Time `json:"joined,omitzero"`  // on the machine's clock: how long this wait lasts; zero before it
 	Head      bool      `json:"head,omitempty"`   // returns to the head of the line (B4)
 	Prefer    string    `json:"prefer,omitempty"` // the agent whom the caller was with when the line broke
@@ -272,7 +283,8 @@ type Ended struct {
 	HungUp    string          `json:"hung_up"` // who left first, "caller (proven)"
 	Legs      []Ending        `json:"legs"`
 	Recording *RecordingEnded `json:"recording,omitempty"`
-	Marked    bool            `json:"marked,omitempty"` // the journal misses entries of this call
+	Released  bool            `json:"released,omitempty"` // the dialplan's net has the caller
+	Marked    bool            `json:"marked,omitempty"`   // the journal misses entries of this call
 }
 
 // RecordingEnded is what became of the recording.

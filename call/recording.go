@@ -52,6 +52,9 @@ func (c *call) finishRecording(ctx context.Context) *RecordingEnded {
 	if c.recording.IsZero() {
 		return nil
 	}
+	if c.leftToNet() {
+		return &RecordingEnded{Expected: time.Since(c.recording).Seconds(), Gap: "it goes on in the dialplan's net and is kept when the caller has left"}
+	}
 	ended := c.caller.Evidence().GoneAt
 	if c.again != nil {
 		ended = c.again.Ending.Facts.Gone

@@ -344,8 +344,8 @@ func (c *call) comeBack(ctx context.Context) (stage, error) {
 	if err := c.line.Say(ctx, "redial.apology"); err != nil {
 		return nil, err
 	}
-	if err := c.leaveBridge(ctx); err != nil {
-		return nil, err
+	if err := c.leaveBridge(ctx); err != nil { // and with it what the agent hears
+		c.log.Warn("the tone goes on for a while as caller and agent talk again", "err", err)
 	}
 	c.name(stageOf(c.scene))
 	c.sceneNow(ctx) // what the agent's phone said during the apology was not listened to

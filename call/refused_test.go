@@ -1,12 +1,14 @@
 package call_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"hotline/ari/aritest"
 	"hotline/call"
+	"hotline/journal"
 	"hotline/queue"
 )
 
@@ -173,5 +175,40 @@ func TestAShutdownEndsNothing(t *testing.T) {
 				t.Errorf("the journal got %d entries on the way out", len(late))
 			}
 		})
+	}
+}
+
+// takenBook is a journal that another process claims when a call is about to end.
+type takenBook struct {
+	call.Journal
+	taken chan struct{} // closed by then
+}
+
+func (b *takenBook) Append(ctx context.Context, entries ...journal.Entry) (int64, error) {
+	var at call.Reached
+	if entries[0].Kind == call.KindStage && entries[0].Decode(&at) == nil && at.Stage == "end" {
+		close(b.taken)
+		return 0, journal.ErrFenced
+	}
+	return b.Journal.Append(ctx, entries...)
+}
+
+// A caller has hung up, and another process has taken the calls over before that was written down: what is left of the
+// call is that process's, and nobody is hung up.
+func TestACallThatIsAnotherProcesssIsNotEnded(t *testing.T) {
+	book := &takenBook{taken: make(chan struct{})}
+	h, caller := talk(t, func(o *call.Options) { book.Journal, o.Journal = o.Journal, book })
+	agent := h.asterisk.At("PJSIP/1001")[0]
+	h.asterisk.ClearLog()
+	caller.Bye()
+	<-book.taken
+	h.stop()
+	for _, r := range h.asterisk.Requests() {
+		if r.Method == "DELETE" {
+			t.Errorf("the service sent %s %s though the calls are another's", r.Method, r.Route)
+		}
+	}
+	if agent.Commanded() {
+		t.Error("the agent was hung up on")
 	}
 }

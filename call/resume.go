@@ -2,7 +2,9 @@ package call
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"slices"
 
 	"hotline/ari"
 	"hotline/ivr"
@@ -44,10 +46,11 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 		Service: s, id: left.id, run: left.runs + 1,
 		log:    s.log.With("call_id", left.id),
 		number: left.arrived.Number, exten: left.arrived.Dialled, byNet: left.arrived.ByNet,
-		arrived: left.arrived.At, started: left.arrived.Machine,
+		arrived: left.arrived.At, since: left.arrived.since(), started: left.arrived.Machine,
 		answered: left.answered, greeted: left.greeted, waiting: left.place,
 		bridged: map[*ari.Leg]bool{}, before: left.endings, served: left.served, offers: left.offers,
-		recording: left.records, informed: left.informed, left: left.left, outcome: left.outcome,
+		recording: left.records, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
+		released: left.stage.Released,
 	}
 	c.session = s.link.Reopen(c.id, c.run)
 	channel, there := snap.Channels[left.channel]
@@ -71,47 +74,32 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 // takeUpBridge finds the call's bridge by the call's name on it.
 func (c *call) takeUpBridge(snap *ari.Snapshot) {
 	for _, b := range snap.Bridges {
-		if b.Name != c.id {
-			continue
-		}
-		if c.bridge == nil || len(b.Channels) > 0 {
+		if b.Name == c.id && (c.bridge == nil || len(b.Channels) > 0) {
 			c.bridge = c.session.RestoreBridge(b.ID)
-			for _, id := range b.Channels {
-				if id == c.caller.ID() {
-					c.bridged[c.caller] = true
-				}
-			}
 		}
 	}
+	c.bridged[c.caller] = c.inBridge(c.caller.ID(), snap)
 }
 
 // takeUpAgents finds the legs of agents' phones, and with them the stage in
 // which the call goes on: the one that was written down, except for a caller
-// whose agent has answered while nobody was here.
+// whose agent has answered while nobody was here, or before it was written.
 func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
-	inBridge := map[string]bool{}
-	for _, b := range snap.Bridges {
-		if b.Name == c.id {
-			for _, id := range b.Channels {
-				inBridge[id] = true
-			}
-		}
-	}
 	stage := left.stage.Stage
 	var with *agentLeg
 	for _, channel := range snap.Channels {
-		if !legOf(channel, c.id) || channel.ID == c.caller.ID() || left.redial != nil && channel.ID == left.redial.Leg {
+		if channel.ID == c.caller.ID() || left.redial != nil && channel.ID == left.redial.Leg {
 			continue
 		}
-		leg := c.session.Restore(channel)
-		a := &agentLeg{Profile: c.profile(agentID(channel.Endpoint())), leg: leg}
+		was := channel.ID == left.stage.Leg // an agent who came back has a channel of their own making
+		if !was && !legOf(channel, c.id) {
+			continue
+		}
+		a := &agentLeg{Profile: c.profile(agentID(channel.Endpoint())), leg: c.session.Restore(channel)}
 		c.agents = append(c.agents, a)
-		c.bridged[leg] = inBridge[channel.ID]
-		switch {
-		case (stage == stageTalk || stage == stageRedial) && channel.ID == left.stage.Leg:
+		c.bridged[a.leg] = c.inBridge(channel.ID, snap)
+		if was || left.stage.Leg == "" && with == nil && c.answeredUnseen(a, stage, channel) {
 			with = a
-		case stage == stageWait && a.Number != "" && channel.State == "Up" && with == nil:
-			with = a // answered meanwhile
 		}
 	}
 	switch {
@@ -131,12 +119,49 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 		c.scene = sceneOf(left.scene)
 		return from
 	case with != nil:
-		c.noteAgent(with, c.queue.Found(with.ID, c.id, c.waiting.Queue))
-		return c.connect(with)
+		if c.waiting.Queue == "" {
+			c.waiting = Place{Queue: with.Queues[0], Since: c.since}
+		}
+		err := c.queue.Found(with.ID, c.id, c.waiting.Queue)
+		c.noteAgent(with, err)
+		if err == nil || c.bridged[with.leg] && c.bridged[c.caller] {
+			return c.connect(with)
+		} // otherwise signed out since: the phone is released, as it would have been
 	case stage == stageRate:
 		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
 	}
-	return reentry[stage](c, left)
+	return c.reenter(left)
+}
+
+// inBridge says whether a channel is in the call's bridge.
+func (c *call) inBridge(channelID string, snap *ari.Snapshot) bool {
+	for _, b := range snap.Bridges {
+		if b.Name == c.id && slices.Contains(b.Channels, channelID) {
+			return true
+		}
+	}
+	return false
+}
+
+// answeredUnseen says whether an agent is with the caller though the journal
+// does not say so: the phone was answered while nobody was here, or what was
+// written of it never reached the disk.
+func (c *call) answeredUnseen(a *agentLeg, stage string, channel ari.Channel) bool {
+	if channel.State != "Up" || len(a.Queues) == 0 || stage == stageEnd {
+		return false
+	}
+	return stage == stageWait || c.bridged[a.leg] && c.bridged[c.caller]
+}
+
+// reenter is the stage that was written down last. One that a later version of
+// the service has written is not known here.
+func (c *call) reenter(left *standing) stage {
+	if enter, known := reentry[left.stage.Stage]; known {
+		return enter(c, left)
+	}
+	return func(context.Context) (stage, error) {
+		return nil, fmt.Errorf("call %s: the journal has a stage %q, which this version does not know", c.id, left.stage.Stage)
+	}
 }
 
 // profile is an agent's, as far as hotline.yaml still has the agent.
@@ -185,29 +210,82 @@ func (r *resumed) begin(ctx context.Context) {
 	c, left := r.call, r.left
 	c.name(stageName(left.stage.Stage))
 	c.log.Info("a call is taken up", "stage", c.stage, "channel_id", c.caller.ID(), "lost", r.lost)
+	if r.lost {
+		r.keepWords(ctx)
+	}
 	c.follow(ctx, func(ctx context.Context) (stage, error) {
 		c.write(KindResumed, Resumed{Stage: c.stage, Run: c.run, Away: c.now().Sub(left.last).Seconds()})
-		for _, a := range c.agents {
-			if !a.connected { // a phone that rings for nobody
-				c.hangUp(ctx, a.leg, "the offer was an earlier process's")
-			}
-		}
-		if err := c.watch(ctx); err != nil {
+		if err := r.settle(ctx); err != nil {
+			r.keepWords(ctx)
 			return nil, err
-		}
-		c.sceneNow(ctx)
-		if c.bridged[c.caller] && (c.agent == nil || !c.agent.connected) {
-			if err := c.leaveBridge(ctx); err != nil {
-				return nil, err
-			}
-		}
-		if left.tone != nil {
-			if err := c.takeUpTone(ctx, *left.tone); err != nil {
-				return nil, err
-			}
 		}
 		return r.from, nil
 	})
+	if c.ticket != nil && ctx.Err() == nil && !c.replaced() { // left before the stage could
+		c.ticket.Leave("abandoned")
+	}
+}
+
+// settle makes of what Asterisk has what the stage expects. What Asterisk
+// refuses is tried again: only the caller's end ends a call that goes on.
+func (r *resumed) settle(ctx context.Context) error {
+	c := r.call
+	for _, a := range c.agents {
+		if !a.connected { // a phone that rings for nobody
+			c.hangUp(ctx, a.leg, "the offer was an earlier process's")
+		}
+	}
+	c.watch(ctx)
+	c.sceneNow(ctx)
+	for {
+		err := r.agree(ctx)
+		if gone := context.Cause(ctx); gone != nil || err == nil {
+			return gone
+		}
+		c.log.Warn("a call that was taken up is not as it should be yet, and is tried again", "err", err)
+		c.suspect()
+		if err := pause(ctx, sceneRetry); err != nil {
+			return err
+		}
+	}
+}
+
+// agree takes a caller out of a bridge without an agent, and goes on with the
+// hold tone of one who is in none.
+func (r *resumed) agree(ctx context.Context) error {
+	c := r.call
+	talks := c.agent != nil && c.agent.connected
+	if c.bridged[c.caller] && !talks {
+		if err := c.leaveBridge(ctx); err != nil {
+			return err
+		}
+	}
+	if r.left.tone == nil || c.tone != nil || c.bridged[c.caller] {
+		return nil
+	}
+	return c.takeUpTone(ctx, *r.left.tone)
+}
+
+// keepWords keeps what a caller has said of a message who is gone by now: who
+// just hangs up has left it.
+func (r *resumed) keepWords(ctx context.Context) {
+	at := r.left.stage.Message
+	if r.left.stage.Stage != stageMessage || at == nil || r.left.left != nil || r.replaced() {
+		return
+	}
+	words := ivr.Message{Number: at.Number, Confirmed: at.Confirmed}
+	switch name := ivr.TakeName(r.messageName(), at.Take); {
+	case at.Begun && exists(r.o.MessageFile(name)):
+		words.Recording = name
+	case at.Kept > 0:
+		words.Recording = ivr.TakeName(r.messageName(), at.Kept)
+	}
+	if words.Recording == "" && !words.Confirmed {
+		return
+	}
+	if err := r.keepMessage(ctx, words, r.left.stage.Reason); err != nil {
+		r.log.Error("what a caller said before an outage is not kept", "err", err)
+	}
 }
 
 // sceneNow asks whether the agent has the caller on hold: what the phone said
@@ -237,16 +315,24 @@ func stageName(written string) string {
 	return written
 }
 
-// watch has the ends of the legs told that are still there.
-func (c *call) watch(ctx context.Context) error {
+// watch has the ends of the legs told that are still there. A talk goes on
+// without: then an end is noticed at the next look at the latest.
+func (c *call) watch(ctx context.Context) {
+	legs := []*ari.Leg{c.lead()}
 	for _, a := range c.agents {
-		if a.connected && a.leg.Context().Err() == nil {
-			if err := a.leg.Subscribe(ctx); err != nil {
-				c.log.Warn("the end of the agent's leg may not be seen", "agent_id", a.ID, "err", err)
-			}
+		if a.connected {
+			legs = append(legs, a.leg)
 		}
 	}
-	return c.lead().Subscribe(ctx)
+	for _, leg := range legs {
+		if leg.Context().Err() != nil {
+			continue
+		}
+		if err := leg.Subscribe(ctx); err != nil && ctx.Err() == nil {
+			c.log.Warn("the end of a leg may be seen late", "channel_id", leg.ID(), "err", err)
+			c.suspect()
+		}
+	}
 }
 
 // resumeMessage goes on taking a message where it was.

@@ -89,13 +89,13 @@ type Service struct {
 	pins          pinGuard
 	net           netLog
 	lost          lostLines
+	order         queue.LineClock // by which callers stand in line
 
 	suspicion chan struct{} // something may be left in Asterisk; capacity 1
 	running   chan struct{} // closed once Run has set what follows
 	ctx       context.Context
 	giveUp    func() // ends every script without an ending: Asterisk keeps the calls
 	scripts   sync.WaitGroup
-	restored  bool // the calls of an earlier process have been taken up; the link's goroutine alone uses it
 	fenced    atomic.Bool
 
 	mu         sync.Mutex
@@ -103,9 +103,10 @@ type Service struct {
 	talks      map[string]chan []string // to the talks under way: who is in the bridge
 	live       map[string]int64         // calls under way, each with a place in the journal before its first entry
 	endedCalls map[string]endedCall     // not yet confirmed to have left nothing in Asterisk
-	inNet      map[string]*standing     // by channel: calls whose caller the dialplan has
+	inNet      map[string]*netCall      // calls whose caller the dialplan has
+	restored   bool                     // the calls of an earlier process have been taken up
 	draining   bool
-	idle       chan struct{} // closed when draining and no call is live
+	idle       chan struct{} // closed when draining, restored, and no call is live
 	last       int64         // the newest entry of ours, as far as known
 }
 
@@ -124,7 +125,7 @@ func New(o Options) *Service {
 		library: o.Library, speech: o.Speech, recordings: o.Recordings,
 		metrics: newMetrics(o.Registerer),
 		pins:    pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
-		byBack:  map[string]*wayBack{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*standing{},
+		byBack:  map[string]*wayBack{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
 		suspicion: make(chan struct{}, 1), running: make(chan struct{}),
 	}
 	s.announcements.known = map[string]Announcement{}
@@ -180,20 +181,53 @@ func (s *Service) start(part func(context.Context)) {
 // written any more.
 func (s *Service) replaced() bool { return s.fenced.Load() || s.link.Status().Replaced }
 
-// receive tells what kind of caller has arrived: the dialplan says so.
+// receive tells what kind of caller has arrived: the dialplan says so, and what
+// became of the call that the channel was in before.
 func (s *Service) receive(ctx context.Context, arrival ari.Arrival) {
-	switch {
-	case len(arrival.Args) > 0 && arrival.Args[0] == "agent":
+	if len(arrival.Args) > 0 && arrival.Args[0] == "agent" {
 		s.serveAgent(ctx, arrival)
-	case s.isDraining():
-		s.refer(ctx, arrival)
-	default:
-		if left := s.comesBack(arrival.ChannelID); left != nil {
-			s.serveAgain(ctx, left, arrival)
-			return
-		}
-		s.serve(ctx, arrival)
+		return
 	}
+	if s.isOver(arrival) {
+		s.forget(arrival)
+		return
+	}
+	if left := s.backFromNet(arrival.ChannelID); left != nil {
+		s.serveAgain(ctx, left, arrival)
+		return
+	}
+	if s.isDraining() {
+		s.refer(ctx, arrival)
+		return
+	}
+	s.serve(ctx, arrival)
+}
+
+// isOver says whether a channel is found in Stasis whose call has ended: it could
+// not be hung up. One that the dialplan brings back is not, whatever was meant to
+// become of it: the caller still wants something.
+func (s *Service) isOver(arrival ari.Arrival) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, ended := range s.endedCalls {
+		switch {
+		case ended.channel != arrival.ChannelID:
+		case arrival.Found:
+			return true
+		default:
+			ended.channel = ""
+			s.endedCalls[id] = ended
+		}
+	}
+	return false
+}
+
+// forget lets go of a channel of an ended call. The look that has found it ends
+// it, and tells so (reconcile.go).
+func (s *Service) forget(arrival ari.Arrival) {
+	session := s.link.Session("")
+	session.Adopt(arrival)
+	session.Close()
 }
 
 // refer leaves a new caller to the dialplan's net, which has a tone and an
@@ -240,18 +274,18 @@ func (s *Service) alive(id string, after int64) {
 	}
 }
 
-// gone notes that a call is over. One that is left to Asterisk is not.
-func (s *Service) gone(id string) {
-	if s.ctx.Err() != nil {
+// gone notes that a call is over; its caller's channel is to be gone, too, unless
+// it is left to the dialplan's net ("" then). A call that is left to Asterisk is
+// not over.
+func (s *Service) gone(id, channel string) {
+	if s.ctx.Err() != nil || s.replaced() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.endedCalls[id] = endedCall{at: time.Now(), after: s.live[id]}
+	s.endedCalls[id] = endedCall{at: time.Now(), after: s.live[id], channel: channel}
 	delete(s.live, id)
-	if s.draining && len(s.live) == 0 {
-		s.becomeIdle()
-	}
+	s.rest()
 }
 
 func (s *Service) isLive(id string) bool {
@@ -304,9 +338,7 @@ func (s *Service) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.draining {
 		s.draining, s.idle = true, make(chan struct{})
-		if len(s.live) == 0 {
-			s.becomeIdle()
-		}
+		s.rest()
 	}
 	idle := s.idle
 	s.mu.Unlock()
@@ -327,7 +359,26 @@ func (s *Service) isDraining() bool {
 	return s.draining
 }
 
-func (s *Service) becomeIdle() {
+// isRestored says whether the calls of an earlier process have been taken up.
+func (s *Service) isRestored() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.restored
+}
+
+// settle notes that they have: from now on it is known which calls there are.
+func (s *Service) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restored = true
+	s.rest()
+}
+
+// rest ends a drain when no call is left. The lock is held.
+func (s *Service) rest() {
+	if !s.draining || !s.restored || len(s.live) > 0 {
+		return
+	}
 	select {
 	case <-s.idle:
 	default:
@@ -349,11 +400,11 @@ func (s *Service) newest() int64 {
 	return s.last
 }
 
-// endedCall is when a call ended, and a place in the journal before its first
-// entry.
+// endedCall is a call that has ended, and of which something may be left.
 type endedCall struct {
-	at    time.Time
-	after int64
+	at      time.Time // when it ended
+	after   int64     // a place in the journal before its first entry
+	channel string    // the caller's; "" where it is left to the dialplan's net
 }
 
 // seen is a place in the journal before which every call has ended and has left

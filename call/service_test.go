@@ -52,3 +52,13 @@ func TestAnAnnouncementWithoutAnEntryIsDropped(t *testing.T) {
 		t.Errorf("a caller is told %q", prompts)
 	}
 }
+
+// An attempt to take the calls up may fail, and is made again.
+func TestAnnouncementsAreRestoredAsTheyWere(t *testing.T) {
+	s := newService(t, Options{Announcements: []Announcement{{Name: "outage"}, {Name: "strike"}}})
+	s.announcements.restore([]string{"outage", "strike"}, s.log)
+	s.announcements.restore([]string{"strike"}, s.log)
+	if got := s.Announcements(); !slices.Equal(got, []string{"strike"}) {
+		t.Errorf("in force: %q, want strike alone, as the journal says now", got)
+	}
+}

@@ -35,7 +35,7 @@ func (c *call) arrive(ctx context.Context) (stage, error) {
 	c.name(stageRing)
 	c.write(KindArrived, Arrived{
 		Number: c.number, Dialled: c.exten, Channel: c.caller.ID(),
-		At: c.arrived.UTC(), Machine: c.started.UTC(), ByNet: c.byNet,
+		At: c.arrived.UTC(), Since: c.since.UTC(), Machine: c.started.UTC(), ByNet: c.byNet,
 	})
 	if c.found {
 		if err := c.endLeftTone(ctx); err != nil {
@@ -175,10 +175,10 @@ func (c *call) obey(a ivr.Action) stage {
 	case ivr.DoMessage:
 		return c.message("caller's choice", ivr.Progress{})
 	case ivr.DoEmergency:
-		c.waiting = Place{Queue: a.Target, Priority: emergencyPriority, Emergency: true, Since: c.arrived}
+		c.waiting = Place{Queue: a.Target, Priority: emergencyPriority, Emergency: true, Since: c.since}
 		return c.wait
 	default:
-		c.waiting = Place{Queue: a.Target, Priority: a.Priority, Since: c.arrived}
+		c.waiting = Place{Queue: a.Target, Priority: a.Priority, Since: c.since}
 		return c.wait
 	}
 }
@@ -262,15 +262,16 @@ func (c *call) rate(ctx context.Context) (stage, error) {
 // goodbye.
 func (c *call) askAndClose(ctx context.Context) error {
 	var thanks []string
-	if c.o.RatingWait > 0 {
+	if c.o.RatingWait > 0 && c.rated == nil {
 		rating, err := ivr.Rate(ctx, c.line, c.o.RatingWait, c.o.RatingTries)
-		c.write(KindRated, Rated{Score: rating.Score, Outcome: rating.Outcome}, AgentStream(c.agent.ID))
+		c.rated = &Rated{Score: rating.Score, Outcome: rating.Outcome}
+		c.write(KindRated, c.rated, AgentStream(c.agent.ID))
 		if err != nil {
 			return err
 		}
-		if rating.Score > 0 {
-			thanks = []string{"rating.thanks"}
-		}
+	}
+	if c.rated != nil && c.rated.Score > 0 {
+		thanks = []string{"rating.thanks"}
 	}
 	return c.line.Say(ctx, append(thanks, c.calendar.Closing(c.now()))...)
 }

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -28,6 +29,7 @@ type standing struct {
 	records  time.Time // machine's clock: since when
 	informed bool
 	left     *LeftMessage
+	rated    *Rated // after the last talk
 	scene    string
 	parted   *Ending // of the agent's leg of the stage talk, once it is over
 	met      bool    // the agent of the stage talk and the caller have heard each other
@@ -58,6 +60,9 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindStage: step(func(s *standing, d Reached) {
 		if d.Stage != stageTalk && d.Stage != stageRedial || d.Leg != s.stage.Leg { // and not the same talk taken up again
 			s.met, s.parted, s.scene = false, nil, talking.name
+		}
+		if d.Stage == stageTalk {
+			s.rated = nil
 		}
 		s.stage = d
 		if d.Place != nil {
@@ -134,14 +139,14 @@ func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {
 
 // recall reads how far the calls have come that had not ended when the journal
 // was last written, in the order of their arrival, and which calls have ended
-// without it having been seen that nothing of them is left in Asterisk, each
-// with the place of its arrival.
-func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean map[string]int64, err error) {
+// without it having been seen that nothing of them is left in Asterisk.
+func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean map[string]endedCall, err error) {
 	from, err := seenUpTo(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	live, unclean := map[string]int64{}, map[string]int64{}
+	live := map[string]endedCall{} // as they will be when they have ended
+	unclean = map[string]endedCall{}
 	query := journal.Query{Kinds: []string{KindArrived, KindEnded, KindServiceClean}, After: from}
 	for e, err := range r.Read(ctx, query) {
 		if err != nil {
@@ -150,10 +155,20 @@ func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean 
 		id, _ := callOf(e)
 		switch e.Kind {
 		case KindArrived:
-			live[id] = e.Seq
+			arrived, _ := read[Arrived](e)
+			for other, ended := range unclean {
+				if ended.channel == arrived.Channel { // the dialplan has brought the caller back
+					ended.channel = ""
+					unclean[other] = ended
+				}
+			}
+			live[id] = endedCall{after: e.Seq - 1, channel: arrived.Channel}
 		case KindEnded:
-			if seq, known := live[id]; known {
-				unclean[id] = seq
+			if ended, known := live[id]; known {
+				if d, _ := read[Ended](e); d.Released {
+					ended.channel = ""
+				}
+				unclean[id] = ended
 			}
 			delete(live, id)
 		case KindServiceClean:
@@ -163,18 +178,55 @@ func recall(ctx context.Context, r *journal.Reader) (calls []*standing, unclean 
 			}
 		}
 	}
-	for id, seq := range live {
-		s := &standing{id: id, seq: seq}
-		for e, err := range r.Read(ctx, journal.Query{Stream: Stream(id)}) {
-			if err != nil {
-				return nil, nil, fmt.Errorf("how far call %s had come: %w", id, err)
-			}
-			s.fold(e)
-		}
-		calls = append(calls, s)
+	for id, call := range live {
+		calls = append(calls, &standing{id: id, seq: call.after + 1})
 	}
 	slices.SortFunc(calls, func(a, b *standing) int { return int(a.seq - b.seq) })
-	return calls, unclean, nil
+	return calls, unclean, readThrough(ctx, r, calls)
+}
+
+// readThrough folds the entries of calls, which are in the order of their
+// arrival: those of many calls in one pass over the journal since the first of
+// them arrived, where not much else is in between, and otherwise call by call.
+func readThrough(ctx context.Context, r *journal.Reader, calls []*standing) error {
+	if len(calls) == 0 {
+		return nil
+	}
+	head, err := journal.Fold(r.Read(ctx, journal.Query{Newest: true, Limit: 1}), 0, func(_ int64, e journal.Entry) int64 { return e.Seq })
+	if err != nil {
+		return fmt.Errorf("where the journal ends: %w", err)
+	}
+	if head-calls[0].seq < int64(len(calls))*entriesPerCall {
+		byID := make(map[string]*standing, len(calls))
+		for _, s := range calls {
+			byID[s.id] = s
+		}
+		return each(r.Read(ctx, journal.Query{After: calls[0].seq - 1}), func(e journal.Entry) {
+			if id, _ := callOf(e); byID[id] != nil {
+				byID[id].fold(e)
+			}
+		})
+	}
+	for _, s := range calls {
+		if err := each(r.Read(ctx, journal.Query{Stream: Stream(s.id)}), s.fold); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entriesPerCall is how many entries may be read for each that is wanted, before
+// looking up one call costs less.
+const entriesPerCall = 100
+
+func each(entries iter.Seq2[journal.Entry, error], do func(journal.Entry)) error {
+	for e, err := range entries {
+		if err != nil {
+			return fmt.Errorf("how far the calls had come: %w", err)
+		}
+		do(e)
+	}
+	return nil
 }
 
 // seenUpTo is a place in the journal before which every call has ended and left

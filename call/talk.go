@@ -48,7 +48,7 @@ func sceneOf(name string) scene {
 // connect gives the call to the agent who answered.
 func (c *call) connect(a *agentLeg) stage {
 	a.connected = true
-	c.agent, c.scene = a, talking
+	c.agent, c.scene, c.rated = a, talking, nil
 	return c.talk
 }
 
@@ -205,6 +205,11 @@ func (c *call) converge(ctx context.Context, want scene) error {
 	if c.bridge != nil && c.doubtful() {
 		if err := c.lookWhoIsJoined(ctx); err != nil {
 			return err
+		}
+		if c.tone == nil && want.caller && !c.bridged[c.caller] {
+			if err := c.endLeftTone(ctx); err != nil { // a list that was played twice, say, keeps the caller out
+				return err
+			}
 		}
 	}
 	var in, out []*ari.Leg

@@ -197,7 +197,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	c.offers = o.Number
 	// Whether the leg is made must be known, even if the caller leaves meanwhile.
 	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
-		ID:           o.ID, // so that the entry of the offer names the leg before it is made
+		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
 		Role:         "agent",
 		Endpoint:     c.endpoint(o.Agent.ID),
 		CallerName:   c.shownToAgent(),
@@ -208,8 +208,8 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 		c.agents = append(c.agents, a)
 		err = leg.Dial(ctx, o.RingTimeout)
 	}
-	if err != nil && ctx.Err() != nil {
-		return a // the wait is over, and ends this offer with it
+	if err != nil && (ctx.Err() != nil || c.replaced()) {
+		return a // the wait is over, and ends this offer with it; or the offer is another process's
 	}
 	if err != nil {
 		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
@@ -226,6 +226,15 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 		}
 	}
 	return a
+}
+
+// legName is what the leg of an offer is called. Offers of an earlier process
+// that never reached the journal may have had the same number.
+func (c *call) legName(o *queue.Offer) string {
+	if c.run == 0 {
+		return o.ID
+	}
+	return fmt.Sprintf("%s-r%d", o.ID, c.run)
 }
 
 // ringingEvent follows a ringing agent's phone.

@@ -199,7 +199,7 @@ type Queue struct {
 	StayEmpty       bool           `yaml:"stay_empty"`        // … and go on waiting when the last agent leaves
 	Unattended      Duration       `yaml:"unattended"`        // callers are told so when everybody signed in has been out of service for so long
 	Sticky          Duration       `yaml:"sticky"`            // for so long a caller is known again by the agent who served them last; 0s: not
-	PreferFor       Duration       `yaml:"prefer_for"`        // a caller waits for that agent for so long, as others go first; 0s: only if ready at once
+	PreferFor       Duration       `yaml:"prefer_for"`        // … or was with an agent when the line broke, waits for that one so long; 0s: only if ready at once
 	PositionEvery   int            `yaml:"position_every"`    // position and estimate are spoken at every n-th apology; 0 never (D1)
 }
 

@@ -385,11 +385,9 @@ func (r *rules) waits(path string, q Queue) {
 		r.wrong(path+".stay_empty", "callers who stay where nobody is signed in would wait for ever; give the wait an end with max_wait")
 	}
 	switch {
-	case q.Strategy == RingAll && q.PreferFor.Duration > 0:
-		r.wrong(path+".prefer_for", "%s rings everybody, so that nobody can be preferred; use another strategy, or 0s", RingAll)
 	case q.Strategy == RingAll && q.Sticky.Duration > 0:
 		r.wrong(path+".sticky", "%s rings everybody, so that nobody can be preferred; use another strategy, or 0s", RingAll)
-	case q.MaxWait.Duration > 0 && q.PreferFor.Duration >= q.MaxWait.Duration:
+	case q.Strategy != RingAll && q.MaxWait.Duration > 0 && q.PreferFor.Duration >= q.MaxWait.Duration:
 		r.wrong(path+".prefer_for", "a wait ends after %s, before a caller has waited %s for the agent they had before; use less", short(q.MaxWait.Duration), short(q.PreferFor.Duration))
 	}
 }

@@ -48,7 +48,7 @@ type Caller struct {
 	ID       string    `json:"id"` // the call's
 	Queue    string    `json:"queue"`
 	Priority int       `json:"priority,omitempty"` // higher is served first; 0 is ordinary
-	Arrived  time.Time `json:"arrived"`            // decides the order within a priority; a returning caller keeps it; zero: now
+	Arrived  time.Time `json:"arrived"`            // decides the order within a priority (see LineClock); a returning caller keeps it; zero: now
 
 	// Head is set for a caller who was with an agent and lost the line (B4):
 	// ahead of everybody without Head, of whatever priority. Several of them

@@ -50,6 +50,7 @@ type Engine struct {
 	tickets map[string]*Ticket // by call, of waits that go on
 	timer   *time.Timer
 	armed   time.Time // what the timer is set for; zero: nothing
+	line    LineClock // for callers who do not say when they arrived
 	out     outbox
 	spare   outbox // the one before, for its memory
 	stopped bool
@@ -195,8 +196,11 @@ func (e *Engine) join(c Caller) (*Ticket, error) {
 		return nil, ErrDuplicate
 	}
 	now := time.Now()
-	if c.Arrived.IsZero() {
-		c.Arrived = e.wall(now)
+	switch {
+	case c.Arrived.IsZero():
+		c.Arrived = e.line.Now(e.wall(now))
+	case c.Again:
+		e.line.NotBefore(c.Arrived)
 	}
 	c.Arrived = c.Arrived.Round(0)
 	t := &Ticket{engine: e, caller: c, joined: e.steady(now).Add(-max(0, c.Waited)), number: c.Offers,

@@ -20,7 +20,8 @@
 // contradicts itself), change.go (what is recorded), restore.go (going on after
 // a restart from what was recorded), govern.go (new rules at run time),
 // estimate.go, sticky.go, snapshot.go. Those of the engine: engine.go,
-// caller.go (ticket and offer, the side a call sees), views.go, metrics.go.
+// caller.go (ticket and offer, the side a call sees), clock.go (by which moments
+// callers stand), views.go, metrics.go.
 package queue
 
 import (

@@ -72,6 +72,7 @@ type Channel struct {
 	phone     *Phone   // drawn for this dial; nil: the endpoint's
 	entry     []string // Stasis() arguments of the dialplan, for an inbound channel
 	inbound   bool
+	continued bool // has been sent into the dialplan, which goes on to its net where Stasis() does not take it
 	inStasis  bool
 	music     bool // the net's, until something else is played
 	gone      bool
@@ -393,7 +394,7 @@ func (c *Channel) enter(args []string) {
 // agent's call to the service ends.
 func (c *Channel) toNet() {
 	switch {
-	case c.s.net == 0 || !c.inbound:
+	case c.s.net == 0 || !c.inbound && !c.continued:
 	case len(c.entry) > 0 && c.entry[0] == "agent":
 		c.end(end{soft: true})
 	default:
@@ -573,7 +574,7 @@ func (c *Channel) continueTo(context, exten string) {
 	c.tell(event{Type: "StasisEnd"})
 	c.inStasis = false
 	if exten != "" {
-		c.context, c.exten = context, exten
+		c.context, c.exten, c.continued = context, exten, true
 	}
 	run := c.s.dialplan[context+"/"+exten]
 	if run == nil {

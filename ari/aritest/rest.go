@@ -205,6 +205,7 @@ func (s *Server) serveApplication(method, id, verb string, p params) answer {
 			}
 			s.subscribed[channel] = true
 		}
+		return ok(map[string]string{"name": App}) // Asterisk tells the whole application, which nobody reads here
 	case method != http.MethodGet:
 		return fail(http.StatusMethodNotAllowed, "Invalid method")
 	}

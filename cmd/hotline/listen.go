@@ -103,16 +103,6 @@ func (s *controlSocket) Close() error {
 	return err
 }
 
-// answers says whether somebody listens on a unix socket.
-func answers(path string) bool {
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	if err != nil {
-		return false
-	}
-	_ = conn.Close() // nothing was said
-	return true
-}
-
 // front is what the service answers: its health to whoever watches it, and
 // commands.
 type front struct {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A successor listens beside the one it relieves, and on when that one has
@@ -140,4 +141,14 @@ func wantFiles(t *testing.T, dir string, want ...string) {
 	if strings.Join(names, " ") != strings.Join(want, " ") {
 		t.Errorf("%s holds %v, want %v", dir, names, want)
 	}
+}
+
+// answers says whether somebody listens on a unix socket.
+func answers(path string) bool {
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was said
+	return true
 }

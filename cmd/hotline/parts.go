@@ -103,7 +103,7 @@ func queueRules(q configs.Queue) queue.Rules {
 		ServiceLevel: q.ServiceLevel.Duration, ServiceTarget: q.ServiceTarget,
 		DeclinePause: declinePause(q), MissesBeforeOut: q.MissesBeforeOut,
 		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: q.Unattended.Duration,
-		Sticky: q.Sticky.Duration, PreferFor: q.PreferFor.Duration,
+		Sticky: q.Sticky.Duration, PreferFor: preferFor(q),
 	}
 	for _, step := range q.Relax {
 		r.Relax = append(r.Relax, queue.Relaxation{After: step.After.Duration, Skill: step.Skill, By: step.By})
@@ -115,6 +115,16 @@ func queueRules(q configs.Queue) queue.Rules {
 		r.MaxWaitTo = queue.LapseMessage
 	}
 	return r
+}
+
+// preferFor is how long who calls again after a lost line waits for the agent
+// of before, who is about to be ready; where every phone rings, nobody is
+// waited for.
+func preferFor(q configs.Queue) time.Duration {
+	if q.Strategy == configs.RingAll {
+		return 0
+	}
+	return q.PreferFor.Duration
 }
 
 // declinePause is the queue's in the engine's words, where zero is the usual

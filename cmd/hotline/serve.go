@@ -156,20 +156,22 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group.Go(func() error { look.run(running); return nil })
 
 	<-running.Done()
+	by := time.Now().Add(goneWithin)
 	if err := within(leaveWithin, group.Wait); errors.Is(err, errStuck) {
 		log.Warn("not everything has come to its end; it ends with the process", "err", err)
 	}
 	closing(log, "the queues", func() error { lines.Stop(); return nil })
 	if asked.Err() != nil {
-		return tenure.leaves(errAsked, calls.Live())
+		return tenure.leaves(errAsked, calls.Live(), by)
 	}
-	return tenure.leaves(context.Cause(running), calls.Live())
+	return tenure.leaves(context.Cause(running), calls.Live(), by)
 }
 
 // Whoever stops the service waits for two seconds at most. What does not come
 // to its end within its share of them ends with the process: it is in the
 // journal already, and is found again by whoever comes next.
 const (
+	goneWithin  = 1800 * time.Millisecond
 	leaveWithin = 800 * time.Millisecond // everything that runs
 	closeWithin = 300 * time.Millisecond // each thing that is closed then
 )

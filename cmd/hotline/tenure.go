@@ -88,16 +88,16 @@ func (t *tenure) begin(ctx context.Context) error {
 }
 
 // How long the handing over of the journal may take: writing what is in memory,
-// waiting for that, and seeing that it was claimed.
+// and waiting for that.
 const (
-	flushWithin   = 700 * time.Millisecond
-	vacateWithin  = 1500 * time.Millisecond
-	relieveWithin = 500 * time.Millisecond
+	flushWithin  = 700 * time.Millisecond
+	vacateWithin = 1500 * time.Millisecond
 )
 
 // leaves writes down why this process acts no more, leaving this many calls to
-// Asterisk, lets go of the journal, and says whether that is a mistake.
-func (t *tenure) leaves(why error, live int) error {
+// Asterisk, lets go of the journal, and says whether that is a mistake. It is to
+// be gone by then.
+func (t *tenure) leaves(why error, live int, by time.Time) error {
 	said, mistake := "failed", true
 	switch {
 	case errors.Is(why, errAsked):
@@ -113,7 +113,7 @@ func (t *tenure) leaves(why error, live int) error {
 	t.release()
 	switch {
 	case said == "replaced":
-		return t.replaced(why)
+		return t.replaced(why, by)
 	case mistake:
 		return why
 	}
@@ -123,15 +123,15 @@ func (t *tenure) leaves(why error, live int) error {
 
 // replaced says whether it was a successor who connected to Asterisk in our
 // place.
-func (t *tenure) replaced(why error) error {
+func (t *tenure) replaced(why error, by time.Time) error {
 	switch {
-	case errors.Is(why, journal.ErrFenced), t.relieved():
+	case errors.Is(why, journal.ErrFenced), t.relieved(by):
 		t.log.Info("another hotline has taken the calls over; this one leaves")
 		return nil
 	case t.acts() && time.Since(t.since) > unsettled:
 		return fmt.Errorf("%w: %w", errStranger, why)
 	default:
-		return fmt.Errorf("the hotline that ran before has connected to Asterisk once more; start this one again: %w", why)
+		return fmt.Errorf("%w and has not taken the calls over in time; start the hotline again", why)
 	}
 }
 
@@ -220,9 +220,9 @@ func (t *tenure) later(ctx context.Context, r *journal.Reader) bool {
 }
 
 // relieved waits for whoever connected to Asterisk in our place to claim the
-// journal, which we have closed; false when nobody does in time.
-func (t *tenure) relieved() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), relieveWithin)
+// journal, which we have closed; false when nobody has by then.
+func (t *tenure) relieved(by time.Time) bool {
+	ctx, cancel := context.WithDeadline(context.Background(), by)
 	defer cancel()
 	r, err := journal.OpenReader(ctx, t.path)
 	if err != nil {

@@ -51,6 +51,9 @@ func (p *process) writes() error {
 	return err
 }
 
+// soon is when a process is to be gone.
+func soon() time.Time { return time.Now().Add(goneWithin) }
+
 // read is what is written of the processes.
 func (p *process) read(t *testing.T) (told []journal.Entry) {
 	t.Helper()
@@ -121,10 +124,10 @@ func TestOneAfterTheOther(t *testing.T) {
 	if cause := context.Cause(first.ctx); !errors.Is(cause, journal.ErrFenced) {
 		t.Errorf("the one before does not leave: %v", cause)
 	}
-	if err := first.leaves(context.Cause(first.ctx), 3); err != nil {
+	if err := first.leaves(context.Cause(first.ctx), 3, soon()); err != nil {
 		t.Errorf("being relieved is taken for a mistake: %v", err)
 	}
-	if err := second.leaves(errAsked, 3); err != nil {
+	if err := second.leaves(errAsked, 3, soon()); err != nil {
 		t.Errorf("being told to stop is taken for a mistake: %v", err)
 	}
 	want := []string{call.KindServiceStarted, call.KindServiceStarted, call.KindServiceStopping}
@@ -156,7 +159,7 @@ func TestAHandoverLosesNothing(t *testing.T) {
 				return
 			}
 		}
-		left <- first.leaves(ari.ErrReplaced, 1)
+		left <- first.leaves(ari.ErrReplaced, 1, soon())
 	}()
 	if err := <-left; err != nil {
 		t.Errorf("the one before does not leave in good order: %v", err)
@@ -190,7 +193,7 @@ func TestWhyAServiceLeaves(t *testing.T) {
 	} {
 		t.Run(test.why.Error(), func(t *testing.T) {
 			p := newProcess(t, filepath.Join(t.TempDir(), "journal.db"), false).begins(t)
-			if err := p.leaves(test.why, 2); (err != nil) != test.mistake || err != nil && !errors.Is(err, test.why) {
+			if err := p.leaves(test.why, 2, soon()); (err != nil) != test.mistake || err != nil && !errors.Is(err, test.why) {
 				t.Errorf("it ends with %v, want a mistake: %v", err, test.mistake)
 			}
 			told := p.read(t)
@@ -206,11 +209,11 @@ func TestWhyAServiceLeaves(t *testing.T) {
 // once more as it is relieved: then a new start puts it right.
 func TestWhoPushedAServiceOut(t *testing.T) {
 	p := newProcess(t, filepath.Join(t.TempDir(), "journal.db"), false).begins(t)
-	if err := p.leaves(ari.ErrReplaced, 0); exitStatus(err) != 1 {
+	if err := p.leaves(ari.ErrReplaced, 0, soon()); exitStatus(err) != 1 {
 		t.Errorf("pushed out at once it ends with %d (%v), want 1: to be started again", exitStatus(err), err)
 	}
 	p.since = p.since.Add(-time.Minute)
-	if err := p.leaves(ari.ErrReplaced, 0); exitStatus(err) != 3 || !strings.Contains(err.Error(), "another state_dir") {
+	if err := p.leaves(ari.ErrReplaced, 0, soon()); exitStatus(err) != 3 || !strings.Contains(err.Error(), "another state_dir") {
 		t.Errorf("pushed out after a minute it ends with %d (%v), want 3: not to be started again", exitStatus(err), err)
 	}
 }
@@ -220,7 +223,7 @@ func TestASuccessorThatGivesUpWritesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	first := newProcess(t, path, false).begins(t)
 	second := newProcess(t, path, true)
-	if err := second.leaves(errAsked, 0); err != nil {
+	if err := second.leaves(errAsked, 0, soon()); err != nil {
 		t.Error(err)
 	}
 	if got := first.story(t); len(got) != 1 {

@@ -493,7 +493,7 @@ func TestAgentOrLineOrWeHangUp(t *testing.T) {
 			l.asteriskHangsUp(l.channelOf(v))
 			l.ended(v.call)
 			l.ended(a)
-			v.wantEnd(call.Served, "talked", "asterisk command (inferred)", "caller: asterisk command (inferred)", "agent "+l.desk1()+": "+serviceDid)
+			v.wantEnd(call.Lost, "talk", "asterisk command (inferred)", "caller: asterisk command (inferred)", "agent "+l.desk1()+": "+serviceDid)
 			l.agentState(l.desk1(), queue.StateReady)
 		},
 		"Asterisk hangs up the agent": func(l *lane) {

@@ -1,9 +1,9 @@
 package faults_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -52,32 +52,29 @@ func TestAsteriskCrashesUnderLiveCalls(t *testing.T) {
 	noticed := w.unready()
 	w.try(w.Start(w.ctx))
 	returned := time.Now()
-	free := map[string]time.Duration{}
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for _, d := range desks {
-		all.Go(func() {
-			w.becomes(d.id, queue.StateReady)
-			mu.Lock()
-			defer mu.Unlock()
-			free[d.id] = time.Since(returned)
-		})
-	}
-	all.Wait()
+	free := make([]time.Duration, talks)
+	w.each(talks, func(i int) {
+		w.becomes(desks[i].id, queue.StateReady)
+		free[i] = time.Since(returned)
+	})
 	t.Logf("the crash was noticed after %v; Asterisk was back after %v; agents were free so long after its return: %v",
 		noticed.Round(time.Millisecond), returned.Sub(crashed).Round(time.Millisecond), free)
-	for id, after := range free {
+	for i, after := range free {
 		if after > 5*time.Second {
-			t.Errorf("agent %s was free %v after Asterisk's return, want within 5 s", id, after)
+			t.Errorf("agent %s was free %v after Asterisk's return, want within 5 s", desks[i].id, after)
 		}
 	}
 	if !w.Runs() || w.PID() != pid {
 		t.Error("the service has ended")
 	}
 
-	for i := range 7 {
+	lost := w.outage()
+	for i, stage := range []string{"hold", "talk", "talk", "talk", "wait", "menu", ""} { // the last has left a message
 		number := fmt.Sprintf("138000000%d", 31+i)
 		s := w.summary(number)
+		if got := lost[number]; got.Stage != stage || stage != "" && (got.How != call.Lost || got.At.IsZero()) {
+			t.Errorf("`hotline outage` says of the call from %s %+v, want it lost in the stage %q, with the time", number, got, stage)
+		}
 		t.Logf("%s: %+v, hung up by %q, recording %+v", number, s.Outcome, s.HungUp, s.Recording)
 		if strings.Contains(s.HungUp, string(call.Proven)) {
 			t.Errorf("the call from %s is said to be hung up by %s: nobody did", number, s.HungUp)
@@ -86,4 +83,17 @@ func TestAsteriskCrashesUnderLiveCalls(t *testing.T) {
 			t.Errorf("the recording of the call from %s is %+v, want what there was until the crash, and a gap that is named", number, s.Recording)
 		}
 	}
+}
+
+// outage lists the callers whom `hotline outage` has called back, by number.
+func (w *world) outage() map[string]call.OutageCall {
+	w.t.Helper()
+	list := map[string]call.OutageCall{}
+	text := w.must("outage", "--json", "--since", "100000h") // the service's clock is set to long ago
+	for decoder := json.NewDecoder(strings.NewReader(text)); decoder.More(); {
+		var one call.OutageCall
+		w.try(decoder.Decode(&one))
+		list[one.Number] = one
+	}
+	return list
 }

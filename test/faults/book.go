@@ -39,11 +39,15 @@ var callID = regexp.MustCompile(`^\d{8}-\d{6}-[A-Z2-7]{6}`)
 // place is where something passes.
 type place struct{ what, channel string }
 
-// stamped makes a place a passing and counts it.
-func (b *book) stamped(at place, side Side) *Passing {
+// stamped makes a place a passing and counts it. An answer belongs where its request does, whatever has happened
+// meanwhile: asked is the request's passing, nil for the request itself and for an event.
+func (b *book) stamped(at place, side Side, asked *Passing) *Passing {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	since := b.since[at.channel]
+	if asked != nil {
+		since = asked.Since
+	}
 	k := key{at.channel, at.what, since, string(side)}
 	b.calls[k]++
 	total := string(side) + at.what + since
@@ -135,16 +139,16 @@ func (b *book) ofName(id string) string {
 	return id
 }
 
-// role is what a channel is to its call: a leg of ours has it in its name.
+// role is what a channel is to its call: those that the service makes for one are agents' phones.
 func (b *book) role(id string) string {
-	if call := callID.FindString(id); call != "" {
-		role, _, _ := strings.Cut(strings.TrimPrefix(id[len(call):], "-"), "-")
-		return role
-	}
-	if b.desk[id] {
+	switch {
+	case callID.MatchString(id):
+		return "agent"
+	case b.desk[id]:
 		return "desk"
+	default:
+		return "caller"
 	}
-	return "caller"
 }
 
 // begins is the first prompt of a list, as its boundary is called: lengths do not matter.
@@ -218,7 +222,7 @@ func (b *book) event(data []byte) (place, bool) {
 			at.what += " " + e.DialStatus
 		}
 		at.what += " {" + role + "}"
-		if did := deeds[e.Type+e.DialStatus]; did != "" && role != "caller" && role != "desk" {
+		if did := deeds[e.Type+e.DialStatus]; did != "" && role == "agent" {
 			b.since[at.channel] = did
 		}
 	}

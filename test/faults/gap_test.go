@@ -3,7 +3,6 @@ package faults_test
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,23 +18,38 @@ type gap struct {
 	// What a caller hears whose agent hung up in it. Where that is told late it is as ever; where nobody will ever tell,
 	// the agent's line may have failed: the caller hears so and is the next to be served.
 	agentLeft string
+	ends      map[string]call.Outcome // how the calls of those end who hung up in it, by number
 }
+
+// told is how calls end whose end is told late, untold how those do that are only found to be gone.
+var (
+	told = map[string]call.Outcome{
+		"13800000012": {Result: call.Served, Reason: "talked"},
+		"13800000014": {Result: call.Abandoned, Reason: "wait"},
+		"13800000016": {Result: call.Abandoned, Reason: "wait"},
+	}
+	untold = map[string]call.Outcome{
+		"13800000012": {Result: call.Lost, Reason: "talk"},
+		"13800000014": {Result: call.Lost, Reason: "wait"},
+		"13800000016": {Result: call.Lost, Reason: "wait"},
+	}
+)
 
 var gaps = map[string]gap{
 	"the websocket is closed": {
 		begin:     func(w *world) func() { return w.onceNoticed(w.wire.Part()) },
-		agentLeft: "talk.line_lost",
+		agentLeft: "talk.line_lost", ends: untold,
 	},
 	"the wire is a black hole": {
 		begin:     func(w *world) func() { return w.onceNoticed(w.wire.BlackHole()) },
-		agentLeft: "talk.line_lost",
+		agentLeft: "talk.line_lost", ends: untold,
 	},
 	"the service is frozen": {
 		begin: func(w *world) func() {
 			w.try(w.Freeze())
 			return func() { w.try(w.Thaw()) }
 		},
-		agentLeft: "rating.ask",
+		agentLeft: "rating.ask", ends: told,
 	},
 }
 
@@ -142,7 +156,7 @@ func (g gap) pass(w *world) {
 	over := time.Now()
 	w.t.Logf("the gap lasted %v", over.Sub(began).Round(time.Millisecond))
 
-	together := map[string]func(){
+	expected := map[string]func(){
 		"the caller whose agent left hears " + g.agentLeft: func() { w.hears(p.agentLeaves, g.agentLeft, p.agentLeaves.Since(began)) },
 		"the agent whose caller left is let go":            func() { w.ended(p.leftAgent) },
 		"the phone whose caller left rings no more":        func() { w.ended(p.ringing) },
@@ -153,14 +167,14 @@ func (g gap) pass(w *world) {
 		"who arrived is served": func() { w.hears(arrives, "menu.main", 0) },
 		"who waits is served":   func() { w.hears(p.waits, "voice.agent", p.waits.Since(began)) },
 	}
-	var all sync.WaitGroup
-	for what, happens := range together {
-		all.Go(func() {
+	var all []func()
+	for what, happens := range expected {
+		all = append(all, func() {
 			happens()
 			w.t.Logf("%s: %v after the gap", what, time.Since(over).Round(time.Millisecond))
 		})
 	}
-	all.Wait()
+	w.together(all...)
 	if g.agentLeft == "talk.line_lost" {
 		w.hears(p.agentLeaves, "voice.agent", p.agentLeaves.Since(over))
 	}
@@ -169,11 +183,7 @@ func (g gap) pass(w *world) {
 		w.t.Errorf("who waits heard nothing for a while: %v\nheard: %s", quiet, heard)
 	}
 
-	for number, want := range map[string]call.Outcome{
-		"13800000012": {Result: call.Served, Reason: "talked"},
-		"13800000014": {Result: call.Abandoned, Reason: "wait"},
-		"13800000016": {Result: call.Abandoned, Reason: "wait"},
-	} {
+	for number, want := range g.ends {
 		if got := w.summary(number).Outcome; got != want {
 			w.t.Errorf("the call from %s ended as %+v, want %+v", number, got, want)
 		}
@@ -212,15 +222,14 @@ func (w *world) gather() *people {
 func (w *world) inMenu(numbers ...string) []*phone.Call {
 	w.t.Helper()
 	calls := make([]*phone.Call, len(numbers))
-	var all sync.WaitGroup
+	phones := make([]*phone.Phone, len(numbers))
 	for i, number := range numbers {
-		p := w.caller(number)
-		all.Go(func() {
-			calls[i] = w.dial(p)
-			w.hears(calls[i], "menu.main", 0)
-		})
+		phones[i] = w.caller(number)
 	}
-	all.Wait()
+	w.each(len(numbers), func(i int) {
+		calls[i] = w.dial(phones[i])
+		w.hears(calls[i], "menu.main", 0)
+	})
 	return calls
 }
 

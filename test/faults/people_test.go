@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,11 +28,13 @@ func staffed(agents int) func(*configs.Config) {
 	}
 }
 
-// staff opens a desk for every agent there is, all with the same way of working.
+// staff opens a desk for every agent of the first queue, all with the same way of working.
 func (w *world) staff(work phone.Behaviour) (desks []*desk) {
 	w.t.Helper()
 	for _, account := range w.Config.Agents {
-		desks = append(desks, w.desk(account.ID, work))
+		if slices.Contains(account.Queues, w.Config.Queues[0].ID) {
+			desks = append(desks, w.desk(account.ID, work))
+		}
 	}
 	return desks
 }
@@ -63,10 +66,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// customer is a caller who presses keys whenever a prompt asks for them, however often it does.
+// answer is what a caller does when a prompt asks for it.
+type answer struct {
+	keys  string
+	after time.Duration // of the prompt's beginning
+}
+
+// customer is a caller who does what prompts ask for, however often they do.
 type customer struct {
 	number   string
-	presses  map[string]string // keys by prompt
+	answers  map[string]answer // by prompt
 	patience time.Duration     // since the call's start; then they hang up
 	call     *phone.Call
 	end      phone.End
@@ -74,7 +83,7 @@ type customer struct {
 
 // whoWantsAPerson chooses a person in the menu and rates the talk.
 func whoWantsAPerson(number string, patience time.Duration) *customer {
-	return &customer{number: number, patience: patience, presses: map[string]string{"menu.main": "0", "rating.ask": "5"}}
+	return &customer{number: number, patience: patience, answers: map[string]answer{"menu.main": {keys: "0"}, "rating.ask": {keys: "5"}}}
 }
 
 // visit is the customer's call, to its end.
@@ -86,8 +95,8 @@ func (w *world) visit(p *phone.Phone, m *customer) (err error) {
 	defer cancel()
 	var pressing sync.WaitGroup
 	defer pressing.Wait()
-	for prompt, keys := range m.presses {
-		pressing.Go(func() { press(patience, m.call, prompt, keys) })
+	for prompt, answer := range m.answers {
+		pressing.Go(func() { answer.whenever(patience, m.call, prompt) })
 	}
 	m.end, err = m.call.WaitEnded(patience)
 	if errors.Is(err, errPatience) {
@@ -101,11 +110,11 @@ func (w *world) visit(p *phone.Phone, m *customer) (err error) {
 
 var errPatience = errors.New("the caller's patience is over")
 
-// press presses keys each time the prompt begins, until the call or the patience ends.
-func press(ctx context.Context, c *phone.Call, prompt, keys string) {
+// whenever presses the keys each time the prompt begins, until the call or the patience ends.
+func (a answer) whenever(ctx context.Context, c *phone.Call, prompt string) {
 	for from := time.Duration(0); ; {
 		heard, err := c.WaitHeard(ctx, prompt, from)
-		if err != nil || c.Keys(ctx, keys) != nil {
+		if err != nil || sleep(ctx, a.after) != nil || c.Keys(ctx, a.keys) != nil {
 			return
 		}
 		from = heard.At + time.Second // a prompt that is torn is no other prompt

@@ -322,7 +322,7 @@ func readRequest(from *bufio.Reader) (*http.Request, []byte, error) {
 // exchange passes on one request and its answer; false when the wire is broken by it.
 func (w *wire) exchange(answered *bufio.Reader, request *http.Request, body []byte) bool {
 	at := w.proxy.book.request(request, body)
-	before := w.proxy.book.stamped(at, Before)
+	before := w.proxy.book.stamped(at, Before, nil)
 	before.Request, before.Body = request, body
 	halve := false
 	switch v := w.proxy.show(before); v.kind {
@@ -348,7 +348,7 @@ func (w *wire) exchange(answered *bufio.Reader, request *http.Request, body []by
 	if at.what == "GET /channels" {
 		w.proxy.book.listed(said)
 	}
-	after := w.proxy.book.stamped(at, After)
+	after := w.proxy.book.stamped(at, After, before)
 	after.Request, after.Body, after.Status = request, body, response.StatusCode
 	v := w.proxy.show(after)
 	w.proxy.clear()

@@ -12,10 +12,10 @@ import (
 )
 
 // Two services, each with a state folder of its own, on one Asterisk: the one that came last acts, the other says that it
-// was replaced and sends not a single command more. Callers notice nothing.
+// was replaced and sends not a single command more. Who talks goes on talking, and is served again after it.
 func TestTwoServicesOnOneAsterisk(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, time.Minute, nil)
+	w := newWorld(t, 90*time.Second, nil)
 	talking, agent := w.talks("13800000021", w.desk("1001", phone.AnswerAfter(0)))
 	before := time.Since(talking.Start())
 
@@ -44,6 +44,10 @@ func TestTwoServicesOnOneAsterisk(t *testing.T) {
 		t.Errorf("the talk that went on was disturbed: silent %v\nheard: %s", quiet, talking.Transcript())
 	}
 	wantNoCommands(t, w.wire, replaced)
+	w.hangup(agent)
+	alone := time.Since(talking.Start())
+	w.hears(talking, "greeting.morning", alone)
+	t.Logf("the caller whose talk neither service had was taken up %v after it", time.Since(talking.Start())-alone)
 	if acted := commandsSince(wire, replaced); len(acted) == 0 {
 		t.Error("the second service sent no command, and yet the caller was served")
 	}

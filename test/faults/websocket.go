@@ -13,7 +13,7 @@ func (w *wire) subscribe(asked, answered *bufio.Reader, request *http.Request) {
 	w.events = true
 	w.proxy.mu.Unlock()
 	at := place{what: request.Method + " /events"}
-	before := w.proxy.book.stamped(at, Before)
+	before := w.proxy.book.stamped(at, Before, nil)
 	before.Request = request
 	if v := w.proxy.show(before); v.kind == answer {
 		w.say(v.status, v.message)
@@ -28,7 +28,7 @@ func (w *wire) subscribe(asked, answered *bufio.Reader, request *http.Request) {
 	if err != nil {
 		return
 	}
-	after := w.proxy.book.stamped(at, After)
+	after := w.proxy.book.stamped(at, After, before)
 	after.Request, after.Status = request, response.StatusCode
 	if w.proxy.show(after).kind != pass || response.Write(w.client) != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		return
@@ -78,7 +78,7 @@ func (w *wire) deliver(data []byte) bool {
 	if !known {
 		return true
 	}
-	x := w.proxy.book.stamped(at, Before)
+	x := w.proxy.book.stamped(at, Before, nil)
 	x.Body = data
 	return w.proxy.show(x).kind == pass
 }

@@ -2,8 +2,10 @@ package faults_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -143,6 +145,14 @@ type desk struct {
 // desk makes an agent's phone, registers it and signs the agent in.
 func (w *world) desk(id string, incoming phone.Behaviour) *desk {
 	w.t.Helper()
+	d := w.registered(id, incoming)
+	w.signIn(id)
+	return d
+}
+
+// registered makes an agent's phone and registers it.
+func (w *world) registered(id string, incoming phone.Behaviour) *desk {
+	w.t.Helper()
 	account, ok := w.Config.Agent(id)
 	if !ok {
 		w.t.Fatalf("no agent %s in the configuration", id)
@@ -156,23 +166,53 @@ func (w *world) desk(id string, incoming phone.Behaviour) *desk {
 	})
 	d.answers(incoming)
 	w.try(d.Register(w.ctx))
-	w.signIn(id)
 	return d
 }
 
 // signIn is `hotline agent sign-in` without a program for each agent.
 func (w *world) signIn(id string) {
 	w.t.Helper()
+	_, err := w.control(http.MethodPost, "/agents/"+id+"/sign-in")
+	w.try(err)
+}
+
+// status is what the service says of its agents.
+func (w *world) status() (agents map[string]queue.AgentView, err error) {
+	body, err := w.control(http.MethodGet, "/status")
+	if err != nil {
+		return nil, err
+	}
+	var said struct{ Agents []queue.AgentView }
+	if err := json.Unmarshal(body, &said); err != nil {
+		return nil, fmt.Errorf("the service's status: %w", err)
+	}
+	agents = map[string]queue.AgentView{}
+	for _, a := range said.Agents {
+		agents[a.ID] = a
+	}
+	return agents, nil
+}
+
+// control asks the service on its control socket.
+func (w *world) control(method, path string) ([]byte, error) {
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", w.Config.ControlSocket())
 	}}}
 	defer client.CloseIdleConnections()
-	answer, err := client.Post("http://hotline/agents/"+id+"/sign-in", "", nil)
-	w.try(err)
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		w.t.Fatalf("agent %s cannot sign in: %s", id, answer.Status)
+	request, err := http.NewRequestWithContext(w.ctx, method, "http://hotline"+path, nil)
+	if err != nil {
+		return nil, err
 	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", path, answer.Status, body)
+	}
+	return body, err
 }
 
 // try fails the test on an error.
@@ -316,22 +356,40 @@ func (w *world) must(args ...string) string {
 }
 
 // agentState is what the service says an agent is doing.
-func (w *world) agentState(id string) (state queue.State) {
+func (w *world) agentState(id string) queue.State {
 	w.t.Helper()
-	for line := range strings.Lines(w.must("agent", "list", id)) {
-		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == id {
-			if err := state.UnmarshalText([]byte(fields[2])); err != nil {
-				w.t.Fatal(err)
-			}
-		}
-	}
-	return state
+	agents, err := w.status()
+	w.try(err)
+	return agents[id].State
 }
 
 // becomes waits until the agent is in a state, and gives how long that took.
 func (w *world) becomes(id string, want queue.State) time.Duration {
 	w.t.Helper()
 	return w.await(fmt.Sprintf("agent %s is %v", id, want), func() bool { return w.agentState(id) == want })
+}
+
+// together does things at the same time, and ends the test where one of them has failed it.
+func (w *world) together(things ...func()) {
+	w.t.Helper()
+	var all sync.WaitGroup
+	for _, thing := range things {
+		all.Go(thing)
+	}
+	all.Wait()
+	if w.t.Failed() {
+		w.t.FailNow()
+	}
+}
+
+// each does something for each of n, at the same time.
+func (w *world) each(n int, do func(i int)) {
+	w.t.Helper()
+	things := make([]func(), n)
+	for i := range things {
+		things[i] = func() { do(i) }
+	}
+	w.together(things...)
 }
 
 // await waits until something holds, and gives how long that took.

@@ -50,7 +50,7 @@ func (w *world) checkCallers() {
 		if c.ch == nil {
 			continue
 		}
-		if c.ch.Commanded() && !c.saidGoodbye() && !w.meant[c.ch.ID()] {
+		if c.ch.Commanded() && !c.saidGoodbye() && !c.meant {
 			w.fail("caller %d was hung up on at %.3f s without a farewell; heard last: %v", c.n, c.left.Sub(w.began).Seconds(), lastHeard(c.ch, 4))
 		}
 		for _, s := range c.ch.Silences() {
@@ -98,6 +98,9 @@ func (w *world) watchAgents() {
 			joined := slices.ContainsFunc(w.asterisk.At(endpoint(a.ID)), func(c *aritest.Channel) bool { return len(c.Joined()) > 1 })
 			up := slices.ContainsFunc(w.asterisk.At(endpoint(a.ID)), func(c *aritest.Channel) bool { return c.State() == "Up" })
 			talks := a.State == queue.StateTalking || a.State == queue.StateHold
+			if a.State == queue.StateOffline || a.State == queue.StateUnreachable { // may come back to a caller all the same
+				joined = joined && !slices.ContainsFunc(w.asterisk.At(endpoint(a.ID)), cameBack)
+			}
 			if joined && !talks || talks && !up {
 				odd[a.ID]++
 			} else {
@@ -109,6 +112,9 @@ func (w *world) watchAgents() {
 		}
 	}
 }
+
+// cameBack says whether an agent has keyed the way back to a caller.
+func cameBack(c *aritest.Channel) bool { return c.Exten() == rejoin }
 
 // patience is how long the queue's view and the phones may differ.
 const patience = 3 * time.Second
@@ -133,14 +139,13 @@ func (w *world) audit(ctx context.Context, reader *journal.Reader) {
 // checkJournal reads what is left of the whole run.
 func (w *world) checkJournal() {
 	ctx := context.Background()
-	reader, err := journal.OpenReader(ctx, w.journal)
+	reader, err := journal.OpenReader(ctx, w.file)
 	if err != nil {
 		w.fail("the journal cannot be read: %v", err)
 		return
 	}
 	defer reader.Close()
-	arrived, ended, unserved := map[string]int{}, map[string]int{}, map[string]bool{}
-	channels, channelOf := map[string][]string{}, map[string]string{}
+	byStream, byChannel := map[string]*visit{}, map[string][]*visit{}
 	for e, err := range reader.Read(ctx, journal.Query{}) {
 		if err != nil {
 			w.fail("the journal cannot be read: %v", err)
@@ -149,58 +154,42 @@ func (w *world) checkJournal() {
 		if w.verbose {
 			w.logf("    journal %d %s %s %s %s", e.Seq, e.At.Format("15:04:05.000"), e.Kind, e.Streams, e.Data)
 		}
-		switch e.Kind {
-		case call.KindArrived:
-			var a call.Arrived
-			if err := e.Decode(&a); err != nil {
-				w.fail("entry %d: %v", e.Seq, err)
-			}
-			arrived[e.Streams[0]]++
-			channels[a.Channel] = append(channels[a.Channel], e.Streams[0])
-			channelOf[e.Streams[0]] = a.Channel
-		case call.KindSaid:
-			var s call.Said
-			if err := e.Decode(&s); err != nil {
-				w.fail("entry %d: %v", e.Seq, err)
-			}
-			if n := len(s.Prompts); w.lives > 1 && n > 0 && strings.HasPrefix(s.Prompts[n-1], "closing.") {
-				w.meant[channelOf[e.Streams[0]]] = true
-			}
-		case call.KindEnded:
-			var d call.Ended
-			if err := e.Decode(&d); err != nil {
-				w.fail("entry %d: %v", e.Seq, err)
-			}
-			ended[e.Streams[0]]++
-			unserved[e.Streams[0]] = d.Result == call.Failed || d.Result == call.Lost
+		if e.Kind == call.KindArrived {
+			v := &visit{stream: e.Streams[0]}
+			channel := decoded[call.Arrived](w, e).Channel
+			byStream[v.stream], byChannel[channel] = v, append(byChannel[channel], v)
+		}
+		if len(e.Streams) > 0 && byStream[e.Streams[0]] != nil {
+			byStream[e.Streams[0]].fold(w, e)
 		}
 	}
 	w.audit(ctx, reader)
-	for id := range arrived {
-		if arrived[id] != 1 || ended[id] != 1 {
-			w.fail("%s arrived %d times and ended %d times", id, arrived[id], ended[id])
-		}
-	}
-	for id := range ended {
-		if arrived[id] == 0 {
-			w.fail("%s ended and never arrived", id)
-		}
-	}
 	for _, c := range w.callers {
-		if c.ch == nil {
-			continue
+		if c.ch != nil {
+			w.checkVisits(c, byChannel[c.ch.ID()])
 		}
-		visits := channels[c.ch.ID()]
-		for i, id := range visits { // whom we could not keep is served anew
-			if i < len(visits)-1 && !unserved[id] && !w.plan.faults {
-				w.fail("caller %d is served again after %s: %v", c.n, id, visits)
-			}
+	}
+}
+
+// checkVisits compares a caller's visit with the calls that the journal makes of it: one, but for those whom we could
+// not keep and served anew.
+func (w *world) checkVisits(c *caller, visits []*visit) {
+	for i, v := range visits {
+		last := i == len(visits)-1
+		if !last && len(w.plan.ends) == 0 && !w.plan.faults {
+			w.fail("caller %d is %d calls, %s the first", c.n, len(visits), v.stream)
 		}
-		if len(visits) > 1 && len(w.plan.ends) == 0 && !w.plan.faults {
-			w.fail("caller %d is %d calls: %v", c.n, len(visits), visits)
+		if !last && !w.plan.faults && v.end != nil && v.end.Result != call.Failed && v.end.Result != call.Lost {
+			w.fail("caller %d is served again after %s", c.n, v.stream)
 		}
-		if stayed := c.left.Sub(c.arrived); len(visits) == 0 && stayed > mostSilence+netTry+w.disturbed(c.arrived, c.left) {
-			w.fail("caller %d, on %s, is in no call", c.n, c.ch.ID())
+		if v.end == nil {
+			w.fail("%s has not ended", v.stream)
 		}
+		c.meant = c.meant || v.meant && w.lives > 1
+		w.checkApologies(c, v)
+		w.checkEnding(c, v, last)
+	}
+	if stayed := c.left.Sub(c.arrived); len(visits) == 0 && stayed > mostSilence+netTry+w.disturbed(c.arrived, c.left) {
+		w.fail("caller %d, on %s, is in no call", c.n, c.ch.ID())
 	}
 }

@@ -17,7 +17,10 @@ type caller struct {
 	left    time.Time // ended, by whomever
 	own     bool      // the caller's own doing, or the line's
 	due     []press
+	again   bool // somebody who lost the line and calls once more
 	heard   int
+	way     string // of leaving
+	meant   bool   // the journal has a farewell, which a process may not have lived to say
 }
 
 // press is a key that will be pressed.
@@ -45,13 +48,19 @@ var startles = []choice[string]{
 	{3, "message.number.readback"}, {3, "menu.main"},
 }
 
+// How callers leave.
+const (
+	hangsUp   = "hangs up"
+	losesLine = "loses the line"
+)
+
 // call is the whole visit.
 func (c *caller) call() {
 	w, r := c.w, c.r
 	patience := one(r, []choice[time.Duration]{{2, seconds(r, 0.2, 15)}, {3, seconds(r, 15, 60)}, {5, seconds(r, 60, 200)}})
 	startle := one(r, startles)
 	fidgets := r.IntN(10) == 0
-	way := one(r, []choice[string]{{8, "hangs up"}, {2, "loses the line"}})
+	c.way = one(r, []choice[string]{{8, hangsUp}, {2, losesLine}})
 
 	c.arrived = time.Now()
 	c.ch = w.asterisk.Arrive(aritest.Caller{Number: phoneNumber(c.n), Args: []string{"in", dialled}})
@@ -66,13 +75,17 @@ func (c *caller) call() {
 			c.gone(false)
 			return
 		case <-leave.C:
-			w.logf("caller %d %s", c.n, way)
-			if way == "hangs up" {
+			w.logf("caller %d %s", c.n, c.way)
+			if c.way == hangsUp {
 				c.ch.Bye()
 			} else {
+				c.reach()
 				c.ch.LoseLine()
 			}
 			c.gone(true)
+			if c.way == losesLine {
+				c.lostLine()
+			}
 			return
 		case <-tick.C:
 		}
@@ -189,12 +202,15 @@ func (t talk) run(ch *aritest.Channel) {
 	}
 }
 
+// rejoin is the star code of the way back.
+const rejoin = "*69"
+
 // comeBack keys the way back to the caller who was hung up on by accident.
 func (a *agent) comeBack() {
 	if len(a.w.asterisk.At(endpoint(a.id))) > 0 {
 		return
 	}
-	ch := a.w.asterisk.Arrive(aritest.Caller{Endpoint: endpoint(a.id), Number: a.id, Exten: "*69", Args: []string{"agent", "*69"}})
+	ch := a.w.asterisk.Arrive(aritest.Caller{Endpoint: endpoint(a.id), Number: a.id, Exten: rejoin, Args: []string{"agent", rejoin}})
 	a.w.logf("agent %s comes back on %s", a.id, ch.ID())
 	a.w.wait(ch, seconds(a.stream(), 2, 30))
 	ch.Bye()

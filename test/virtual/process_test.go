@@ -34,6 +34,10 @@ type process struct {
 	link   *ari.Link
 	calls  *call.Service
 
+	asking sync.Mutex
+	asked  time.Time // when it was last asked whose the journal is
+	fenced bool
+
 	boundaries atomic.Int64
 	fate       end // what happens to it, and where
 	met        atomic.Bool
@@ -79,9 +83,12 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 		if w.verbose && after {
 			w.logf("    request of process %d: %s %s %.200s", p.n, r.Method, r.Path, r.Query+r.Body)
 		}
+		if r.Route == "/channels/create" && !after {
+			w.checkDial(r)
+		}
 		p.at("request", after, r.Method+" "+r.Path)
 	})
-	if p.book, err = journal.Open(ctx, journal.Options{Path: w.journal, Standby: beside, Now: w.now, Logger: log}); err != nil {
+	if p.book, err = journal.Open(ctx, journal.Options{Path: w.file, Standby: beside, Now: w.now, Logger: log}); err != nil {
 		return err
 	}
 	if p.scribe, err = journal.NewScribe(gate{p}, journal.ScribeOptions{Now: w.now, Logger: log}); err != nil {
@@ -93,7 +100,7 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 	if err != nil {
 		return err
 	}
-	p.lines, err = queue.New(queue.Options{Queues: rules, Agents: w.agents, Hold: true, Now: w.now, Record: p.record, Logger: log})
+	p.lines, err = queue.New(queue.Options{Queues: w.rules, Agents: w.agents, Hold: true, Now: w.now, Record: p.record, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -113,19 +120,25 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 		Library:  parts.library, Speech: parts.speech, Recordings: store, SoundsDir: soundsDir,
 		MessageFile: messages(p.folder("spool")), PIN: func(_, pin string) bool { return pin == ourPIN },
 		AfterRings: 1, Record: true, RecordingNotice: "notice.recording", RTPTimeout: 30 * time.Second, RTPTimeoutAgent: 10 * time.Second,
-		RatingWait: 5 * time.Second, RatingTries: 2, MixTalk: true, Queues: queueOptions, Announcements: announcements,
+		RatingWait: 5 * time.Second, RatingTries: 2, MixTalk: true, Queues: queueOptions, Announcements: announcements, Redial: redial,
 		Now: w.now, Logger: log,
 	})
 	return nil
 }
 
-// begin claims the journal: from now on this process acts, and no other.
+// begin claims the journal, once the process before this one has let go of it: from now on this one acts, and no other.
 func (p *process) begin(ctx context.Context) error {
+	patience, cancel := context.WithTimeout(ctx, vacateWithin)
+	defer cancel()
+	if err := p.book.Vacant(patience); err != nil {
+		p.w.logf("process %d claims a journal that is not let go of: %v", p.n, err)
+	}
 	if err := p.book.Claim(ctx); err != nil {
 		return err
 	}
 	var err error
 	p.beginOnce.Do(func() {
+		p.w.acts(p)
 		err = p.note(ctx, call.KindServiceStarted, call.ServiceStarted{Epoch: p.book.Epoch(), Version: "virtual", LastSeen: p.last(ctx).At})
 	})
 	return err
@@ -151,17 +164,29 @@ func (p *process) last(ctx context.Context) (last journal.Entry) {
 
 // dial does not come back to Asterisk once the journal is another process's.
 func (p *process) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if own := p.book.Epoch(); own > 0 && p.last(ctx).Epoch > own {
+	if p.over(ctx) {
 		p.stop(journal.ErrFenced)
 		return nil, journal.ErrFenced
 	}
 	return p.wire.Dial(ctx, network, address)
 }
 
-// How long a process that is asked to stop takes at most.
+// over says whether a later process has written to the journal. A burst of connections asks once.
+func (p *process) over(ctx context.Context) bool {
+	own := p.book.Epoch()
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	if own > 0 && time.Since(p.asked) > 10*time.Millisecond {
+		p.fenced, p.asked = p.fenced || p.last(ctx).Epoch > own, time.Now()
+	}
+	return p.fenced
+}
+
+// How long a process takes at most to come to its end, to write what it has in memory, and to wait for the one before.
 const (
-	leaveWithin = 1200 * time.Millisecond
-	closeWithin = 125 * time.Millisecond
+	leaveWithin  = 800 * time.Millisecond
+	flushWithin  = 700 * time.Millisecond
+	vacateWithin = 1500 * time.Millisecond
 )
 
 // run works until ctx ends or another process takes over.
@@ -173,7 +198,7 @@ func (p *process) run(ctx context.Context) {
 		defer close(running)
 		var parts sync.WaitGroup
 		parts.Go(func() {
-			if err := p.link.Run(linked); linked.Err() == nil {
+			if err := p.link.Run(linked); ctx.Err() == nil { // also where the calls saw it first
 				p.stop(err)
 			}
 		})
@@ -196,21 +221,20 @@ func (p *process) run(ctx context.Context) {
 	})
 }
 
-// leave says goodbye, unless nobody is to know.
+// leave says goodbye and writes what is still in memory, as far as it may.
 func (p *process) leave(why error) {
 	if p.dead.Load() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	p.w.logf("process %d leaves: %v", p.n, why)
+	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
 	defer cancel()
+	said := "replaced"
 	if errors.Is(why, errAsked) {
-		if err := p.note(ctx, call.KindServiceStopping, call.ServiceStopping{Why: "shutdown", Live: p.calls.Live()}); err != nil && !p.dead.Load() {
-			p.w.fail("process %d: leaving: %v", p.n, err)
-		}
-	} else {
-		p.w.logf("process %d leaves: %v", p.n, why)
+		said = "shutdown"
 	}
-	if err := p.scribe.Close(ctx); err != nil && !p.dead.Load() && !errors.Is(err, journal.ErrFenced) {
+	err := p.note(ctx, call.KindServiceStopping, call.ServiceStopping{Why: said, Live: p.calls.Live()})
+	if err = errors.Join(err, p.scribe.Close(ctx)); err != nil && !p.dead.Load() && !errors.Is(err, journal.ErrFenced) && !errors.Is(err, journal.ErrStandby) {
 		p.w.fail("process %d: what is on its way to the journal: %v", p.n, err)
 	}
 }
@@ -308,6 +332,11 @@ func (g gate) append(entries []journal.Entry, write func() (int64, error)) (int6
 	g.p.at("append", true, what)
 	if g.p.dead.Load() {
 		return 0, errKilled
+	}
+	if err == nil && g.p.w.written != nil {
+		for _, e := range entries {
+			g.p.w.written(e)
+		}
 	}
 	return last, err
 }

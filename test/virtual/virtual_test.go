@@ -8,48 +8,70 @@ package virtual
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
-// runs is how many seeds the normal suite lives through; make soak goes on.
-const runs = 200
+// runs is how many seeds the normal suite lives through, a few of them with the
+// race detector, which makes a day many times as long; make soak goes on.
+const (
+	runs      = 200
+	racedRuns = 12
+)
 
 // A failing seed is run again by itself, and told in full, with HOTLINE_SEED=n.
 func TestSeededRuns(t *testing.T) {
-	first, n, verbose := seeds(t)
 	makeParts(t, t.TempDir())
+	if seed, one := number(t, "HOTLINE_SEED"); one {
+		live(t, seed, true)
+		return
+	}
+	first, n, limit := uint64(0), uint64(runs), time.Duration(math.MaxInt64)
+	if raced {
+		n = racedRuns
+	}
+	if soak, on := number(t, "SOAK"); on { // beyond the usual ones
+		first, n = runs, soak
+	}
+	if text := os.Getenv("SOAK_FOR"); text != "" {
+		var err error
+		if limit, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("SOAK_FOR: %v", err)
+		}
+	}
+	began := time.Now()
+	var done atomic.Int64
+	t.Cleanup(func() {
+		fmt.Printf("%d of %d seeded runs in %v\n", done.Load(), n, time.Since(began).Round(time.Second))
+	})
 	for seed := first; seed < first+n; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			live(t, seed, verbose)
+			if time.Since(began) < limit {
+				live(t, seed, false)
+				done.Add(1)
+			}
 		})
 	}
 }
 
-// seeds are those to be run: one that is asked for, as many as SOAK says, or the usual ones.
-func seeds(t *testing.T) (first, n uint64, verbose bool) {
-	number := func(name string) (uint64, bool) {
-		text := os.Getenv(name)
-		if text == "" {
-			return 0, false
-		}
-		value, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("%s=%q is not a number", name, text)
-		}
-		return value, true
+// number is one from the environment.
+func number(t *testing.T, name string) (n uint64, given bool) {
+	text := os.Getenv(name)
+	if text == "" {
+		return 0, false
 	}
-	if seed, ok := number("HOTLINE_SEED"); ok {
-		return seed, 1, true
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
 	}
-	if n, ok := number("SOAK"); ok {
-		return runs, n, false
-	}
-	return 0, runs, false
+	return n, true
 }
 
 // live is one run in a bubble of its own.

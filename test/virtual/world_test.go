@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,18 +14,21 @@ import (
 	"time"
 
 	"hotline/ari/aritest"
+	"hotline/journal"
 	"hotline/queue"
 )
 
 // world is one run: an Asterisk with callers and agents, and the lives of the service one after the other.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	plan     plan
 	verbose  bool
 	asterisk *aritest.Server
 	dir      string
-	journal  string
+	file     string // of the journal
 	agents   []queue.Profile
+	rules    []queue.Rules
+	written  func(journal.Entry) // told of what a process has written; nil: nobody
 	ctx      context.Context
 	end      context.CancelFunc
 	work     sync.WaitGroup // everything that is not the server's
@@ -38,7 +42,6 @@ type world struct {
 	lives    int
 	troubles []trouble
 	log      []string
-	meant    map[string]bool // channels to which a farewell was meant to be said, where a process was killed
 }
 
 // trouble is a time in which the service cannot be expected to act: it is away, cut off, or Asterisk does not answer.
@@ -50,9 +53,9 @@ type trouble struct {
 // netTry is how often the dialplan's net tries the service again.
 const netTry = 2 * time.Second
 
-func newWorld(t *testing.T, p plan, dir string, verbose bool) *world {
-	w := &world{t: t, plan: p, verbose: verbose, asterisk: aritest.StartPipe(t), dir: dir, journal: filepath.Join(dir, "journal.db"),
-		agents: profiles(p.agents), began: time.Now(), meant: map[string]bool{}}
+func newWorld(t testing.TB, p plan, dir string, verbose bool) *world {
+	w := &world{t: t, plan: p, verbose: verbose, asterisk: aritest.StartPipe(t), dir: dir, file: filepath.Join(dir, "journal.db"),
+		agents: profiles(p.agents), rules: rules, began: time.Now()}
 	w.ctx, w.end = context.WithCancel(context.Background())
 	for _, folder := range folders {
 		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
@@ -93,7 +96,7 @@ func (w *world) run() {
 	var visits sync.WaitGroup
 	for n, at := range w.plan.callers {
 		c := &caller{n: n, w: w, r: w.plan.stream("caller", n)}
-		w.callers = append(w.callers, c)
+		w.knows(c)
 		visits.Go(func() {
 			if w.sleep(at) {
 				c.call()
@@ -122,6 +125,13 @@ func (w *world) run() {
 	w.checkCallers()
 }
 
+// knows has what became of a caller looked at in the end.
+func (w *world) knows(c *caller) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.callers = append(w.callers, c)
+}
+
 // supervise starts the first process and then, as long as there are ends left, the next one after each.
 func (w *world) supervise() bool {
 	p := w.next(false)
@@ -129,13 +139,13 @@ func (w *world) supervise() bool {
 		return false
 	}
 	w.work.Go(func() {
-		for _, e := range w.plan.ends {
+		for {
 			select {
 			case <-p.fated:
 			case <-w.ctx.Done():
 				return
 			}
-			if p = w.succeed(p, e); p == nil {
+			if p = w.succeed(p, p.fate); p == nil {
 				return
 			}
 		}
@@ -145,21 +155,47 @@ func (w *world) supervise() bool {
 
 // succeed replaces a process whose end has come.
 func (w *world) succeed(p *process, e end) *process {
+	defer w.trouble(string(e.kind))()
 	switch e.kind {
 	case relieved:
-		next := w.next(true)
-		w.mustLeave(p, relieveWithin+w.disturbance())
-		return next
+		return w.relieve(p)
 	case terminated:
+		w.acts(nil)
+		asked := time.Now()
 		p.stop(errAsked)
 		w.mustLeave(p, stopWithin)
+		w.logf("process %d has left after %v", p.n, time.Since(asked))
 	}
-	w.mu.Lock()
-	w.live = nil
-	w.mu.Unlock()
+	w.acts(nil)
 	w.logf("nobody is there for %v", e.outage.Round(time.Millisecond))
 	w.sleep(e.outage)
 	return w.next(false)
+}
+
+// relieve starts the next process beside one that is at work. One that is pushed out by it, because both connected in the
+// same moment, is started again, as systemd does.
+func (w *world) relieve(p *process) *process {
+	for range 5 {
+		next := w.next(true)
+		if next == nil {
+			return nil
+		}
+		select {
+		case <-next.left:
+			w.logf("process %d was pushed out by the one before it", next.n)
+			w.acts(p)
+		case <-p.left:
+			return next
+		case <-w.ctx.Done():
+			return nil
+		case <-time.After(relieveWithin + w.disturbance()):
+			w.fail("process %d has not left %v after the next one was started", p.n, relieveWithin+w.disturbance())
+			p.cut()
+			return next
+		}
+	}
+	w.fail("process %d cannot be relieved", p.n)
+	return nil
 }
 
 // How soon a process is gone.
@@ -199,14 +235,22 @@ func (w *world) next(beside bool) *process {
 	}
 	w.logf("process %d starts, beside another: %v", n, beside)
 	p, err := w.start(n, fate, beside)
+	for began := time.Now(); errors.Is(err, journal.ErrInUse) && time.Since(began) < stopWithin; { // one that was relieved is just leaving
+		w.sleep(linkLook)
+		p, err = w.start(n, fate, beside)
+	}
 	if err != nil {
 		w.fail("process %d cannot start: %v", n, err)
 		return nil
 	}
-	w.mu.Lock()
-	w.live = p
-	w.mu.Unlock()
 	return p
+}
+
+// acts notes that a process has claimed the journal, so that it is the one that is asked from now on; nil: nobody is.
+func (w *world) acts(p *process) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.live = p
 }
 
 // current is the live process that has not been killed; nil while there is none.
@@ -326,7 +370,9 @@ func (w *world) disturb() {
 		switch r.IntN(8) {
 		case 0:
 			w.logf("FAULT the websocket drops")
+			over := w.trouble("the websocket drops")
 			w.asterisk.Drop()
+			over()
 		case 1:
 			lasts := seconds(r, 0.1, 12)
 			over := w.trouble("no websocket")
@@ -392,9 +438,12 @@ func (w *world) trouble(what string) (over func()) {
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.troubles[i].to = time.Now()
+		w.troubles[i].to = time.Now().Add(recovery)
 	}
 }
+
+// recovery is how long after a trouble the service may take to try again what failed in it.
+const recovery = time.Second
 
 // linkLook is how often the world looks whether service and Asterisk are connected.
 const linkLook = 100 * time.Millisecond
@@ -422,7 +471,7 @@ func (w *world) watchLink() {
 // calm waits until a process is there, connected, and not disturbed.
 func (w *world) calm() {
 	w.asterisk.Heal()
-	for {
+	for range 10 * time.Minute / linkLook {
 		if p := w.current(); p != nil && p.link.Status().Connected && p.spare() {
 			return
 		}
@@ -430,6 +479,8 @@ func (w *world) calm() {
 			return
 		}
 	}
+	p := w.current()
+	w.t.Errorf("ten minutes after the last disturbance no process is connected to Asterisk with time to spare (is there one: %v).\nLikely causes: a process that could not start, or could not claim the journal; a hook that does not return.", p != nil)
 }
 
 // disturbed is how much of a time was in trouble.
