@@ -122,10 +122,12 @@ func choice(low, high int) string {
 	return either(values)
 }
 
-func (r *rules) lasts(path string, value Duration, low, high time.Duration) {
-	if value.Duration < low || value.Duration > high {
+func (r *rules) lasts(path string, value Duration, low, high time.Duration) (right bool) {
+	right = value.Duration >= low && value.Duration <= high
+	if !right {
 		r.wrong(path, "%s is out of range; use %s to %s", short(value.Duration), short(low), short(high))
 	}
+	return right
 }
 
 // lastsSeconds is lasts for what Asterisk counts in whole seconds.
@@ -352,8 +354,9 @@ func (r *rules) queues(c *Config) {
 			r.served(c, path+".id", q.ID)
 		}
 		r.between(path+".max_waiting", q.MaxWaiting, 1, 100000)
-		r.lasts(path+".wrap_up", q.WrapUp, 0, 30*time.Minute)
-		r.lasts(path+".wrap_up_at_most", q.WrapUpAtMost, q.WrapUp.Duration, 2*time.Hour)
+		if r.lasts(path+".wrap_up", q.WrapUp, 0, 30*time.Minute) {
+			r.lasts(path+".wrap_up_at_most", q.WrapUpAtMost, q.WrapUp.Duration, 2*time.Hour)
+		}
 		r.lastsSeconds(path+".ring_timeout", q.RingTimeout, 5*time.Second, 15*time.Second)
 		r.lasts(path+".service_level", q.ServiceLevel, time.Second, 10*time.Minute)
 		r.between(path+".service_target", q.ServiceTarget, 1, 100)
@@ -375,9 +378,7 @@ func (r *rules) queues(c *Config) {
 
 // waits checks how a wait may end without an agent.
 func (r *rules) waits(path string, q Queue) {
-	if q.MaxWait.Duration != 0 {
-		r.lasts(path+".max_wait", q.MaxWait, 10*time.Second, 24*time.Hour)
-	}
+	ends := q.MaxWait.Duration != 0 && r.lasts(path+".max_wait", q.MaxWait, 10*time.Second, 24*time.Hour)
 	switch {
 	case q.JoinEmpty && !q.StayEmpty:
 		r.wrong(path+".join_empty", "callers who may wait where nobody is signed in must be let stay there; set stay_empty too")
@@ -387,7 +388,7 @@ func (r *rules) waits(path string, q Queue) {
 	switch {
 	case q.Strategy == RingAll && q.Sticky.Duration > 0:
 		r.wrong(path+".sticky", "%s rings everybody, so that nobody can be preferred; use another strategy, or 0s", RingAll)
-	case q.Strategy != RingAll && q.MaxWait.Duration > 0 && q.PreferFor.Duration >= q.MaxWait.Duration:
+	case q.Strategy != RingAll && ends && q.PreferFor.Duration >= q.MaxWait.Duration:
 		r.wrong(path+".prefer_for", "a wait ends after %s, before a caller has waited %s for the agent they had before; use less", short(q.MaxWait.Duration), short(q.PreferFor.Duration))
 	}
 }
