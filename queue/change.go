@@ -66,7 +66,7 @@ type Change struct {
 	Into     string    `json:"into,omitempty"`     // the queue moved to
 	MoreMs   int64     `json:"more_ms,omitempty"`  // by which a wrap-up grew
 
-	By      string   `json:"by,omitempty"` // who changed rules
+	By      string   `json:"by,omitempty"` // who changed rules, or an agent's state in their stead
 	Rules   *Rules   `json:"rules,omitempty"`
 	Profile *Profile `json:"profile,omitempty"`
 }

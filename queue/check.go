@@ -9,7 +9,7 @@ import (
 )
 
 // What contradicts itself is refused before it is in force, by a sentence that
-// says what and why, instead of showing itself as callers nobody comes for.
+// says what and why in the words of hotline.yaml, instead of showing itself as callers nobody comes for.
 
 // sound is what can be said of a queue's rules alone, defaults filled in.
 func (r Rules) sound() error {
@@ -23,13 +23,13 @@ func (r Rules) sound() error {
 	}
 	switch {
 	case r.RingAtMost != 0 && r.Strategy != RingAll:
-		return refuse("RingAtMost means something only to the strategy %s, and this is %s", RingAll, r.Strategy)
+		return refuse("ring_at_most means something only to the strategy %s, and this is %s", RingAll, r.Strategy)
 	case r.Strategy == RingAll && (r.RingAtMost < 1 || r.RingAtMost > MostRung):
-		return refuse("RingAtMost is %d: it may be 1 to %d", r.RingAtMost, MostRung)
+		return refuse("ring_at_most is %d: it may be 1 to %d", r.RingAtMost, MostRung)
 	case r.Strategy == RingAll && (r.PreferFor > 0 || r.Sticky > 0):
-		return refuse("%s rings everybody, so that nobody can be preferred: leave PreferFor and Sticky out", RingAll)
+		return refuse("%s rings everybody, so that nobody can be preferred: leave prefer_for and sticky out", RingAll)
 	case r.MaxWaitTo != "" && r.MaxWait == 0:
-		return refuse("MaxWaitTo is %q, and there is no MaxWait after which it would happen", r.MaxWaitTo)
+		return refuse("max_wait_to is %q, and there is no max_wait after which it would happen", r.MaxWaitTo)
 	case r.MaxWaitTo != "" && r.MaxWaitTo != LapseCallBack && r.MaxWaitTo != LapseMessage:
 		return refuse("a wait cannot end in %q: use %q or %q", r.MaxWaitTo, LapseCallBack, LapseMessage)
 	case r.OverflowAfter > 0 && r.OverflowTo == "":
@@ -41,15 +41,15 @@ func (r Rules) sound() error {
 	case r.MaxWait > 0 && r.PreferFor >= r.MaxWait:
 		return refuse("a wait ends after %v, before a caller has waited %v for the agent they had before", r.MaxWait, r.PreferFor)
 	case r.JoinEmpty && !r.StayEmpty:
-		return refuse("callers who may join where nobody is signed in (JoinEmpty) must be let stay there (StayEmpty)")
+		return refuse("callers who may join where nobody is signed in (join_empty) must be let stay there (stay_empty)")
 	case r.StayEmpty && r.MaxWait == 0:
-		return refuse("callers who stay where nobody is signed in would wait for ever: give the wait an end (MaxWait)")
+		return refuse("callers who stay where nobody is signed in would wait for ever: give the wait an end (max_wait)")
 	case r.ServiceTarget < 1 || r.ServiceTarget > 100:
-		return refuse("ServiceTarget is %d per cent: it may be 1 to 100", r.ServiceTarget)
+		return refuse("service_target is %d per cent: it may be 1 to 100", r.ServiceTarget)
 	case r.WrapUpAtMost < r.WrapUp:
-		return refuse("WrapUpAtMost %v is less than WrapUp %v", r.WrapUpAtMost, r.WrapUp)
+		return refuse("wrap_up_at_most %v is less than wrap_up %v", r.WrapUpAtMost, r.WrapUp)
 	case r.Aging > 24*time.Hour:
-		return refuse("Aging is %v: a step of priority may be worth a day of waiting at most", r.Aging)
+		return refuse("aging is %v: a step of priority may be worth a day of waiting at most", r.Aging)
 	}
 	if err := levels(r.Needs); err != nil {
 		return refuse("what callers need: %w", err)

@@ -48,7 +48,7 @@ type Command struct {
 	// Wall is what clocks show at that moment, for what is recorded; zero: At.
 	Wall time.Time `json:"wall,omitzero"`
 
-	By     string        `json:"by,omitempty"`    // who changes rules
+	By     string        `json:"by,omitempty"`    // who asks, if not the agent themselves
 	Owner  string        `json:"owner,omitempty"` // the service that is gone
 	Call   string        `json:"call,omitempty"`
 	Agent  string        `json:"agent,omitempty"`

@@ -273,6 +273,17 @@ func (e *Engine) Extend(agentID string, by time.Duration) error {
 	return e.do(Command{Do: VerbExtend, Agent: agentID, For: by})
 }
 
+// Order asks something of an agent in their stead: VerbSignIn, VerbSignOut,
+// VerbPause, VerbReady or VerbExtend, with the fields of Command they read and
+// By, who asks, for the record. They mean what the methods of those names do.
+func (e *Engine) Order(c Command) error {
+	switch c.Do {
+	case VerbSignIn, VerbSignOut, VerbPause, VerbReady, VerbExtend:
+		return e.do(c)
+	}
+	return fmt.Errorf("queue: %q is nothing that can be asked of an agent", c.Do)
+}
+
 // Close is closing time: every waiting caller lapses with the reason,
 // LapseClosing as a rule. A caller for whom a phone rings keeps that offer and
 // lapses only if it fails. The queue itself stays usable: whether it is open

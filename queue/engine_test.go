@@ -17,8 +17,8 @@ func TestNewRefusesNonsense(t *testing.T) {
 	for want, spoil := range map[string]func(o *Options){
 		"no ID":                func(o *Options) { o.Queues[0].ID = "" },
 		"described twice":      func(o *Options) { o.Queues[1].ID = "bills" },
-		"RingTimeout is -1s":   func(o *Options) { o.Queues[0].RingTimeout = -time.Second },
-		"MaxWaiting -1":        func(o *Options) { o.Queues[0].MaxWaiting = -1 },
+		"ring_timeout is -1s":  func(o *Options) { o.Queues[0].RingTimeout = -time.Second },
+		"max_waiting -1":       func(o *Options) { o.Queues[0].MaxWaiting = -1 },
 		`"" has no ID`:         func(o *Options) { o.Agents[0].ID = "" },
 		`"1001" has no ID or`:  func(o *Options) { o.Agents[1].ID = "1001" },
 		`queue "complaints"`:   func(o *Options) { o.Agents[0].Queues = []string{"complaints"} },

@@ -311,3 +311,40 @@ func TestSetProfile(t *testing.T) {
 		})
 	})
 }
+
+// What somebody else has an agent do is recorded with who that was; what
+// follows by itself is not theirs.
+func TestOrdersAreRecordedWithWhoGaveThem(t *testing.T) {
+	o := usual()
+	o.Queues[0].WrapUpAtMost = time.Minute
+	atDesk(t, o, func(t *testing.T, d *desk) {
+		order := func(do Verb, by string, want Change) {
+			t.Helper()
+			d.must(d.Order(Command{Do: do, Agent: "1001", Reason: "lunch", For: time.Hour, By: by}))
+			if c := d.last(want.Kind); c.Agent != "1001" || c.By != by || c.To != want.To || c.Then != want.Then {
+				t.Errorf("%s was recorded as %+v, want %+v by %s", do, c, want, by)
+			}
+		}
+		order(VerbSignIn, "ops", Change{Kind: KindAgentState, To: StateReady})
+		ticket := d.join("a")
+		d.offered(ticket, "1001")
+		order(VerbPause, "night", Change{Kind: KindRefused, To: StatePaused})
+		order(VerbReady, "ops", Change{Kind: KindAgentState, To: StateReady})
+		d.must(d.offered(ticket, "1001").Connected())
+		if c := d.last(KindConnected); c.By != "" {
+			t.Errorf("what follows is %s's: %+v", c.By, c)
+		}
+		order(VerbSignOut, "night", Change{Kind: KindAgentState, To: StateTalking, Then: StateOffline})
+		order(VerbSignIn, "ops", Change{Kind: KindAgentState, To: StateTalking})
+		d.must(d.EndTalk("1001", "a"))
+		order(VerbExtend, "night", Change{Kind: KindAgentState, To: StateWrapUp})
+		time.Sleep(time.Minute)
+		if c := d.last(KindAgentState); c.By != "" || c.To != StateReady {
+			t.Errorf("the end of a wrap-up is somebody's: %+v", c)
+		}
+		if err := d.Order(Command{Do: VerbRemoveAgent, Agent: "1001"}); err == nil {
+			t.Error("an order removes an agent")
+		}
+		d.inState("1001", StateReady)
+	})
+}

@@ -161,9 +161,10 @@ func (m *Machine) Apply(c Command) (Effects, error) {
 		m.wall = time.Unix(0, m.now).UTC()
 	}
 	m.wall = m.wall.Round(0)
-	m.by = c.By
 	m.expire()
+	m.by = c.By // of nothing that falls due by itself
 	err := m.do(&c)
+	m.by = ""
 	m.ringOn()
 	m.expire()
 	return m.fx, err

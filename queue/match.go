@@ -416,7 +416,7 @@ func (m *Machine) refuse(r *reservation, ev event, result, cause string) {
 	m.part(r, result)
 	c := m.about(r, KindRefused, cause)
 	c.From = m.move(a, ev, cause)
-	c.To, c.Out = a.state, a.out
+	c.To, c.Out, c.By = a.state, a.out, m.by
 	m.note(c)
 	if ev == eventMiss || ev == eventDecline {
 		m.wake(a, r.queue.rules.DeclinePause, eventRested, causeRested)

@@ -170,24 +170,24 @@ func (r Rules) withDefaults() (Rules, error) {
 		return r, fmt.Errorf("a queue has no ID: give each queue one")
 	}
 	if r.MaxWaiting < 0 || r.MissesBeforeOut < 0 {
-		return r, fmt.Errorf("queue %s: MaxWaiting %d, MissesBeforeOut %d: neither may be negative", r.ID, r.MaxWaiting, r.MissesBeforeOut)
+		return r, fmt.Errorf("queue %s: max_waiting %d, misses_before_out %d: neither may be negative", r.ID, r.MaxWaiting, r.MissesBeforeOut)
 	}
 	for _, d := range []struct {
 		name   string
 		value  *time.Duration
 		normal time.Duration
 	}{
-		{"MaxWait", &r.MaxWait, 0},
-		{"OverflowAfter", &r.OverflowAfter, 0},
-		{"Aging", &r.Aging, DefaultAging},
-		{"WrapUp", &r.WrapUp, 0},
-		{"WrapUpAtMost", &r.WrapUpAtMost, max(DefaultWrapUpAtMost, r.WrapUp)},
-		{"RingTimeout", &r.RingTimeout, DefaultRingTimeout},
-		{"ServiceLevel", &r.ServiceLevel, DefaultServiceLevel},
-		{"DeclinePause", &r.DeclinePause, DefaultDeclinePause},
-		{"Unattended", &r.Unattended, DefaultUnattended},
-		{"Sticky", &r.Sticky, 0},
-		{"PreferFor", &r.PreferFor, 0},
+		{"max_wait", &r.MaxWait, 0},
+		{"overflow_after", &r.OverflowAfter, 0},
+		{"aging", &r.Aging, DefaultAging},
+		{"wrap_up", &r.WrapUp, 0},
+		{"wrap_up_at_most", &r.WrapUpAtMost, max(DefaultWrapUpAtMost, r.WrapUp)},
+		{"ring_timeout", &r.RingTimeout, DefaultRingTimeout},
+		{"service_level", &r.ServiceLevel, DefaultServiceLevel},
+		{"decline_pause", &r.DeclinePause, DefaultDeclinePause},
+		{"unattended", &r.Unattended, DefaultUnattended},
+		{"sticky", &r.Sticky, 0},
+		{"prefer_for", &r.PreferFor, 0},
 	} {
 		if *d.value < 0 && d.value != &r.DeclinePause {
 			return r, fmt.Errorf("queue %s: %s is %v: it may not be negative", r.ID, d.name, *d.value)

@@ -713,10 +713,10 @@ func TestContradictions(t *testing.T) {
 	level := func(n int) map[string]int { return map[string]int{"english": n} }
 	for want, spoil := range map[string]func(o *Options){
 		`there is no strategy "fastest"`:                     func(o *Options) { o.Queues[0].Strategy = "fastest" },
-		"RingAtMost means something only to":                 func(o *Options) { o.Queues[0].RingAtMost = 3 },
-		"RingAtMost is 33: it may be 1 to 32":                func(o *Options) { o.Queues[0].Strategy, o.Queues[0].RingAtMost = RingAll, 33 },
+		"ring_at_most means something only to":               func(o *Options) { o.Queues[0].RingAtMost = 3 },
+		"ring_at_most is 33: it may be 1 to 32":              func(o *Options) { o.Queues[0].Strategy, o.Queues[0].RingAtMost = RingAll, 33 },
 		"nobody can be preferred":                            func(o *Options) { o.Queues[0].Strategy, o.Queues[0].Sticky = RingAll, time.Hour },
-		"there is no MaxWait after which":                    func(o *Options) { o.Queues[0].MaxWaitTo = LapseMessage },
+		"there is no max_wait after which":                   func(o *Options) { o.Queues[0].MaxWaitTo = LapseMessage },
 		`a wait cannot end in "lunch"`:                       func(o *Options) { o.Queues[0].MaxWait, o.Queues[0].MaxWaitTo = time.Minute, "lunch" },
 		"no queue is named that takes them":                  func(o *Options) { o.Queues[0].OverflowAfter = time.Minute },
 		"cannot overflow into itself":                        func(o *Options) { o.Queues[0].OverflowTo = "bills" },
@@ -728,10 +728,10 @@ func TestContradictions(t *testing.T) {
 		"before a caller has waited 2m0s for the agent":  func(o *Options) { o.Queues[0].MaxWait, o.Queues[0].PreferFor = time.Minute, 2*time.Minute },
 		"must be let stay there":                         func(o *Options) { o.Queues[0].JoinEmpty = true },
 		"would wait for ever":                            func(o *Options) { o.Queues[0].StayEmpty = true },
-		"ServiceTarget is 101 per cent":                  func(o *Options) { o.Queues[0].ServiceTarget = 101 },
-		"WrapUpAtMost 10s is less than WrapUp 20s":       func(o *Options) { o.Queues[0].WrapUpAtMost = 10 * time.Second },
-		"Aging is 25h0m0s":                               func(o *Options) { o.Queues[0].Aging = 25 * time.Hour },
-		"MaxWait is -1s":                                 func(o *Options) { o.Queues[0].MaxWait = -time.Second },
+		"service_target is 101 per cent":                 func(o *Options) { o.Queues[0].ServiceTarget = 101 },
+		"wrap_up_at_most 10s is less than wrap_up 20s":   func(o *Options) { o.Queues[0].WrapUpAtMost = 10 * time.Second },
+		"aging is 25h0m0s":                               func(o *Options) { o.Queues[0].Aging = 25 * time.Hour },
+		"max_wait is -1s":                                func(o *Options) { o.Queues[0].MaxWait = -time.Second },
 		`what callers need: skill "english" has level 0`: func(o *Options) { o.Queues[0].Needs = level(0) },
 		"relaxation 2 comes after 10s": func(o *Options) {
 			o.Queues[0].Relax = []Relaxation{{After: 20 * time.Second, By: 1}, {After: 10 * time.Second, By: 1}}

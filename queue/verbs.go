@@ -47,7 +47,7 @@ func (m *Machine) reachable(agentID string) error {
 // it back.
 func (m *Machine) wish(a *agent, ev event, cause string) {
 	a.then, a.thenReason = ev, cause
-	m.note(Change{Kind: KindAgentState, Call: a.call, Agent: a.profile.ID, From: a.state, To: a.state, Cause: cause, Then: a.afterTalk()})
+	m.note(Change{Kind: KindAgentState, Call: a.call, Agent: a.profile.ID, From: a.state, To: a.state, Cause: cause, Then: a.afterTalk(), By: m.by})
 	m.settle(a)
 }
 
@@ -111,7 +111,7 @@ func (m *Machine) extend(agentID string, by time.Duration) error {
 	}
 	m.timers.set(&a.alarm, until)
 	m.note(Change{Kind: KindAgentState, Agent: agentID, Call: a.call, Queue: a.queue.rules.ID, From: a.state, To: a.state,
-		Cause: causeExtended, MoreMs: more.Milliseconds()})
+		Cause: causeExtended, MoreMs: more.Milliseconds(), By: m.by})
 	return nil
 }
 
@@ -148,7 +148,7 @@ func (m *Machine) gone(owner, reason string) {
 
 // turn is a state change that concerns the agent alone, or their talk.
 func (m *Machine) turn(a *agent, ev event, cause string) {
-	c := Change{Kind: KindAgentState, Agent: a.profile.ID, Cause: cause}
+	c := Change{Kind: KindAgentState, Agent: a.profile.ID, Cause: cause, By: m.by}
 	c.From = m.move(a, ev, cause)
 	c.To = a.state
 	if c.From == StateTalking || c.From == StateHold || c.To == StateTalking {
