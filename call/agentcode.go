@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,35 +24,44 @@ const (
 	codeSignOut = "*61"
 	codePause   = "*62"
 	codeReady   = "*63"
+	codeMore    = "*64"
 	codeRejoin  = "*69"
 )
 
 // agentCode is what a star code does and what the agent hears of it.
 type agentCode struct {
-	do      func(*queue.Engine, string) error
+	do      func(Queue, string) error
 	said    string
 	already []queue.State // in which there is nothing left to do: asking twice is no mistake
 	never   queue.State   // in which it cannot be asked for
 	frees   bool          // the agent may be called at once
+	refused string        // what the agent hears where it is impossible; "": that something went wrong
 }
+
+// moreWrapUp is how much longer a wrap-up gets each time it is asked for.
+const moreWrapUp = time.Minute
 
 var agentCodes = map[string]agentCode{
 	codeSignIn: {
-		do: (*queue.Engine).SignIn, said: "agent.signed_in", frees: true,
+		do: Queue.SignIn, said: "agent.signed_in", frees: true,
 		already: []queue.State{queue.StateReady, queue.StateReserved, queue.StateRinging, queue.StateWrapUp},
 	},
 	codeSignOut: {
-		do: (*queue.Engine).SignOut, said: "agent.signed_out",
+		do: Queue.SignOut, said: "agent.signed_out",
 		already: []queue.State{queue.StateOffline},
 	},
 	codePause: {
-		do: func(q *queue.Engine, id string) error { return q.Pause(id, "star code") }, said: "agent.paused",
+		do: func(q Queue, id string) error { return q.Pause(id, "star code") }, said: "agent.paused",
 		never: queue.StateOffline,
 	},
 	codeReady: {
-		do: (*queue.Engine).Ready, said: "agent.ready", frees: true,
+		do: Queue.Ready, said: "agent.ready", frees: true,
 		already: []queue.State{queue.StateReady, queue.StateReserved, queue.StateRinging},
 		never:   queue.StateOffline,
+	},
+	codeMore: {
+		do: func(q Queue, id string) error { return q.Extend(id, moreWrapUp) }, said: "agent.more_time",
+		never: queue.StateOffline, refused: "agent.no_more_time",
 	},
 }
 
@@ -134,13 +144,17 @@ func (s *Service) identify(ctx context.Context, l *line, id, pin string) (refuse
 // caller who waits.
 func (s *Service) carryOut(ctx context.Context, l *line, id string, action agentCode) (result string, err error) {
 	agent, _ := s.queue.Agent(id)
+	said := []string{action.said}
+	if agent.OutOfService && action.frees {
+		said = []string{"agent.was_out", action.said}
+	}
 	switch {
 	case agent.State == action.never:
 		return "refused", l.Say(ctx, "agent.not_signed_in")
 	case slices.Contains(action.already, agent.State):
-		return "done", l.Say(ctx, action.said)
+		return "done", l.Say(ctx, said...)
 	case action.frees && agent.State != queue.StateTalking && agent.State != queue.StateHold:
-		err = l.Say(ctx, action.said)
+		err = l.Say(ctx, said...)
 		s.letGoOf(ctx, l.leg, id)
 		if failed := action.do(s.queue, id); failed != nil {
 			return "refused", errors.Join(err, failed)
@@ -149,9 +163,9 @@ func (s *Service) carryOut(ctx context.Context, l *line, id string, action agent
 	}
 	if err := action.do(s.queue, id); err != nil {
 		s.log.Warn("a star code was refused", "agent_id", id, "err", err)
-		return "refused", l.Say(ctx, "error.sorry")
+		return "refused", l.Say(ctx, cmp.Or(action.refused, "error.sorry"))
 	}
-	return "done", l.Say(ctx, action.said)
+	return "done", l.Say(ctx, said...)
 }
 
 // letGoOf hangs an agent's call to the service up and waits for its end.

@@ -1,6 +1,31 @@
 package call
 
-import "strings"
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// newWho makes keys of callers' numbers by which the queue knows a caller again
+// and nobody finds the number (B10).
+func newWho() func(number string) string {
+	secret := []byte(rand.Text())
+	return func(number string) string {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(number))
+		return hex.EncodeToString(mac.Sum(nil)[:16])
+	}
+}
+
+// who is the caller's key, "" where the number is withheld.
+func (c *call) who() string {
+	if c.number == "" {
+		return ""
+	}
+	return c.o.Who(c.number)
+}
 
 // callerNumber keeps the digits of a caller's number. Whatever else a phone
 // puts there (words, control characters, thousands of letters) is as good as

@@ -222,7 +222,11 @@ func (s *Service) recallService(ctx context.Context) error {
 	for _, agent := range s.queue.Agents() {
 		ids = append(ids, agent.ID)
 	}
-	agents, err := lastAgents(ctx, s.o.Reader, ids, s.now(), func(id string) time.Duration { return s.o.Queues[id].WrapUp })
+	wrapUps := map[string]time.Duration{}
+	for _, rules := range s.queue.Rules() {
+		wrapUps[rules.ID] = rules.WrapUp
+	}
+	agents, err := lastAgents(ctx, s.o.Reader, ids, s.now(), func(queueID string) time.Duration { return wrapUps[queueID] })
 	if err != nil {
 		return err
 	}

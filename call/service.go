@@ -30,7 +30,7 @@ type Journal interface {
 // otherwise.
 type Options struct {
 	Link       *ari.Link
-	Queue      *queue.Engine
+	Queue      Queue
 	Journal    Journal
 	Reader     *journal.Reader                 // of the same journal, for the calls of an earlier process; nil: there are none
 	Claim      func(ctx context.Context) error // makes the journal ours, when Asterisk is; nil: it is already
@@ -44,7 +44,8 @@ type Options struct {
 	SoundsDir   string                   // the library's folder, as Asterisk sees it
 	MessageFile func(name string) string // where Asterisk leaves a message, as this machine sees it
 	PIN         func(agent, pin string) bool
-	NetLog      string // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
+	Who         func(number string) string // a caller's number as a key that tells nobody what it is, for queue.Caller.Who; nil: one of this process's own
+	NetLog      string                     // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
 
 	AfterRings      int           // rings before the answer, 1 to 3 (B1)
 	Record          bool          // whether calls are recorded
@@ -67,7 +68,6 @@ type Options struct {
 type QueueOptions struct {
 	Name          string // what an agent's phone shows
 	PositionEvery int    // position and estimate at every n-th apology; 0: never
-	WrapUp        time.Duration
 }
 
 // Service serves every caller who arrives.
@@ -76,7 +76,7 @@ type Service struct {
 	log           *slog.Logger
 	now           func() time.Time
 	link          *ari.Link
-	queue         *queue.Engine
+	queue         Queue
 	journal       Journal
 	calendar      *calendar.Calendar
 	menus         ivr.Menus
@@ -117,6 +117,9 @@ func New(o Options) *Service {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Who == nil {
+		o.Who = newWho()
 	}
 	s := &Service{
 		o: o, log: o.Logger, now: o.Now,

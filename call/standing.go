@@ -127,6 +127,7 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindEnded:    step(func(s *standing, _ Ended) { s.over = true }),
 
 	queue.KindOffered: step(func(s *standing, d queue.Change) { s.offers++ }),
+	queue.KindMoved:   step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
 }
 
 func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {

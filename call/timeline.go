@@ -108,6 +108,7 @@ var sentences = map[string]func(journal.Entry) string{
 	queue.KindOffered:   sentence(func(d queue.Change) string { return "offered to agent " + d.Agent }),
 	queue.KindConnected: sentence(func(d queue.Change) string { return "agent " + d.Agent + " answers" }),
 	queue.KindRefused:   sentence(func(d queue.Change) string { return "agent " + d.Agent + ": " + d.Cause }),
+	queue.KindMoved:     sentence(func(d queue.Change) string { return "moves from queue " + d.Queue + " on to queue " + d.Into }),
 	queue.KindLeft:      sentence(func(d queue.Change) string { return "leaves the queue: " + d.Cause }),
 	queue.KindLapsed:    sentence(func(d queue.Change) string { return "the queue ends the wait: " + d.Cause }),
 }

@@ -78,7 +78,7 @@ func announcements(cfg *configs.Config) []call.Announcement {
 func queuesOfCalls(cfg *configs.Config) map[string]call.QueueOptions {
 	byID := map[string]call.QueueOptions{}
 	for _, q := range cfg.Queues {
-		byID[q.ID] = call.QueueOptions{Name: q.Name, PositionEvery: q.PositionEvery, WrapUp: q.WrapUp.Duration}
+		byID[q.ID] = call.QueueOptions{Name: q.Name, PositionEvery: q.PositionEvery}
 	}
 	return byID
 }

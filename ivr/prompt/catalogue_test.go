@@ -129,10 +129,10 @@ func TestThePromptsOfTheStandardsAreThere(t *testing.T) {
 		"greeting.festival.newyear greeting.festival.eve greeting.festival.spring greeting.festival.lantern greeting.festival.qingming greeting.festival.labour",
 		"greeting.festival.dragonboat greeting.festival.qixi greeting.festival.midautumn greeting.festival.chongyang greeting.festival.national",
 		"menu.main menu.bill menu.info.hours menu.again menu.wrong menu.to_agent emergency.connecting",
-		"queue.joined hold.apology queue.next queue.nobody queue.full queue.closing queue.signed_out closed.hours closed.forced announce.outage",
+		"queue.joined hold.apology queue.next queue.nobody queue.full queue.closing queue.signed_out queue.unattended queue.too_long queue.call_back queue.removed queue.no_skill queue.closed closed.hours closed.forced announce.outage",
 		"agent.before agent.after talk.line_lost redial.apology return.place return.agent agent.redial agent.redial.failed closing.day closing.night error.sorry service.unavailable rating.ask rating.wrong rating.thanks",
 		"message.offer message.number.readback message.number.confirm message.number.ask message.number.wrong message.record message.review message.saved message.too_short",
-		"agent.pin.ask agent.pin.wrong agent.pin.locked agent.signed_in agent.signed_out agent.paused agent.ready agent.rejoin.none agent.rejoin.ok agent.unknown_code",
+		"agent.pin.ask agent.pin.wrong agent.pin.locked agent.signed_in agent.signed_out agent.paused agent.ready agent.more_time agent.no_more_time agent.was_out agent.rejoin.none agent.rejoin.ok agent.unknown_code",
 		strings.Join(spokenIDs("zh-CN"), " "), strings.Join(spokenIDs("en"), " "),
 	} {
 		for _, id := range strings.Fields(ids) {

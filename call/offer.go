@@ -1,0 +1,160 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"hotline/ari"
+	"hotline/queue"
+)
+
+// phones are those that ring for a waiting caller: one, or several in a queue
+// that rings all.
+type phones struct {
+	*call
+	ringing []*agentLeg
+	taken   chan struct{} // the queue has taken an offer back; capacity 1
+}
+
+func (c *call) phones() *phones { return &phones{call: c, taken: make(chan struct{}, 1)} }
+
+// ring rings the phone of a reserved agent. Where it cannot be rung at all the
+// caller keeps the place and goes to the next.
+func (p *phones) ring(ctx context.Context, o *queue.Offer) {
+	a := p.offer(ctx, o)
+	if a == nil {
+		return
+	}
+	p.ringing = append(p.ringing, a)
+	context.AfterFunc(o.Context(), func() {
+		select {
+		case p.taken <- struct{}{}:
+		default:
+		}
+	})
+}
+
+// event follows the ringing phones: it returns the agent who has answered and
+// has the caller.
+func (p *phones) event(ctx context.Context, e ari.Event) *agentLeg {
+	at := slices.IndexFunc(p.ringing, func(a *agentLeg) bool { return a.leg == e.Leg })
+	if at < 0 {
+		return nil
+	}
+	a := p.ringing[at]
+	switch e.Kind {
+	case ari.Ringing:
+		_ = a.offer.Ringing() // an offer that is over says so by its context
+	case ari.DialFailed:
+		a.offer.Failed(dialRefusals[e.DialStatus])
+		p.ringing = slices.Delete(p.ringing, at, at+1)
+	case ari.Answered:
+		p.ringing = slices.Delete(p.ringing, at, at+1)
+		if a.offer.Connected() == nil {
+			p.stop(ctx) // the others, whom the queue has released
+			return a
+		}
+		p.cancelOffer(ctx, a) // the queue took the offer back in the same moment
+	}
+	return nil
+}
+
+// dropTaken stops the phones whose offers the queue has taken back.
+func (p *phones) dropTaken(ctx context.Context) {
+	p.ringing = slices.DeleteFunc(p.ringing, func(a *agentLeg) bool {
+		over := a.offer.Context().Err() != nil
+		if over {
+			p.cancelOffer(ctx, a)
+		}
+		return over
+	})
+}
+
+// stop stops every phone.
+func (p *phones) stop(ctx context.Context) {
+	for _, a := range p.ringing {
+		p.cancelOffer(ctx, a)
+	}
+	p.ringing = nil
+}
+
+// offer rings the reserved agent's phone. It returns nil where the phone
+// cannot be rung at all; the caller then keeps the place and goes to the next.
+func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
+	a := &agentLeg{Profile: o.Agent, offer: o}
+	c.offers, c.waiting.Queue = o.Number, o.Queue // which may be another one than they joined
+	// Whether the leg is made must be known, even if the caller leaves meanwhile.
+	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
+		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
+		Role:         "agent",
+		Endpoint:     c.endpoint(o.Agent.ID),
+		CallerName:   c.shownToAgent(),
+		CallerNumber: shown(c.number),
+	})
+	if err == nil {
+		a.leg = leg
+		c.agents = append(c.agents, a)
+		err = leg.Dial(ctx, o.RingTimeout)
+	}
+	if err != nil && (ctx.Err() != nil || c.replaced()) {
+		return a // the wait is over, and ends this offer with it; or the offer is another process's
+	}
+	if err != nil {
+		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
+		o.Failed(queue.Unreachable)
+		if a.leg != nil {
+			c.hangUp(ctx, a.leg, "the phone could not be dialed")
+		}
+		return nil
+	}
+	if c.bridge == nil {
+		// Made while the phone rings, so that the answer finds it ready.
+		if c.bridge, err = c.session.Bridge(context.WithoutCancel(ctx), c.bridgeKind()); err != nil {
+			c.log.Warn("no bridge for the call yet", "err", err) // the answer tries again
+		}
+	}
+	return a
+}
+
+// legName is what the leg of an offer is called. Offers of an earlier process
+// that never reached the journal may have had the same number.
+func (c *call) legName(o *queue.Offer) string {
+	if c.run == 0 {
+		return o.ID
+	}
+	return fmt.Sprintf("%s-r%d", o.ID, c.run)
+}
+
+// dialRefusals are the ways a dial fails, as the queue counts them: a phone that
+// is busy or says no has somebody beside it.
+var dialRefusals = map[string]queue.Refusal{
+	ari.DialBusy:        queue.Declined,
+	ari.DialRejected:    queue.Declined,
+	ari.DialNoAnswer:    queue.NoAnswer,
+	ari.DialUnreachable: queue.Unreachable,
+	ari.DialCancelled:   queue.Cancelled,
+}
+
+// cancelOffer stops the ringing at once: the caller left, or the queue took
+// the offer back.
+func (c *call) cancelOffer(ctx context.Context, a *agentLeg) {
+	a.offer.Failed(queue.Cancelled)
+	if a.leg != nil {
+		c.hangUp(ctx, a.leg, "the offer is withdrawn")
+	}
+}
+
+// hangUp ends a leg, whether or not the caller is still there.
+func (c *call) hangUp(ctx context.Context, leg *ari.Leg, why string) {
+	if err := leg.Hangup(context.WithoutCancel(ctx), hangupNormal, why); err != nil {
+		c.log.Warn("a leg could not be hung up", "channel_id", leg.ID(), "err", err)
+	}
+}
+
+// shownToAgent is what an agent's phone displays: the queue and the wait.
+func (c *call) shownToAgent() string {
+	waited := time.Since(c.waiting.Joined).Round(time.Second)
+	return fmt.Sprintf("%s %d:%02d", c.queueName(c.waiting.Queue), int(waited.Minutes()), int(waited.Seconds())%60)
+}
