@@ -177,6 +177,7 @@ type agent struct {
 
 	offer *reservation // reserved or ringing
 	call  string       // talking, hold: with whom; wrap-up and later: who was last
+	owner string       // the service at which that call is
 	queue *callers     // the queue that call came by
 	busy  int64        // since when with that call, of the machine's clock
 
@@ -190,6 +191,9 @@ type agent struct {
 	began      int64 // of the wrap-up, of the machine's clock
 
 	counted presence // how the queues count this agent at present
+
+	gone   bool // the service of the agent's phone is
+	beyond bool // gone, or nothing is heard of it: the agent is offered nobody
 }
 
 // presence is how an agent counts in their queues.
@@ -200,7 +204,7 @@ type presence struct {
 
 func (a *agent) presence() presence {
 	in := a.state != StateOffline && a.then != eventSignOut
-	return presence{signedIn: in, attending: in && a.state != StateUnreachable && !a.out}
+	return presence{signedIn: in, attending: in && a.state != StateUnreachable && !a.out && !a.gone}
 }
 
 func (a *agent) may(ev event) (outcome, error) {
@@ -214,8 +218,11 @@ func (a *agent) may(ev event) (outcome, error) {
 // takesCalls reports whether the agent is or will be ready without anybody's
 // asking for it, as far as is known.
 func (a *agent) takesCalls() bool {
-	return a.state != StatePaused && a.then == 0 && a.presence().attending
+	return a.state != StatePaused && a.then == 0 && !a.beyond && a.presence().attending
 }
+
+// free reports whether the agent can be offered a caller.
+func (a *agent) free() bool { return a.state == StateReady && !a.beyond }
 
 // member is the agent's part in a queue, nil when they do not serve it.
 func (a *agent) member(q *callers) *member {

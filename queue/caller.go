@@ -89,7 +89,6 @@ type Caller struct {
 type Ticket struct {
 	engine *Engine
 	caller Caller
-	joined time.Time // on the engine's clock, as if there had been no restart
 	offers chan *Offer
 	lapsed chan struct{}
 
@@ -174,16 +173,23 @@ func (t *Ticket) Estimate() (time.Duration, bool) {
 // with ErrCallerLeft, the agent is ready again and keeps the idle time.
 // Leaving twice, or after the wait is over, does nothing.
 func (t *Ticket) Leave(reason string) {
-	e := t.engine
-	e.mu.Lock()
-	defer e.leave()
-	if !t.done && !e.stopped {
-		_ = e.submit(Command{Do: VerbLeave, Call: t.caller.ID, Reason: reason})
+	t.engine.mu.Lock()
+	if t.done {
+		t.engine.mu.Unlock()
+		return
 	}
+	_ = t.engine.doNow(Command{Do: VerbLeave, Call: t.caller.ID, Reason: reason})
 }
 
 // waited is how long this wait has lasted, a restart included.
-func (t *Ticket) waited() time.Duration { return t.engine.clock().Sub(t.joined) }
+func (t *Ticket) waited() time.Duration {
+	t.engine.mu.Lock()
+	defer t.engine.mu.Unlock()
+	if p := t.place(); p != nil {
+		return p.waitedAt(t.engine.clock())
+	}
+	return 0
+}
 
 // Refusal is how an offer failed; each has its consequence for the agent. The
 // caller keeps the place, except after Cancelled.
@@ -235,11 +241,11 @@ func (o *Offer) Failed(reason Refusal) { _ = o.report(VerbFailed, string(reason)
 func (o *Offer) report(verb Verb, reason string) error {
 	e := o.ticket.engine
 	e.mu.Lock()
-	defer e.leave()
 	if o.over {
+		defer e.mu.Unlock()
 		return o.overError()
 	}
-	err := e.submit(Command{Do: verb, Call: o.ticket.caller.ID, Offer: o.ID, Reason: reason})
+	err := e.doNow(Command{Do: verb, Call: o.ticket.caller.ID, Offer: o.ID, Reason: reason})
 	if errors.Is(err, ErrOfferOver) {
 		return o.overError()
 	}

@@ -27,6 +27,8 @@ const (
 	CauseElsewhere = "elsewhere" // another agent who was rung for the same caller answered first
 	CauseRemoved   = "removed"   // the queue is gone
 	CauseProfile   = "profile"   // the agent serves the caller no more
+	CauseAlone     = "alone"     // nothing is heard any more of the agent's service, or of the caller's
+	CauseReturned  = "returned"  // a service has come back, and the others knew better
 
 	causeSignedIn   = "signed in"
 	causeReady      = "ready"
@@ -66,7 +68,13 @@ type Change struct {
 	Into     string    `json:"into,omitempty"`     // the queue moved to
 	MoreMs   int64     `json:"more_ms,omitempty"`  // by which a wrap-up grew
 
+	// Owner is the service at which the call is, where several share a queue.
+	Owner string `json:"owner,omitempty"`
+
 	By      string   `json:"by,omitempty"` // who changed rules, or an agent's state in their stead
 	Rules   *Rules   `json:"rules,omitempty"`
 	Profile *Profile `json:"profile,omitempty"`
+
+	home     string // the agent's service
+	homeOnly bool   // and nobody else's record is concerned
 }

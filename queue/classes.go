@@ -162,7 +162,7 @@ func (q *callers) enlist(m *member) {
 		q.crews = append(q.crews, w)
 	}
 	m.crew = q.crews[at]
-	if m.agent.state == StateReady {
+	if m.agent.free() {
 		m.crew.ready.add(m)
 	}
 }

@@ -31,7 +31,9 @@ const (
 	VerbRemoveQueue Verb = "remove-queue" // Queue, By
 	VerbSetProfile  Verb = "set-profile"  // Profile, By
 	VerbRemoveAgent Verb = "remove-agent" // Agent, By
-	VerbGone        Verb = "gone"         // Owner, Reason: every caller of the owner leaves
+	VerbGone        Verb = "gone"         // Owner, Reason: a service is no more
+	VerbReturn      Verb = "return"       // Owner, Part: a service is there, with what it brings along
+	VerbAlone       Verb = "alone"        // Owner: of this service only, since nothing is heard of the others
 	VerbTick        Verb = "tick"         // nothing but time passes
 )
 
@@ -49,7 +51,7 @@ type Command struct {
 	Wall time.Time `json:"wall,omitzero"`
 
 	By     string        `json:"by,omitempty"`    // who asks, if not the agent themselves
-	Owner  string        `json:"owner,omitempty"` // the service that is gone
+	Owner  string        `json:"owner,omitempty"` // the service that asks, or that is gone
 	Call   string        `json:"call,omitempty"`
 	Agent  string        `json:"agent,omitempty"`
 	Queue  string        `json:"queue,omitempty"`
@@ -63,6 +65,7 @@ type Command struct {
 	Rules   *Rules     `json:"rules,omitempty"`
 	Profile *Profile   `json:"profile,omitempty"`
 	Agents  []Restored `json:"agents,omitempty"`
+	Part    *Part      `json:"part,omitempty"`
 
 	ticket *Ticket // of a caller who joins at this engine
 }
@@ -92,7 +95,6 @@ type OfferMade struct {
 	RingTimeout time.Duration `json:"ring_timeout_ns"`
 	Waited      time.Duration `json:"waited_ns"`
 
-	ticket  *Ticket
 	profile *Profile
 }
 
@@ -111,8 +113,6 @@ type OfferOver struct {
 	Agent  string `json:"agent"`
 	Queue  string `json:"queue"`
 	Result string `json:"result"` // one of the Result constants or a Refusal
-
-	ticket *Ticket
 }
 
 // How a wait ends.
@@ -135,8 +135,6 @@ type WaitEnded struct {
 	// was too little to tell it from.
 	Predicted time.Duration `json:"predicted_ns,omitempty"`
 	Known     bool          `json:"known,omitempty"`
-
-	ticket *Ticket
 }
 
 // Why a caller gets no place.

@@ -29,6 +29,12 @@ type Options struct {
 	// no agent is there, since who is there is not known before Restore.
 	Hold bool
 
+	// Log is shared with other engines, whose callers and agents are then one
+	// with this one's; Owner is the name of this service among them. The engine
+	// stops the log when it stops. nil: this engine has its own.
+	Log   Log
+	Owner string
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -39,18 +45,27 @@ type Options struct {
 type Engine struct {
 	now     func() time.Time // the wall's, nil: the real one
 	began   time.Time
+	owner   string
+	shared  Log // nil: none
 	record  func([]Change)
 	log     *slog.Logger
 	metrics *metrics
 	news    chan struct{} // something is in the outbox
 	told    chan struct{} // closed when tell has ended
 
+	opening, settling sync.Once
+	settled           chan struct{} // closed when it is known whether there is company
+
 	mu      sync.Mutex
 	machine *Machine
 	tickets map[string]*Ticket // by call, of waits that go on
 	timer   *time.Timer
-	armed   time.Time // what the timer is set for; zero: nothing
-	line    LineClock // for callers who do not say when they arrived
+	armed   time.Time     // what the timer is set for; zero: nothing
+	line    LineClock     // for callers who do not say when they arrived
+	ahead   time.Duration // by which the machine's clock is ahead of this process's
+	company bool          // what is asked goes to the shared log
+	asked   []*request    // in the log's hands, in order
+	alone   solitude
 	out     outbox
 	spare   outbox // the one before, for its memory
 	stopped bool
@@ -59,20 +74,26 @@ type Engine struct {
 // New checks the options, names everything that is wrong in them, and starts.
 func New(o Options) (*Engine, error) {
 	e := &Engine{
-		now: o.Now, began: time.Now(), record: o.Record, log: o.Logger,
-		news: make(chan struct{}, 1), told: make(chan struct{}), tickets: map[string]*Ticket{},
+		now: o.Now, began: time.Now(), owner: o.Owner, shared: o.Log, record: o.Record, log: o.Logger,
+		news: make(chan struct{}, 1), told: make(chan struct{}), settled: make(chan struct{}), tickets: map[string]*Ticket{},
+	}
+	if err := o.prepare(); err != nil {
+		return nil, err
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	var err error
-	if e.machine, err = NewMachine(o.Queues, o.Agents, o.Hold, e.wall(time.Now())); err != nil {
+	if e.machine, err = NewMachine(o.Queues, o.Agents, o.Hold || o.Log != nil, e.wall(time.Now())); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	if e.metrics, err = newMetrics(e, o.Registerer); err != nil {
 		return nil, fmt.Errorf("queue: registering metrics: %w", err)
 	}
 	go e.tell()
+	if !o.Hold && e.shared != nil {
+		e.Open()
+	}
 	return e, nil
 }
 
@@ -91,8 +112,16 @@ func (e *Engine) Stop() {
 				o.end(ErrStopped)
 			}
 		}
+		for _, r := range e.asked {
+			r.done <- ErrStopped
+		}
+		e.asked = nil
 	}
 	e.mu.Unlock()
+	e.settle()
+	if e.shared != nil {
+		e.shared.Stop()
+	}
 	e.wake()
 	<-e.told
 }
@@ -114,7 +143,7 @@ func (e *Engine) wake() {
 }
 
 // clock is the machine's: it goes on steadily whatever is done to the wall's.
-func (e *Engine) clock() time.Time { return e.steady(time.Now()) }
+func (e *Engine) clock() time.Time { return e.steady(time.Now()).Add(e.ahead) }
 
 func (e *Engine) steady(now time.Time) time.Time {
 	return e.began.Round(0).Add(now.Sub(e.began))
@@ -132,14 +161,21 @@ func (e *Engine) submit(c Command) error {
 	if e.stopped {
 		return ErrStopped
 	}
-	return e.submitAt(time.Now(), c)
+	now := time.Now()
+	c.At, c.Wall, c.Owner = e.steady(now).Add(e.ahead), e.wall(now), e.owner
+	err := e.apply(c, true)
+	e.arm(c.At)
+	return err
 }
 
-func (e *Engine) submitAt(now time.Time, c Command) error {
-	c.At, c.Wall = e.steady(now), e.wall(now)
+// apply has the machine carry out a command, asked for here or elsewhere; the
+// lock is held.
+func (e *Engine) apply(c Command, own bool) error {
 	fx, err := e.machine.Apply(c)
-	e.carryOut(&fx)
-	e.arm(c.At)
+	if c.ticket != nil && err == nil {
+		e.tickets[c.ticket.caller.ID] = c.ticket
+	}
+	e.carryOut(&fx, own)
 	return err
 }
 
@@ -162,13 +198,28 @@ func (e *Engine) arm(now time.Time) {
 func (e *Engine) tick() {
 	e.mu.Lock()
 	defer e.leave()
+	due := e.armed
 	e.armed = time.Time{}
+	if e.company && !e.stopped {
+		e.shared.Tick(due)
+		return
+	}
 	_ = e.submit(Command{Do: VerbTick})
 }
 
-// do carries out a command that has no ticket.
+// do has a command happen and returns what the machine says to it.
 func (e *Engine) do(c Command) error {
 	e.mu.Lock()
+	return e.doNow(c)
+}
+
+// doNow is do with the lock held, which it gives back.
+func (e *Engine) doNow(c Command) error {
+	if e.company && !e.stopped {
+		r := e.append(c)
+		e.mu.Unlock()
+		return <-r.done
+	}
 	defer e.leave()
 	return e.submit(c)
 }
@@ -179,8 +230,6 @@ func (e *Engine) do(c Command) error {
 // too, and lapses then. It returns ErrUnknownQueue, ErrNobodySignedIn, ErrFull,
 // ErrNoSkill, ErrDuplicate or ErrStopped, wrapped.
 func (e *Engine) Join(c Caller) (*Ticket, error) {
-	e.mu.Lock()
-	defer e.leave()
 	t, err := e.join(c)
 	if err != nil {
 		return nil, fmt.Errorf("call %s cannot wait in queue %q: %w", c.ID, c.Queue, err)
@@ -189,25 +238,20 @@ func (e *Engine) Join(c Caller) (*Ticket, error) {
 }
 
 func (e *Engine) join(c Caller) (*Ticket, error) {
-	switch {
-	case e.stopped:
-		return nil, ErrStopped
-	case e.tickets[c.ID] != nil:
+	e.mu.Lock()
+	if e.tickets[c.ID] != nil && !e.stopped {
+		e.mu.Unlock()
 		return nil, ErrDuplicate
 	}
-	now := time.Now()
 	switch {
 	case c.Arrived.IsZero():
-		c.Arrived = e.line.Now(e.wall(now))
+		c.Arrived = e.line.Now(e.wall(time.Now()))
 	case c.Again:
 		e.line.NotBefore(c.Arrived)
 	}
-	c.Arrived = c.Arrived.Round(0)
-	t := &Ticket{engine: e, caller: c, joined: e.steady(now).Add(-max(0, c.Waited)), number: c.Offers,
-		offers: make(chan *Offer, MostRung), lapsed: make(chan struct{})}
-	e.tickets[c.ID] = t
-	if err := e.submitAt(now, Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who, ticket: t}); err != nil {
-		delete(e.tickets, c.ID)
+	c.Arrived, c.Owner = c.Arrived.Round(0), e.owner
+	t := &Ticket{engine: e, caller: c, number: c.Offers, offers: make(chan *Offer, MostRung), lapsed: make(chan struct{})}
+	if err := e.doNow(Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who, ticket: t}); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -319,7 +363,17 @@ func (e *Engine) Restore(list []Restored) error {
 // Open begins the matching that Options.Hold put off: the callers in their
 // order, each with the agent whom their queue's strategy chooses. Whoever waits
 // where nobody is signed in lapses. Opening twice does nothing.
-func (e *Engine) Open() { _ = e.do(Command{Do: VerbOpen}) }
+//
+// With a Log it is the time to come to the others, and Open returns when that
+// is done or has failed. Callers then stand where they belong among all.
+func (e *Engine) Open() {
+	if e.shared == nil {
+		_ = e.do(Command{Do: VerbOpen})
+		return
+	}
+	e.opening.Do(func() { e.shared.Start(Follower{e}) })
+	<-e.settled
+}
 
 // Found reports that agent and call are together, as Asterisk shows it, though
 // no offer of this engine led there: the answer came while nobody listened. A

@@ -56,6 +56,7 @@ func (m *Machine) establish(r Rules) *callers {
 // crews anew.
 func (m *Machine) hire(p Profile) *agent {
 	a := &agent{profile: p.clone(), listed: m.listed, state: StateOffline, since: m.wall}
+	a.gone, a.beyond = m.away[p.Home], m.unheard(p.Home)
 	a.alarm.owner = a
 	m.listed++
 	m.agents[p.ID] = a
@@ -115,6 +116,9 @@ func (m *Machine) setRules(asked *Rules) error {
 	}
 	recorded := r.clone()
 	m.note(Change{Kind: KindRules, Queue: r.ID, By: m.by, Rules: &recorded})
+	if m.only != "" {
+		m.changed[r.ID] = true
+	}
 	if q := m.queues[r.ID]; q != nil {
 		m.reform(q, r)
 	} else {
@@ -259,6 +263,7 @@ func (m *Machine) setProfile(asked *Profile) error {
 	a.profile = asked.clone()
 	concerned := m.assign(a)
 	m.regroup(concerned)
+	m.reach()
 	if r := a.offer; r != nil && (a.member(r.queue) == nil || !a.member(r.queue).may(r.place.class)) {
 		m.refuse(r, eventRelease, ResultWithdrawn, CauseProfile)
 	}

@@ -28,6 +28,12 @@ type Machine struct {
 	held    bool  // nobody is offered anybody: before VerbOpen
 	toRing  []*place
 
+	away  map[string]bool // services that are gone
+	only  string          // the one service this machine is of, while nothing is heard of the others
+	quiet bool            // what is noted concerns nobody but the agents' own services
+
+	changed map[string]bool // queues that got other rules meanwhile
+
 	fx Effects
 }
 
@@ -79,8 +85,6 @@ type place struct {
 	moveNext  bool   // overflows in that case
 	done      bool
 	predicted time.Duration // negative: unknown
-
-	ticket *Ticket // the engine's side, handed on with effects and never looked at
 }
 
 // reservation is one agent for one caller.
@@ -148,7 +152,7 @@ func NewMachine(queues []Rules, agents []Profile, held bool, begun time.Time) (*
 
 func newMachine() *Machine {
 	return &Machine{queues: map[string]*callers{}, agents: map[string]*agent{}, rosters: map[string]*roster{},
-		waiting: map[string]*place{}, talking: map[string]*agent{}}
+		waiting: map[string]*place{}, talking: map[string]*agent{}, away: map[string]bool{}, changed: map[string]bool{}}
 }
 
 // Apply has a command happen, after everything that has fallen due before it.
@@ -221,7 +225,7 @@ func (m *Machine) do(c *Command) error {
 	case VerbExtend:
 		return m.extend(c.Agent, c.For)
 	case VerbFound:
-		return m.find(c.Agent, c.Call, c.Queue)
+		return m.find(c.Agent, c.Call, c.Queue, c.Owner)
 	case VerbClose:
 		return m.close(c.Queue, c.Reason)
 	case VerbRestore:
@@ -240,13 +244,28 @@ func (m *Machine) do(c *Command) error {
 	case VerbGone:
 		m.gone(c.Owner, c.Reason)
 		return nil
+	case VerbReturn:
+		return m.comeBack(c.Owner, c.Part)
+	case VerbAlone:
+		m.alone(c.Owner)
+		return nil
 	}
 	return fmt.Errorf("queue: there is no command %q", c.Do)
 }
 
 // note records a change.
-func (m *Machine) note(c Change) {
-	c.At = m.wall
+func (m *Machine) note(c Change) { m.noteFor(c, m.quiet) }
+
+// noteFor records a change, for the agent's own service only or for that of
+// the call too.
+func (m *Machine) noteFor(c Change, homeOnly bool) {
+	c.At, c.homeOnly = m.wall, homeOnly
+	if a := m.agents[c.Agent]; a != nil {
+		c.home = a.profile.Home
+	}
+	if c.Call != "" && c.Owner == "" {
+		c.Owner = m.ownerOf(c.Call)
+	}
 	m.fx.Changes = append(m.fx.Changes, c)
 }
 

@@ -32,7 +32,7 @@ func (m *Machine) join(command *Command) error {
 	if err := levels(c.Needs); err != nil {
 		return fmt.Errorf("queue: what the caller needs: %w", err)
 	}
-	p := &place{caller: *c, joined: m.now - int64(max(0, command.Waited)), number: c.Offers, predicted: -1, ticket: command.ticket}
+	p := &place{caller: *c, joined: m.now - int64(max(0, command.Waited)), number: c.Offers, predicted: -1}
 	p.caller.Waited, p.caller.Who = command.Waited, command.Who
 	p.offers = p.only[:0]
 	if p.caller.Arrived.IsZero() {
@@ -178,7 +178,7 @@ func (m *Machine) taker(p *place) *member {
 		own := a.member(p.queue)
 		switch {
 		case own == nil || !own.may(p.class):
-		case a.state == StateReady:
+		case a.free():
 			return own
 		case p.patienceEnds != 0 && a.takesCalls():
 			return nil
@@ -270,7 +270,7 @@ func (mine *member) first() *place {
 
 // serve gives a ready agent the caller who is next, if there is one.
 func (m *Machine) serve(a *agent) {
-	if m.held || a.state != StateReady {
+	if m.held || !a.free() {
 		return
 	}
 	if p, mine := m.next(a); p != nil {
@@ -288,7 +288,7 @@ func (m *Machine) serveAll(ready []*agent) {
 	for len(ready) > 0 && !m.held {
 		var best *place
 		for _, a := range ready {
-			if a.state != StateReady {
+			if !a.free() {
 				continue
 			}
 			if p, _ := m.next(a); p != nil && (best == nil || callerOrder(p, best) < 0) {
@@ -322,7 +322,7 @@ func (m *Machine) offer(p *place, by *member) {
 	m.note(c)
 	m.fx.Offers = append(m.fx.Offers, OfferMade{Call: p.caller.ID, ID: r.id, Number: p.number, Agent: a.profile.ID,
 		Queue: q.rules.ID, RingTimeout: q.rules.RingTimeout, Waited: m.waited(p),
-		ticket: p.ticket, profile: &a.profile})
+		profile: &a.profile})
 }
 
 // report is what the owner of an offer says of it.
@@ -365,7 +365,7 @@ func (m *Machine) connected(r *reservation) {
 	c := m.about(r, KindConnected, "")
 	c.From = m.move(a, eventConnect, "")
 	c.To, c.Out = a.state, a.out
-	m.begin(a, p.caller.ID, p.queue)
+	m.begin(a, p.caller.ID, p.queue, p.caller.Owner)
 	m.countCall(a, p)
 	m.note(c)
 	m.finish(p, WaitConnected, "")
@@ -381,8 +381,8 @@ func (m *Machine) countCall(a *agent, p *place) {
 }
 
 // begin is an agent's talk with a call.
-func (m *Machine) begin(a *agent, callID string, q *callers) {
-	a.call, a.queue, a.busy = callID, q, m.now
+func (m *Machine) begin(a *agent, callID string, q *callers, owner string) {
+	a.call, a.queue, a.busy, a.owner = callID, q, m.now, owner
 	m.talking[callID] = a
 }
 
@@ -435,7 +435,7 @@ func (m *Machine) leave(p *place, reason string) { m.serveAll(m.drop(p, reason))
 
 // drop ends a wait from the caller's side and returns the agents it sets free.
 func (m *Machine) drop(p *place, reason string) (freed []*agent) {
-	c := Change{Kind: KindLeft, Queue: p.queue.rules.ID, Call: p.caller.ID, Cause: reason}
+	c := Change{Kind: KindLeft, Queue: p.queue.rules.ID, Call: p.caller.ID, Owner: p.caller.Owner, Cause: reason}
 	freed = m.releaseAll(p, &c, string(Cancelled), string(Cancelled))
 	c.WaitedMs = m.waited(p).Milliseconds()
 	m.finish(p, WaitLeft, reason)
@@ -499,13 +499,13 @@ func (m *Machine) part(r *reservation, result string) {
 	p.offers = slices.DeleteFunc(p.offers, func(o *reservation) bool { return o == r })
 	p.queue.offered -= count(len(p.offers) == 0)
 	r.agent.offer = nil
-	m.fx.Over = append(m.fx.Over, OfferOver{Call: p.caller.ID, ID: r.id, Agent: r.agent.profile.ID, Queue: r.queue.rules.ID, Result: result, ticket: p.ticket})
+	m.fx.Over = append(m.fx.Over, OfferOver{Call: p.caller.ID, ID: r.id, Agent: r.agent.profile.ID, Queue: r.queue.rules.ID, Result: result})
 }
 
 // lapse is the queue's end of a wait; c says why, and names an agent when an
 // offer ended with it.
 func (m *Machine) lapse(p *place, c Change) {
-	c.Kind, c.Queue, c.Call, c.WaitedMs = KindLapsed, p.queue.rules.ID, p.caller.ID, m.waited(p).Milliseconds()
+	c.Kind, c.Queue, c.Call, c.Owner, c.WaitedMs = KindLapsed, p.queue.rules.ID, p.caller.ID, p.caller.Owner, m.waited(p).Milliseconds()
 	m.finish(p, WaitLapsed, c.Cause)
 	m.note(c)
 }
@@ -515,7 +515,7 @@ func (m *Machine) finish(p *place, how, reason string) {
 	p.done = true
 	m.exit(p)
 	delete(m.waiting, p.caller.ID)
-	w := WaitEnded{Call: p.caller.ID, Queue: p.queue.rules.ID, How: how, Reason: reason, Waited: m.waited(p), ticket: p.ticket}
+	w := WaitEnded{Call: p.caller.ID, Queue: p.queue.rules.ID, How: how, Reason: reason, Waited: m.waited(p)}
 	w.InTime = how == WaitConnected && w.Waited <= p.queue.rules.ServiceLevel
 	if w.Known = p.predicted >= 0; w.Known {
 		w.Predicted = p.predicted
@@ -529,7 +529,7 @@ func (m *Machine) waited(p *place) time.Duration { return m.since(p.joined) }
 
 // about is a change that concerns an offer.
 func (m *Machine) about(r *reservation, kind, cause string) Change {
-	return Change{Kind: kind, Queue: r.queue.rules.ID, Call: r.place.caller.ID, Agent: r.agent.profile.ID, Offer: r.id,
+	return Change{Kind: kind, Queue: r.queue.rules.ID, Call: r.place.caller.ID, Owner: r.place.caller.Owner, Agent: r.agent.profile.ID, Offer: r.id,
 		Cause: cause, WaitedMs: m.waited(r.place).Milliseconds(),
 		RingAll: r.queue.rules.Strategy == RingAll || len(r.place.offers) > 1}
 }

@@ -17,7 +17,7 @@ type metrics struct {
 	again    *prometheus.CounterVec
 	wrong    *prometheus.HistogramVec
 
-	waiting, agents, held *prometheus.Desc
+	waiting, agents, held, alone *prometheus.Desc
 
 	byQueue map[string]*queueMetrics
 }
@@ -53,6 +53,8 @@ func newMetrics(e *Engine, r prometheus.Registerer) (*metrics, error) {
 		agents:  prometheus.NewDesc("hotline_queue_agents", "Agents by state.", []string{"state"}, nil),
 		held: prometheus.NewDesc("hotline_queue_held",
 			"1 while callers only take their places and nobody is offered to them: after a start, until it is known how things stand.", nil, nil),
+		alone: prometheus.NewDesc("hotline_queue_alone",
+			"1 while nothing is heard of the services that share the queue, and this one goes on with its own callers and agents.", nil, nil),
 	}
 	for id := range e.machine.queues {
 		m.of(id)
@@ -84,25 +86,19 @@ func (m *metrics) of(queue string) *queueMetrics {
 	return q
 }
 
-// count takes in what a command has led to; the engine's lock is held.
-func (m *metrics) count(fx *Effects) {
-	for i := range fx.Changes {
-		if c := &fx.Changes[i]; c.Kind == KindJoined && c.Again {
-			m.of(c.Queue).again.Inc()
-		}
+// turnedAway counts callers who got no place; the engine's lock is held, as for
+// all that counts.
+func (m *metrics) turnedAway(refused []TurnedAway) {
+	for _, r := range refused {
+		m.refused.WithLabelValues(r.Queue, r.Reason).Inc()
 	}
-	for i := range fx.Refused {
-		m.refused.WithLabelValues(fx.Refused[i].Queue, fx.Refused[i].Reason).Inc()
-	}
-	for i := range fx.Over {
-		if o := &fx.Over[i]; o.Result == ResultConnected {
-			m.of(o.Queue).offered.Inc()
-		} else {
-			m.offers.WithLabelValues(o.Queue, o.Result).Inc()
-		}
-	}
-	for i := range fx.Waits {
-		m.waited(&fx.Waits[i])
+}
+
+func (m *metrics) over(o *OfferOver) {
+	if o.Result == ResultConnected {
+		m.of(o.Queue).offered.Inc()
+	} else {
+		m.offers.WithLabelValues(o.Queue, o.Result).Inc()
 	}
 }
 
@@ -128,11 +124,13 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	to <- m.waiting
 	to <- m.agents
 	to <- m.held
+	to <- m.alone
 }
 
 // Collect is for Prometheus.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	waiting, agents, held := m.engine.figures()
+	_, alone := m.engine.Alone()
 	for queue, n := range waiting {
 		to <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(n), queue)
 	}
@@ -140,6 +138,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(m.agents, prometheus.GaugeValue, float64(agents[s]), s.String())
 	}
 	to <- prometheus.MustNewConstMetric(m.held, prometheus.GaugeValue, float64(count(held)))
+	to <- prometheus.MustNewConstMetric(m.alone, prometheus.GaugeValue, float64(count(alone != nil)))
 }
 
 // figures are how many wait by queue, and agents by state, at this moment.

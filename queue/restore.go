@@ -31,6 +31,7 @@ type Restored struct {
 	// ringing, and later of the last talk, to which the agent can Rejoin.
 	Call, Queue string
 	Offer       string    // while reserved or ringing
+	Owner       string    // the service at which the call is
 	Began       time.Time // of the talk; zero where it is not known
 
 	// More is by how much the agent had the wrap-up extended.
@@ -68,18 +69,18 @@ func (r Restored) After(c Change) Restored {
 	offered := c.From == StateReserved || c.From == StateRinging
 	switch c.To {
 	case StateReserved, StateRinging:
-		is.Since, is.Call, is.Queue, is.Offer = r.Since, c.Call, c.Queue, c.Offer
+		is.Since, is.Call, is.Queue, is.Offer, is.Owner = r.Since, c.Call, c.Queue, c.Offer, c.Owner
 	case StateReady:
 		if offered { // released: the idle time goes on
 			is.Since, is.Call, is.Queue = r.Since, "", ""
 		}
 	case StateTalking, StateHold:
-		is.Call, is.Queue, is.Then, is.ThenReason = c.Call, c.Queue, r.Then, r.ThenReason
+		is.Call, is.Queue, is.Owner, is.Then, is.ThenReason = c.Call, c.Queue, c.Owner, r.Then, r.ThenReason
 		if c.Kind == KindConnected || !c.From.inTalk() && c.From != StateWrapUp { // not one that goes on
 			is.Began = c.At
 		}
 	case StateWrapUp:
-		is.Call, is.Queue = c.Call, c.Queue
+		is.Call, is.Queue, is.Owner = c.Call, c.Queue, c.Owner
 	case StatePaused, StateUnreachable:
 		is.Reason, is.Out = c.Cause, c.Out
 		if offered {
@@ -165,7 +166,7 @@ func (m *Machine) restoreOne(a *agent, r Restored, idleAs int64) (err error) {
 	a.moved = true
 	a.state, a.since, a.reason, a.out, a.misses = r.State, r.Since.Round(0), r.Reason, r.Out, r.Misses
 	if r.Offer == "" {
-		a.call, a.queue, a.busy = r.Call, m.named(r.Queue), m.onClock(cmp.Or(r.Began, r.Since))
+		a.call, a.queue, a.owner, a.busy = r.Call, m.named(r.Queue), r.Owner, m.onClock(cmp.Or(r.Began, r.Since))
 	}
 	if r.State.inTalk() {
 		m.talking[r.Call] = a
@@ -255,7 +256,7 @@ func (m *Machine) open() {
 }
 
 // find is an agent and a call that are together, though no offer led there.
-func (m *Machine) find(agentID, callID, queueID string) error {
+func (m *Machine) find(agentID, callID, queueID, owner string) error {
 	a, err := m.agent(agentID)
 	if err != nil {
 		return err
@@ -269,11 +270,11 @@ func (m *Machine) find(agentID, callID, queueID string) error {
 	if _, err := a.may(eventFound); err != nil {
 		return fmt.Errorf("call %s: %w", callID, err)
 	}
-	m.found(a, callID, m.named(queueID))
+	m.found(a, callID, m.named(queueID), owner)
 	return nil
 }
 
-func (m *Machine) found(a *agent, callID string, q *callers) {
+func (m *Machine) found(a *agent, callID string, q *callers, owner string) {
 	c := Change{Kind: KindConnected, Queue: q.rules.ID, Call: callID, Agent: a.profile.ID, Cause: CauseFound}
 	p, mine := m.waiting[callID], a.offer
 	var freed []*agent
@@ -292,7 +293,7 @@ func (m *Machine) found(a *agent, callID string, q *callers) {
 	}
 	c.From = m.move(a, eventFound, "")
 	c.To = a.state
-	m.begin(a, callID, q)
+	m.begin(a, callID, q, owner)
 	if p != nil {
 		m.countCall(a, p)
 		c.WaitedMs = m.waited(p).Milliseconds()

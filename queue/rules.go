@@ -210,6 +210,10 @@ type Profile struct {
 	Name   string   `json:"name"`
 	Queues []string `json:"queues"` // the queues they serve
 
+	// Home is the service at whose Asterisk the phone is registered, where
+	// several share a queue. An Engine with a Log takes its own for none.
+	Home string `json:"home,omitempty"`
+
 	// Weights say how much a wait in a queue counts when callers wait in several
 	// of the agent's queues: who has the longest wait × weight is next. A queue
 	// without one has 1, so that the longest waiter is next.

@@ -3,6 +3,8 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -12,7 +14,7 @@ import (
 
 // snapshotVersion is of the form below. A machine loads its own version only:
 // whoever keeps snapshots keeps the commands or the record they come from.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 type image struct {
 	Version int          `json:"version"`
@@ -23,6 +25,7 @@ type image struct {
 	Sets    uint64       `json:"sets"`
 	Queues  []queueImage `json:"queues"`
 	Agents  []agentImage `json:"agents"`
+	Away    []string     `json:"away,omitempty"`
 }
 
 type alarmImage struct {
@@ -94,6 +97,7 @@ type agentImage struct {
 	IdleSince  time.Time      `json:"idle_since,omitzero"`
 	Call       string         `json:"call,omitempty"`
 	Queue      string         `json:"queue,omitempty"`
+	Owner      string         `json:"owner,omitempty"`
 	Busy       int64          `json:"busy,omitempty"`
 	Then       State          `json:"then,omitzero"`
 	ThenReason string         `json:"then_reason,omitempty"`
@@ -103,14 +107,19 @@ type agentImage struct {
 }
 
 // Snapshot writes the machine down.
-func (m *Machine) Snapshot() ([]byte, error) {
-	i := image{Version: snapshotVersion, Now: m.now, Held: m.held, Serial: m.serial, Listed: m.listed, Sets: m.timers.sets}
+func (m *Machine) Snapshot() ([]byte, error) { return m.write(func(*image) {}) }
+
+// write writes the machine down, but for what is left out.
+func (m *Machine) write(leaveOut func(*image)) ([]byte, error) {
+	i := image{Version: snapshotVersion, Now: m.now, Held: m.held, Serial: m.serial, Listed: m.listed, Sets: m.timers.sets,
+		Away: slices.Sorted(maps.Keys(m.away))}
 	for _, q := range m.byID() {
 		i.Queues = append(i.Queues, q.image())
 	}
 	for _, a := range m.byListing() {
 		i.Agents = append(i.Agents, a.image())
 	}
+	leaveOut(&i)
 	data, err := json.Marshal(i)
 	if err != nil {
 		return nil, fmt.Errorf("queue: writing a snapshot: %w", err)
@@ -167,7 +176,7 @@ func (p *place) image() placeImage {
 
 func (a *agent) image() agentImage {
 	i := agentImage{Profile: a.profile, Listed: a.listed, State: a.state, Since: a.since, Reason: a.reason,
-		Out: a.out, Misses: a.misses, Moved: a.moved, IdleAs: a.idleAs, IdleSince: a.idleSince, Call: a.call,
+		Out: a.out, Misses: a.misses, Moved: a.moved, IdleAs: a.idleAs, IdleSince: a.idleSince, Call: a.call, Owner: a.owner,
 		Busy: a.busy, Then: a.afterTalk(), ThenReason: a.thenReason, Began: a.began, Alarm: a.alarm.image()}
 	if a.queue != nil {
 		i.Queue = a.queue.rules.ID
@@ -197,6 +206,9 @@ func LoadMachine(snapshot []byte) (*Machine, error) {
 	}
 	m := newMachine()
 	m.now, m.held, m.serial = i.Now, i.Held, i.Serial
+	for _, service := range i.Away {
+		m.away[service] = true
+	}
 	for _, q := range i.Queues {
 		m.establish(q.Rules)
 	}
@@ -235,23 +247,28 @@ func (m *Machine) loadAgent(i agentImage) error {
 	}
 	m.listed = i.Listed
 	a := m.hire(i.Profile)
-	a.state, a.since, a.reason, a.out, a.misses, a.moved = i.State, i.Since, i.Reason, i.Out, i.Misses, i.Moved
-	a.idleAs, a.idleSince = i.IdleAs, i.IdleSince
-	a.call, a.busy, a.began = i.Call, i.Busy, i.Began
-	a.queue = m.named(i.Queue)
-	a.then, a.thenReason = wishes[i.Then], i.ThenReason
-	if a.state.inTalk() {
-		m.talking[a.call] = a
-	}
+	m.wear(a, &i)
 	for _, mine := range a.members {
 		mine.calls = i.Calls[mine.queue.rules.ID]
 	}
-	a.alarmCause, a.alarmEvent = i.Wakes, wakings[i.Wakes]
 	m.loadTimer(&a.alarm, i.Alarm)
 	m.count(a, a.presence())
 	a.taking = a.takesCalls()
 	a.roster.count(count(a.taking))
 	return nil
+}
+
+// wear puts an agent into the state that was written down, clocks apart.
+func (m *Machine) wear(a *agent, i *agentImage) {
+	a.state, a.since, a.reason, a.out, a.misses, a.moved = i.State, i.Since, i.Reason, i.Out, i.Misses, i.Moved
+	a.idleAs, a.idleSince = i.IdleAs, i.IdleSince
+	a.call, a.owner, a.busy, a.began = i.Call, i.Owner, i.Busy, i.Began
+	a.queue = m.named(i.Queue)
+	a.then, a.thenReason = wishes[i.Then], i.ThenReason
+	if a.state.inTalk() {
+		m.talking[a.call] = a
+	}
+	a.alarmCause, a.alarmEvent = i.Wakes, wakings[i.Wakes]
 }
 
 func (m *Machine) loadQueue(i queueImage) error {
@@ -289,12 +306,18 @@ func sum(list []time.Duration) (all time.Duration) {
 	return all
 }
 
-func (m *Machine) loadPlace(q *callers, i placeImage) error {
+// loadedPlace is what was written down of a caller, without offers and clocks.
+func loadedPlace(i *placeImage) *place {
 	p := &place{caller: i.Caller, joined: i.Joined, entered: i.Entered, number: i.Number, predicted: i.Predicted,
 		patienceEnds: i.PatienceEnds, lapseNext: i.LapseNext, moveNext: i.MoveNext}
 	p.caller.Waited, p.caller.Who = i.Waited, i.Who
 	p.offers = p.only[:0]
 	p.alarm.owner = p
+	return p
+}
+
+func (m *Machine) loadPlace(q *callers, i placeImage) error {
+	p := loadedPlace(&i)
 	for _, o := range i.Offers {
 		a := m.agents[o.Agent]
 		if a == nil || a.state != StateReserved && a.state != StateRinging || a.offer != nil {

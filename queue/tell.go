@@ -32,9 +32,9 @@ var causes = map[string]error{
 
 // carryOut does what a command has led to, as far as it is for the calls of
 // this engine; the lock is held.
-func (e *Engine) carryOut(fx *Effects) {
-	if e.record != nil {
-		e.out.changes = append(e.out.changes, fx.Changes...)
+func (e *Engine) carryOut(fx *Effects, own bool) {
+	for i := range fx.Changes {
+		e.changed(&fx.Changes[i])
 	}
 	for i := range fx.Offers {
 		e.offered(&fx.Offers[i])
@@ -43,14 +43,34 @@ func (e *Engine) carryOut(fx *Effects) {
 		e.over(&fx.Over[i])
 	}
 	for i := range fx.Waits {
-		e.ended(&fx.Waits[i])
+		w := &fx.Waits[i]
+		e.ended(w)
+		if w.Reason == LapseUnattended && w.How == WaitLapsed && (i == 0 || fx.Waits[i-1].Queue != w.Queue) {
+			e.log.Warn("no agent of the queue is in service, its callers lapse", "queue", w.Queue)
+		}
 	}
-	e.metrics.count(fx)
-	e.warn(fx)
+	if own {
+		e.metrics.turnedAway(fx.Refused)
+	}
+}
+
+func (e *Engine) changed(c *Change) {
+	if !e.concerns(c) {
+		return
+	}
+	if e.record != nil {
+		e.out.changes = append(e.out.changes, *c)
+	}
+	switch {
+	case c.Kind == KindJoined && c.Again:
+		e.metrics.of(c.Queue).again.Inc()
+	case c.Kind == KindRefused && c.Out:
+		e.log.Warn("agent taken out of service after missed offers, until they sign in or make themselves ready", "agent_id", c.Agent)
+	}
 }
 
 func (e *Engine) offered(made *OfferMade) {
-	t := made.ticket
+	t := e.tickets[made.Call]
 	if t == nil {
 		return // another service's caller
 	}
@@ -65,9 +85,13 @@ func (e *Engine) offered(made *OfferMade) {
 }
 
 func (e *Engine) over(was *OfferOver) {
-	t := was.ticket
+	t := e.tickets[was.Call]
 	if t == nil {
 		return
+	}
+	e.metrics.over(was)
+	if was.Result == ResultUnreported {
+		e.log.Error("an offer was not reported on and is taken back; the call's wait has lapsed", "call_id", was.Call, "agent_id", was.Agent)
 	}
 	for i, o := range t.ringing {
 		if o.ID == was.ID {
@@ -80,35 +104,16 @@ func (e *Engine) over(was *OfferOver) {
 }
 
 func (e *Engine) ended(w *WaitEnded) {
-	t := w.ticket
+	t := e.tickets[w.Call]
 	if t == nil {
 		return
 	}
+	e.metrics.waited(w)
 	t.done = true
 	delete(e.tickets, w.Call)
 	if w.How == WaitLapsed {
 		t.lapseReason = w.Reason
 		e.out.lapses = append(e.out.lapses, t)
-	}
-}
-
-// warn tells the operator what should not happen often.
-func (e *Engine) warn(fx *Effects) {
-	for i := range fx.Changes {
-		if c := &fx.Changes[i]; c.Kind == KindRefused && c.Out {
-			e.log.Warn("agent taken out of service after missed offers, until they sign in or make themselves ready", "agent_id", c.Agent)
-		}
-	}
-	for i := range fx.Over {
-		if o := &fx.Over[i]; o.Result == ResultUnreported {
-			e.log.Error("an offer was not reported on and is taken back; the call's wait has lapsed", "call_id", o.Call, "agent_id", o.Agent)
-		}
-	}
-	for i := range fx.Waits {
-		w := &fx.Waits[i]
-		if w.Reason == LapseUnattended && w.How == WaitLapsed && (i == 0 || fx.Waits[i-1].Queue != w.Queue) {
-			e.log.Warn("no agent of the queue is in service, its callers lapse", "queue", w.Queue)
-		}
 	}
 }
 

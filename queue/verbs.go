@@ -15,6 +15,9 @@ func (m *Machine) ask(agentID string, ev event, cause string) error {
 	if err != nil {
 		return err
 	}
+	if a.state.inTalk() && m.unheard(a.owner) {
+		ev = m.endUnheard(a, ev)
+	}
 	if a.state.inTalk() && a.then != 0 && (ev == eventSignIn || ev == eventReady) {
 		m.wish(a, 0, cause)
 		return nil
@@ -69,12 +72,19 @@ func (m *Machine) talk(agentID, callID string, ev event) error {
 			a.busy = m.now
 		}
 	}
-	m.turn(a, ev, "")
 	if ev == eventEnd {
-		delete(m.talking, callID)
-		m.afterTalk(a)
+		m.endTalk(a)
+	} else {
+		m.turn(a, ev, "")
 	}
 	return nil
+}
+
+// endTalk is the end of an agent's talk.
+func (m *Machine) endTalk(a *agent) {
+	m.turn(a, eventEnd, "")
+	delete(m.talking, a.call)
+	m.afterTalk(a)
 }
 
 // afterTalk grants what was asked during the talk, or starts wrap-up.
@@ -133,19 +143,6 @@ func (m *Machine) close(queueID, reason string) error {
 	return nil
 }
 
-// gone has every caller of a service leave that serves nobody any more.
-func (m *Machine) gone(owner, reason string) {
-	var freed []*agent
-	for _, q := range m.byID() {
-		for _, p := range q.all.items() {
-			if p.caller.Owner == owner {
-				freed = append(freed, m.drop(p, reason)...)
-			}
-		}
-	}
-	m.serveAll(freed)
-}
-
 // turn is a state change that concerns the agent alone, or their talk.
 func (m *Machine) turn(a *agent, ev event, cause string) {
 	c := Change{Kind: KindAgentState, Agent: a.profile.ID, Cause: cause, By: m.by}
@@ -194,8 +191,11 @@ func (m *Machine) move(a *agent, ev event, cause string) (from State) {
 	return from
 }
 
-// beReady lets callers find a ready agent.
+// beReady lets callers find a ready agent, unless nothing is heard of them.
 func (m *Machine) beReady(a *agent) {
+	if a.beyond {
+		return
+	}
 	for _, mine := range a.members {
 		mine.crew.ready.add(mine)
 	}

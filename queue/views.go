@@ -17,6 +17,7 @@ type AgentView struct {
 	Call         string    `json:"call,omitempty"`           // offered, talking, or wrapped up
 	Queue        string    `json:"queue,omitempty"`          // that call's
 	Then         State     `json:"then,omitzero"`            // asked for during the talk
+	Away         bool      `json:"away,omitempty"`           // nothing is heard of the agent's service: they are offered nobody
 }
 
 // CallerView is a waiting caller.
@@ -83,7 +84,7 @@ func (m *Machine) Agents() []AgentView {
 }
 
 func (a *agent) view() AgentView {
-	v := AgentView{Profile: a.profile, State: a.state, Since: a.since, OutOfService: a.out, Then: a.afterTalk()}
+	v := AgentView{Profile: a.profile, State: a.state, Since: a.since, OutOfService: a.out, Then: a.afterTalk(), Away: a.beyond}
 	switch a.state {
 	case StateReady:
 		v.IdleSince = a.idleSince

@@ -1,0 +1,433 @@
+package queue
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Several services with one line of callers. Each has calls of its own
+// (Caller.Owner) and agents' phones of its own (Profile.Home); a caller of one
+// is served by an agent of another. Whoever owns a call knows who is with it,
+// and whoever has a phone knows the rest about its agent: that is how it is
+// decided what holds when services have not heard of each other for a while.
+
+// Part is what a service brings along when it comes to the others: its callers
+// and agents as its machine has them, and who of elsewhere is with its callers.
+type Part struct {
+	Now     int64         `json:"now"`
+	Queues  []Rules       `json:"queues"`
+	Changed []string      `json:"changed,omitempty"` // queues that got other rules while the service was alone
+	Agents  []agentImage  `json:"agents,omitempty"`
+	Callers []placeImage  `json:"callers,omitempty"`
+	Talks   []talkOutside `json:"talks,omitempty"`
+}
+
+// talkOutside is an agent of elsewhere with a call of the service's own.
+type talkOutside struct {
+	Agent string `json:"agent"`
+	Call  string `json:"call"`
+	Queue string `json:"queue"`
+}
+
+// Part is that of a service.
+func (m *Machine) Part(owner string) *Part {
+	p := &Part{Now: m.now, Queues: m.Rules(), Changed: slices.Sorted(maps.Keys(m.changed))}
+	for _, a := range m.byListing() {
+		switch {
+		case a.profile.Home == owner:
+			p.Agents = append(p.Agents, a.image())
+		case a.state.inTalk() && a.owner == owner:
+			p.Talks = append(p.Talks, talkOutside{a.profile.ID, a.call, a.queue.rules.ID})
+		}
+	}
+	for _, q := range m.byID() {
+		for one := range q.all.all() {
+			if one.caller.Owner == owner {
+				p.Callers = append(p.Callers, one.image())
+			}
+		}
+	}
+	return p
+}
+
+// Beginning is a machine with the same queues and agents and what is known of
+// them in general, but nobody waits and everybody is offline: where a log
+// begins to which services then come, each with its Part.
+func (m *Machine) Beginning() (*Machine, error) {
+	data, err := m.write(func(i *image) {
+		i.Held, i.Away = false, nil
+		for q := range i.Queues {
+			i.Queues[q].Callers, i.Queues[q].Backings = nil, nil
+		}
+		for a := range i.Agents {
+			was := i.Agents[a]
+			i.Agents[a] = agentImage{Profile: was.Profile, Listed: was.Listed, Calls: was.Calls, State: StateOffline, Since: was.Since}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return LoadMachine(data)
+}
+
+// unheard reports whether a service is gone, or is another than the one that
+// this machine is of while nothing is heard of the others.
+func (m *Machine) unheard(service string) bool {
+	return m.away[service] || m.only != "" && service != m.only
+}
+
+// ownerOf is the service at which a call is that waits or talks.
+func (m *Machine) ownerOf(callID string) string {
+	if p := m.waiting[callID]; p != nil {
+		return p.caller.Owner
+	}
+	if a := m.talking[callID]; a != nil {
+		return a.owner
+	}
+	return ""
+}
+
+// reach has agents be offered callers only as long as their service is heard
+// of. Everything else about them stays as it was last known.
+func (m *Machine) reach() {
+	for _, a := range m.byListing() {
+		gone, beyond := m.away[a.profile.Home], m.unheard(a.profile.Home)
+		if gone == a.gone && beyond == a.beyond {
+			continue
+		}
+		if a.free() {
+			m.beBusy(a)
+		}
+		a.gone, a.beyond = gone, beyond
+		if a.free() {
+			m.beReady(a)
+		}
+		m.settle(a)
+	}
+}
+
+// beBusy is the opposite of beReady.
+func (m *Machine) beBusy(a *agent) {
+	for _, mine := range a.members {
+		mine.crew.ready.remove(mine)
+	}
+}
+
+// gone is a service that is no more: its callers lose their places, and its
+// agents are offered nobody until it is back. Talks are not touched: Asterisk
+// may well keep them alive.
+func (m *Machine) gone(owner, reason string) {
+	if owner != "" {
+		m.away[owner] = true
+		m.reach()
+	}
+	var freed []*agent
+	for _, p := range m.callersOf(owner) {
+		freed = append(freed, m.drop(p, reason)...)
+	}
+	m.serveAll(freed)
+}
+
+// callersOf lists the waiting callers of a service.
+func (m *Machine) callersOf(owner string) (list []*place) {
+	for _, q := range m.byID() {
+		for p := range q.all.all() {
+			if p.caller.Owner == owner {
+				list = append(list, p)
+			}
+		}
+	}
+	return list
+}
+
+// endUnheard ends the talk of an agent who says by what they ask that it is
+// over, since the service with the call is not heard of.
+func (m *Machine) endUnheard(a *agent, asked event) event {
+	a.then, a.thenReason = 0, ""
+	m.turn(a, eventEnd, CauseAlone)
+	delete(m.talking, a.call)
+	if asked == eventSignIn {
+		return eventReady // from the wrap-up
+	}
+	return asked
+}
+
+// alone makes this the machine of one service, of whose others nothing is
+// heard. Their callers leave; an agent of ours whom they were ringing may be
+// talking with them by now and counts as if so, until the agent says otherwise
+// or the others are back. Their agents stay as they were last known, and are
+// offered nobody.
+func (m *Machine) alone(owner string) {
+	m.only = owner
+	m.reach()
+	m.quiet = true
+	for _, q := range m.byID() {
+		for _, p := range q.all.items() {
+			if p.caller.Owner != owner {
+				m.setAside(p, owner)
+			}
+		}
+	}
+	m.quiet = false
+	for _, p := range m.callersOf(owner) {
+		for _, r := range slices.Clone(p.offers) {
+			if r.agent.beyond {
+				m.refuse(r, eventRelease, ResultWithdrawn, CauseAlone)
+			}
+		}
+	}
+}
+
+// setAside takes out another service's caller.
+func (m *Machine) setAside(p *place, owner string) {
+	for _, r := range m.forget(p) {
+		if r.agent.profile.Home != owner {
+			m.move(r.agent, eventRelease, "")
+			continue
+		}
+		c := m.about(r, KindAgentState, CauseAlone)
+		c.From = m.move(r.agent, eventFound, "")
+		c.To = r.agent.state
+		m.begin(r.agent, p.caller.ID, p.queue, p.caller.Owner)
+		m.note(c)
+		m.settle(r.agent)
+	}
+}
+
+// forget takes a place out without a word to anybody, and returns the offers
+// that there were, whose agents are left to whoever calls this.
+func (m *Machine) forget(p *place) (were []*reservation) {
+	m.exit(p)
+	delete(m.waiting, p.caller.ID)
+	p.done = true
+	were, p.offers = p.offers, nil
+	for _, r := range were {
+		m.timers.stop(&r.alarm)
+		r.agent.offer = nil
+	}
+	return were
+}
+
+// comeBack is a service that is there, for the first time or again. What it
+// brings takes the place of what was known of it.
+func (m *Machine) comeBack(owner string, part *Part) error {
+	if part == nil || owner == "" {
+		return errNothing
+	}
+	m.held, m.quiet = true, true // nobody is offered anybody before all is in place
+	delete(m.away, owner)
+	for _, p := range m.callersOf(owner) {
+		for _, r := range m.forget(p) {
+			c := m.about(r, KindRefused, CauseReturned)
+			c.From = m.move(r.agent, eventRelease, "")
+			c.To = r.agent.state
+			m.note(c)
+		}
+	}
+	m.welcome(owner, part)
+	shift := m.now - part.Now
+	for i := range part.Agents {
+		m.takeIn(owner, &part.Agents[i], shift)
+	}
+	m.compareTalks(owner, part.Talks)
+	for i := range part.Callers {
+		m.placeAgain(owner, &part.Callers[i], shift)
+	}
+	m.reach()
+	m.releaseIdle(part)
+	m.orderIdle()
+	m.quiet = false
+	m.open()
+	return nil
+}
+
+// welcome has the queues and agents be there that a service brings. The rules
+// of a queue that is known stay, unless the service was asked to change them.
+func (m *Machine) welcome(owner string, part *Part) {
+	for _, r := range part.Queues {
+		switch q := m.queues[r.ID]; {
+		case q == nil:
+			m.establish(r)
+		case slices.Contains(part.Changed, r.ID):
+			m.reform(q, r.clone())
+		}
+	}
+	concerned := map[string]bool{}
+	var fans []*place
+	for i := range part.Agents {
+		p := &part.Agents[i].Profile
+		switch a := m.agents[p.ID]; {
+		case a == nil:
+			a = m.hire(*p)
+			for _, q := range a.queues() {
+				concerned[q.rules.ID] = true
+			}
+		case !reflect.DeepEqual(a.profile, *p):
+			fans = append(fans, a.allFans()...)
+			a.profile = p.clone()
+			for _, q := range m.assign(a) {
+				concerned[q.rules.ID] = true
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(concerned)) {
+		m.regroup([]*callers{m.queues[id]})
+	}
+	for _, p := range fans {
+		m.seat(p)
+	}
+}
+
+// takeIn has an agent be as their own service says, unless the others know of
+// a talk or an offer with a call of theirs.
+func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
+	a := m.agents[i.Profile.ID]
+	own := i.State.inTalk() && i.Owner == owner
+	theirs := a.offer != nil || a.state.inTalk() && a.owner != owner && !m.away[a.owner]
+	if a.moved && !own && (theirs || !i.Moved || i.State.inTalk() && !m.away[i.Owner]) {
+		m.keep(a, owner, i)
+		return
+	}
+	if r := a.offer; r != nil { // with us already, while another service's caller was offered
+		c := m.about(r, KindRefused, CauseReturned)
+		m.release(r, &c, ResultWithdrawn)
+		c.From, c.To = 0, 0 // what the agent does is recorded already
+		m.noteFor(c, false)
+	}
+	if a.state.inTalk() && m.talking[a.call] == a {
+		delete(m.talking, a.call)
+	}
+	m.beBusy(a)
+	m.timers.stop(&a.alarm)
+	m.wear(a, i)
+	a.busy, a.began = shifted(a.busy, shift), shifted(a.began, shift)
+	m.goOnTimer(&a.alarm, i.Alarm, shift)
+	if a.state == StateReady {
+		m.beReady(a)
+	}
+	m.settle(a)
+}
+
+// keep leaves an agent as the others know them, which their own service is to
+// record.
+func (m *Machine) keep(a *agent, owner string, i *agentImage) {
+	if a.state.inTalk() && a.owner == owner {
+		m.endTalk(a) // which the owner of the call knows nothing of
+	}
+	if a.state == i.State {
+		return
+	}
+	c := Change{Kind: KindAgentState, Agent: a.profile.ID, From: i.State, To: a.state, Cause: CauseReturned}
+	switch {
+	case a.offer != nil:
+		c.Call, c.Queue, c.Offer = a.offer.place.caller.ID, a.offer.queue.rules.ID, a.offer.id
+	case a.queue != nil:
+		c.Call, c.Queue = a.call, a.queue.rules.ID
+	}
+	m.note(c)
+}
+
+// compareTalks has the agents of elsewhere be with the service's calls who are,
+// and nobody else.
+func (m *Machine) compareTalks(owner string, talks []talkOutside) {
+	with := map[string]talkOutside{}
+	for _, t := range talks {
+		with[t.Agent] = t
+	}
+	for _, a := range m.byListing() {
+		if a.profile.Home == owner {
+			continue
+		}
+		t := with[a.profile.ID]
+		if a.state.inTalk() && a.owner == owner && a.call != t.Call {
+			m.endTalk(a)
+		}
+		if _, no := a.may(eventFound); t.Call != "" && m.talking[t.Call] == nil && no == nil {
+			m.found(a, t.Call, m.named(t.Queue), owner)
+		}
+	}
+}
+
+// placeAgain gives a caller the place they had, with the phones that ring for
+// them.
+func (m *Machine) placeAgain(owner string, i *placeImage, shift int64) {
+	q := m.queues[i.Caller.Queue]
+	if q == nil || m.waiting[i.Caller.ID] != nil || m.talking[i.Caller.ID] != nil {
+		return
+	}
+	p := loadedPlace(i)
+	p.caller.Owner = owner
+	p.joined, p.entered, p.patienceEnds = p.joined+shift, p.entered+shift, shifted(p.patienceEnds, shift)
+	for _, o := range i.Offers {
+		a := m.agents[o.Agent]
+		if a == nil || a.profile.Home != owner || a.state != StateReserved && a.state != StateRinging || a.offer != nil {
+			m.fx.Over = append(m.fx.Over, OfferOver{Call: p.caller.ID, ID: o.ID, Agent: o.Agent, Queue: q.rules.ID, Result: ResultWithdrawn})
+			c := Change{Kind: KindRefused, Queue: q.rules.ID, Call: p.caller.ID, Owner: owner, Agent: o.Agent, Offer: o.ID, Cause: CauseReturned}
+			m.noteFor(c, false)
+			continue
+		}
+		r := &reservation{id: o.ID, place: p, agent: a, queue: q}
+		r.alarm.owner = r
+		m.goOnTimer(&r.alarm, o.Alarm, shift)
+		p.offers, a.offer = append(p.offers, r), r
+	}
+	m.waiting[p.caller.ID] = p
+	m.aim(p, q)
+	m.enter(p)
+	p.overflows, p.limit = shifted(i.Overflows, shift), shifted(i.Limit, shift)
+	p.prefers = m.agents[i.Prefers]
+	if p.prefers != nil && p.prefers.member(q) == nil {
+		p.prefers = nil
+	}
+	m.arm(p)
+	p.standAgain(true)
+}
+
+// shifted is a moment of another machine's clock on this one's; 0 is none.
+func shifted(at, by int64) int64 {
+	if at == 0 {
+		return 0
+	}
+	return at + by
+}
+
+// goOnTimer sets a timer that was running elsewhere.
+func (m *Machine) goOnTimer(t *timer, i *alarmImage, shift int64) {
+	if i != nil {
+		m.timers.set(t, i.Due+shift)
+	}
+}
+
+// releaseIdle has the agents be ready who were kept for a caller that is there
+// no more.
+func (m *Machine) releaseIdle(part *Part) {
+	for i := range part.Agents {
+		a := m.agents[part.Agents[i].Profile.ID]
+		if a.offer == nil && (a.state == StateReserved || a.state == StateRinging) {
+			m.turn(a, eventRelease, CauseReturned)
+		}
+	}
+}
+
+// orderIdle orders the agents of all services by how long they have been idle.
+func (m *Machine) orderIdle() {
+	all := m.byListing()
+	for _, a := range all {
+		m.beBusy(a)
+	}
+	slices.SortStableFunc(all, func(a, b *agent) int {
+		return cmp.Or(a.idleSince.Compare(b.idleSince), cmp.Compare(a.idleAs, b.idleAs))
+	})
+	m.serial = 0
+	for _, a := range all {
+		m.serial++
+		a.idleAs = m.serial
+	}
+	for _, a := range all {
+		if a.free() {
+			m.beReady(a)
+		}
+	}
+}
