@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"journal/audit":    {"journal"},
 	"queue":            nil,
 	"recordings":       {"journal"},
+	"web":              {"queue"},
 }
 
 // free are the folders whose packages may import anything: the wiring and the tests.

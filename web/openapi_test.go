@@ -1,0 +1,220 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+
+	"hotline/queue"
+)
+
+func loadOpenAPI(t *testing.T) *openapi3.T {
+	t.Helper()
+	file, err := openapi3.NewLoader().LoadFromData(OpenAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Validate(t.Context()); err != nil {
+		t.Fatalf("openapi.yaml is not right by itself: %v", err)
+	}
+	return file
+}
+
+// Each path and method of the file is answered, and what is answered is in it.
+func TestOpenAPINamesEveryOperation(t *testing.T) {
+	var described, served []string
+	for path, item := range loadOpenAPI(t).Paths.Map() {
+		for method := range item.Operations() {
+			described = append(described, method+" "+path)
+		}
+	}
+	for _, r := range routes {
+		served = append(served, r.method+" "+r.path)
+	}
+	slices.Sort(described)
+	slices.Sort(served)
+	if diff := cmp.Diff(described, served); diff != "" {
+		t.Errorf("described and served differ (-openapi.yaml +routes):\n%s", diff)
+	}
+}
+
+// The fields of a body are those of its type, with nothing forgotten.
+func TestOpenAPINamesEveryField(t *testing.T) {
+	schemas := loadOpenAPI(t).Components.Schemas
+	for name, value := range map[string]any{
+		"Rules": Rules{}, "Profile": Profile{}, "Order": Order{}, "Problem": Problem{Field: "x"}, "Figures": Figures{},
+		"Queue": Queue{}, "Caller": Caller{}, "Agent": Agent{}, "State": State{},
+	} {
+		var shown map[string]any
+		if err := json.Unmarshal(encode(value), &shown); err != nil {
+			t.Fatal(err)
+		}
+		got, want := slices.Sorted(maps.Keys(schemas[name].Value.Properties)), slices.Sorted(maps.Keys(shown))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-type +openapi.yaml):\n%s", name, diff)
+		}
+	}
+}
+
+// Every example of a body is accepted, every answer that the file names is given
+// to somebody, and each has the form that the file says.
+func TestOpenAPIIsWhatHappens(t *testing.T) {
+	file := loadOpenAPI(t)
+	d := newDesk(t)
+	d.signIn("1001", "1002")
+	d.waits("c1", "vip")
+	answered := map[string]bool{}
+	ask := func(method, path, id, body string, headers ...string) *httptest.ResponseRecorder {
+		t.Helper()
+		w := d.ask(method, Root+strings.Replace(path, "{id}", id, 1), body, headers...)
+		path, _, _ = strings.Cut(path, "?")
+		checkAnswer(t, file, method, path, w)
+		answered[fmt.Sprintf("%s %s %d", method, path, w.Code)] = true
+		return w
+	}
+	const rules, profile, state = "/queues/{id}", "/agents/{id}", "/agents/{id}/state"
+	one := map[string]string{rules: "service", profile: "1001", state: "1001"}
+	for _, path := range []string{rules, profile, state} {
+		for _, method := range []string{"PUT", "POST"} {
+			for name, example := range examples(t, file, method, path) {
+				w := ask(method, path, one[path], example, "If-Match", "*")
+				if w.Code != 200 && (path != state || w.Code != 409) { // as an agent's state goes
+					t.Errorf("%s %s: the example %q is refused: %s", method, path, name, w.Body)
+				}
+			}
+		}
+	}
+	for _, r := range routes { // what anybody may send
+		id := one[strings.TrimSuffix(r.path, "/waiting")]
+		ask(r.method, r.path, id, "", "Authorization", "")
+		if r.method == "GET" {
+			ask("GET", r.path, id, "")
+		} else {
+			ask(r.method, r.path, id, `{"nonsense":1}`, "If-Match", "*", "If-None-Match", "*")
+			ask(r.method, r.path, id, `{"nonsense":1}`, "Content-Type", "text/plain")
+			ask(r.method, r.path, id, strings.Repeat(" ", MaxBody+1), "Content-Type", "application/json")
+		}
+		if strings.Contains(r.path, "{id}") {
+			ask(r.method, r.path, "9999", `{"do":"ready"}`, "If-Match", "*")
+		}
+	}
+	ask("POST", state, "1001", `{"do":"sign-in"}`)
+	ask("GET", "/queues/{id}/waiting", "vip", "")
+	ask("GET", "/queues/{id}/waiting?limit=0", "vip", "")
+	ask("POST", state, "1001", `{"do":"ready"}`)
+	ask("PUT", rules, "repairs", `{}`)
+	ask("PUT", profile, "1009", `{"number":"799","name":"new","queues":["repairs"]}`)
+	for path, body := range map[string]string{rules: `{}`, profile: `{"number":"789","name":"a","queues":["gas"]}`} {
+		ask("PUT", path, one[path], body)
+		ask("PUT", path, one[path], body, "If-Match", `"stale"`)
+		ask("PUT", path, one[path], strings.Replace(body, `{}`, `{"overflow_to":"gas"}`, 1), "If-Match", "*")
+		ask("DELETE", path, one[path], "")
+		ask("DELETE", path, one[path], "", "If-Match", `"stale"`)
+		ask("DELETE", path, one[path], "", "If-Match", "*") // in use
+	}
+	ask("DELETE", profile, "1009", "", "If-Match", "*")
+	ask("DELETE", rules, "repairs", "", "If-Match", "*")
+	d.engine.Stop()
+	ask("PUT", rules, "service", `{}`, "If-Match", "*")
+	ask("DELETE", rules, "vip", "", "If-Match", "*")
+	ask("PUT", profile, "1001", `{"number":"789","name":"a","queues":["vip"]}`, "If-Match", "*")
+	ask("DELETE", profile, "1001", "", "If-Match", "*")
+	ask("POST", state, "1001", `{"do":"ready"}`)
+
+	for path, item := range file.Paths.Map() {
+		for method, operation := range item.Operations() {
+			for status := range operation.Responses.Map() {
+				if what := method + " " + path + " " + status; !answered[what] {
+					t.Errorf("%s was never the answer: is it possible at all?", what)
+				}
+			}
+		}
+	}
+}
+
+// examples are those of an operation's body, each of which is of the schema.
+func examples(t *testing.T, file *openapi3.T, method, path string) map[string]string {
+	t.Helper()
+	operation := file.Paths.Value(path).GetOperation(method)
+	if operation == nil {
+		return nil
+	}
+	content := operation.RequestBody.Value.Content["application/json"]
+	texts := map[string]string{}
+	for name, example := range content.Examples {
+		if err := content.Schema.Value.VisitJSON(example.Value.Value); err != nil {
+			t.Errorf("%s %s: the example %q is not of the schema: %v", method, path, name, err)
+		}
+		text, err := json.Marshal(example.Value.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(text)
+	}
+	if len(texts) == 0 {
+		t.Errorf("%s %s has no example of its body", method, path)
+	}
+	return texts
+}
+
+// checkAnswer has the file judge an answer: its status, type, headers and body.
+func checkAnswer(t *testing.T, file *openapi3.T, method, path string, w *httptest.ResponseRecorder) {
+	t.Helper()
+	said := file.Paths.Value(path).GetOperation(method).Responses.Status(w.Code)
+	if said == nil {
+		t.Errorf("%s %s answers %d, of which the file says nothing: %s", method, path, w.Code, w.Body)
+		return
+	}
+	for name, header := range said.Value.Headers {
+		if header.Value.Required && w.Header().Get(name) == "" {
+			t.Errorf("%s %s answers %d without %s", method, path, w.Code, name)
+		}
+	}
+	media := said.Value.Content[w.Header().Get("Content-Type")]
+	switch {
+	case len(said.Value.Content) == 0 && w.Body.Len() == 0:
+		return
+	case media == nil:
+		t.Errorf("%s %s answers %d with %q: %s", method, path, w.Code, w.Header().Get("Content-Type"), w.Body)
+		return
+	}
+	var body any = w.Body.String()
+	if strings.HasSuffix(w.Header().Get("Content-Type"), "json") {
+		decoder := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
+		if err := decoder.Decode(&body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := media.Schema.Value.VisitJSON(body, openapi3.VisitAsResponse()); err != nil {
+		t.Errorf("%s %s answers %d with a body that is not as described: %v\n%s", method, path, w.Code, err, w.Body)
+	}
+}
+
+// Whoever sends what the file allows is not refused by the engine for its form:
+// its list of strategies and states is the engine's.
+func TestOpenAPIKnowsTheEnginesWords(t *testing.T) {
+	schemas := loadOpenAPI(t).Components.Schemas
+	want := []any{}
+	for _, s := range []queue.Strategy{queue.LongestIdle, queue.FewestCalls, queue.RoundRobin, queue.Linear, queue.RingAll} {
+		want = append(want, string(s))
+	}
+	if diff := cmp.Diff(want, schemas["Rules"].Value.Properties["strategy"].Value.Enum); diff != "" {
+		t.Errorf("strategies (-engine +openapi.yaml):\n%s", diff)
+	}
+	for i, name := range schemas["State"].Value.Properties["state"].Value.Enum {
+		if got := queue.State(i + 1).String(); got != name {
+			t.Errorf("state %d is %q in openapi.yaml, %q in the engine", i+1, name, got)
+		}
+	}
+	if next := queue.State(len(schemas["State"].Value.Properties["state"].Value.Enum) + 1).String(); !strings.HasPrefix(next, "state ") {
+		t.Errorf("the engine has a state %q that openapi.yaml lacks", next)
+	}
+}

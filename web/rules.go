@@ -1,0 +1,241 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"hotline/queue"
+)
+
+// Rules are a queue's as they are read and shown: the fields of a queue in
+// hotline.yaml, with the same names and limits.
+type Rules struct {
+	MaxWaiting      int            `json:"max_waiting"`
+	MaxWait         Duration       `json:"max_wait"`
+	OverflowTo      string         `json:"overflow_to"`
+	OverflowAfter   Duration       `json:"overflow_after"`
+	Aging           Duration       `json:"aging"`
+	Skills          map[string]int `json:"skills"`
+	Relax           []Relaxation   `json:"relax"`
+	Strategy        queue.Strategy `json:"strategy"`
+	RingAtMost      int            `json:"ring_at_most"`
+	WrapUp          Duration       `json:"wrap_up"`
+	WrapUpAtMost    Duration       `json:"wrap_up_at_most"`
+	RingTimeout     Duration       `json:"ring_timeout"`
+	ServiceLevel    Duration       `json:"service_level"`
+	ServiceTarget   int            `json:"service_target"`
+	DeclinePause    Duration       `json:"decline_pause"`
+	MissesBeforeOut int            `json:"misses_before_out"`
+	JoinEmpty       bool           `json:"join_empty"`
+	StayEmpty       bool           `json:"stay_empty"`
+	Unattended      Duration       `json:"unattended"`
+	Sticky          Duration       `json:"sticky"`
+	PreferFor       Duration       `json:"prefer_for"`
+}
+
+// Relaxation is a step by which callers need less.
+type Relaxation struct {
+	After Duration `json:"after"`
+	Skill string   `json:"skill"`
+	By    int      `json:"by"`
+}
+
+// rulesOf shows the engine's rules.
+func rulesOf(q queue.Rules) Rules {
+	r := Rules{
+		MaxWaiting: q.MaxWaiting, MaxWait: Duration(q.MaxWait), OverflowTo: q.OverflowTo, OverflowAfter: Duration(q.OverflowAfter),
+		Aging: Duration(q.Aging), Skills: maps.Clone(q.Needs), Relax: []Relaxation{}, Strategy: q.Strategy,
+		RingAtMost: q.RingAtMost, WrapUp: Duration(q.WrapUp), WrapUpAtMost: Duration(q.WrapUpAtMost), RingTimeout: Duration(q.RingTimeout),
+		ServiceLevel: Duration(q.ServiceLevel), ServiceTarget: q.ServiceTarget,
+		DeclinePause: Duration(max(0, q.DeclinePause)), MissesBeforeOut: q.MissesBeforeOut,
+		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: Duration(q.Unattended),
+		Sticky: Duration(q.Sticky), PreferFor: Duration(q.PreferFor),
+	}
+	if r.RingAtMost == 0 {
+		r.RingAtMost = queue.DefaultRingAtMost // what it would be if the queue rang all
+	}
+	if r.Skills == nil {
+		r.Skills = map[string]int{}
+	}
+	for _, step := range q.Relax {
+		r.Relax = append(r.Relax, Relaxation{After: Duration(step.After), Skill: step.Skill, By: step.By})
+	}
+	return r
+}
+
+// forQueue are the rules in the engine's words. What means nothing under the
+// strategy is left out, and a wait with an end ends in a message, as in
+// hotline.yaml.
+func (r Rules) forQueue(id string) queue.Rules {
+	q := queue.Rules{
+		ID: id, MaxWaiting: r.MaxWaiting, MaxWait: r.MaxWait.d(), OverflowTo: r.OverflowTo, OverflowAfter: r.OverflowAfter.d(),
+		Aging: r.Aging.d(), Needs: r.Skills, Strategy: r.Strategy,
+		WrapUp: r.WrapUp.d(), WrapUpAtMost: r.WrapUpAtMost.d(), RingTimeout: r.RingTimeout.d(),
+		ServiceLevel: r.ServiceLevel.d(), ServiceTarget: r.ServiceTarget,
+		DeclinePause: r.DeclinePause.d(), MissesBeforeOut: r.MissesBeforeOut,
+		JoinEmpty: r.JoinEmpty, StayEmpty: r.StayEmpty, Unattended: r.Unattended.d(),
+		Sticky: r.Sticky.d(),
+	}
+	if r.DeclinePause == 0 {
+		q.DeclinePause = -1
+	}
+	if r.MaxWait > 0 {
+		q.MaxWaitTo = queue.LapseMessage
+	}
+	if r.Strategy == queue.RingAll {
+		q.RingAtMost = r.RingAtMost
+	} else {
+		q.PreferFor = r.PreferFor.d()
+	}
+	for _, step := range r.Relax {
+		q.Relax = append(q.Relax, queue.Relaxation{After: step.After.d(), Skill: step.Skill, By: step.By})
+	}
+	return q
+}
+
+// check holds rules to the limits of hotline.yaml, by which the service keeps
+// its standards: three rings of an agent's phone are 15 s (B1).
+func (r Rules) check() error {
+	lasts := func(field string, d Duration, low, high time.Duration) error {
+		if d.d() < low || d.d() > high {
+			return wrong("out-of-range", field, "%v is out of range; use %v to %v", d, Duration(low), Duration(high))
+		}
+		return nil
+	}
+	between := func(field string, n, low, high int) error {
+		if n < low || n > high {
+			return wrong("out-of-range", field, "%d is out of range; use %d to %d", n, low, high)
+		}
+		return nil
+	}
+	ends := error(nil)
+	if r.MaxWait != 0 {
+		ends = lasts("max_wait", r.MaxWait, 10*time.Second, 24*time.Hour)
+	}
+	whole := error(nil)
+	if r.RingTimeout.d()%time.Second != 0 {
+		whole = wrong("out-of-range", "ring_timeout", "%v is not a whole number of seconds, and Asterisk counts in them", r.RingTimeout)
+	}
+	return first(
+		between("max_waiting", r.MaxWaiting, 1, 100000), ends,
+		lasts("overflow_after", r.OverflowAfter, 0, time.Hour),
+		lasts("aging", r.Aging, time.Second, 24*time.Hour),
+		between("ring_at_most", r.RingAtMost, 1, queue.MostRung),
+		lasts("wrap_up", r.WrapUp, 0, 30*time.Minute),
+		lasts("wrap_up_at_most", r.WrapUpAtMost, r.WrapUp.d(), 2*time.Hour),
+		lasts("ring_timeout", r.RingTimeout, 5*time.Second, 15*time.Second), whole,
+		lasts("service_level", r.ServiceLevel, time.Second, 10*time.Minute),
+		between("service_target", r.ServiceTarget, 1, 100),
+		lasts("decline_pause", r.DeclinePause, 0, time.Hour),
+		between("misses_before_out", r.MissesBeforeOut, 1, 10),
+		lasts("unattended", r.Unattended, 10*time.Second, time.Hour),
+		lasts("sticky", r.Sticky, 0, 90*24*time.Hour),
+		lasts("prefer_for", r.PreferFor, 0, 10*time.Minute),
+		named("skills", r.Skills),
+	)
+}
+
+// first is the first thing that is wrong, in the order of the fields.
+func first(errs ...error) error {
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		return errs[i]
+	}
+	return nil
+}
+
+// What may be called how, as in hotline.yaml: an agent's ID becomes part of
+// what Asterisk is asked to dial.
+var (
+	queueID     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+	skillName   = queueID
+	agentID     = regexp.MustCompile(`^[0-9]{3,8}$`)
+	agentNumber = regexp.MustCompile(`^[0-9]{1,8}$`)
+)
+
+// named checks the names of skills; their levels are the engine's matter.
+func named(field string, skills map[string]int) error {
+	for _, skill := range slices.Sorted(maps.Keys(skills)) {
+		if !skillName.MatchString(skill) {
+			return wrong("name", field, "%.60q is no name for a skill; use a lower-case letter, then letters, digits, - and _, 40 at most", skill)
+		}
+	}
+	return nil
+}
+
+// versionOf tells whether what is shown has changed since: it is as long the
+// same as what is shown is the same.
+func versionOf(shown any) string {
+	text, err := json.Marshal(shown)
+	if err != nil {
+		panic(fmt.Sprintf("web: %T has no JSON form: %v", shown, err)) // a test encodes every type
+	}
+	sum := sha256.Sum256(text)
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}
+
+// unchanged makes sure that who changes something has seen what is there:
+// If-Match with its version, or * for whatever it is. What is not there yet is
+// made without it; If-None-Match: * makes sure that it is only made.
+func unchanged(r request, there bool, version string) error {
+	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
+	stale := problem(412, "stale", "it has been changed since; read it again, and change what is there now")
+	switch {
+	case none != "" && (none != "*" || match != ""):
+		return problem(400, "condition", "use If-None-Match: * for what is not to be there yet, or If-Match for what is")
+	case there && none == "*":
+		return problem(412, "stale", "it is there already; read it, and change what is there with If-Match")
+	case none == "*" || !there && match == "":
+		return nil
+	case !there:
+		return problem(412, "stale", "it is not there, or not any more")
+	case match == "":
+		return problem(428, "condition", "say what is to be changed: If-Match with the ETag that reading it gave, or If-Match: * for whatever is there")
+	case match == "*":
+		return nil
+	}
+	for one := range strings.SplitSeq(match, ",") {
+		if strings.TrimSpace(one) == version {
+			return nil
+		}
+	}
+	return stale
+}
+
+// Duration is a time.Duration written as 2s, 1m30s or 500ms.
+type Duration time.Duration
+
+func (d Duration) d() time.Duration { return time.Duration(d) }
+
+// String writes 2m rather than 2m0s.
+func (d Duration) String() string {
+	s := d.d().String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// MarshalText writes what UnmarshalJSON reads.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalJSON reads "2s", "1m30s", "500ms".
+func (d *Duration) UnmarshalJSON(text []byte) error {
+	var said string
+	if json.Unmarshal(text, &said) == nil {
+		if parsed, err := time.ParseDuration(said); err == nil {
+			*d = Duration(parsed)
+			return nil
+		}
+	}
+	return fmt.Errorf(`a time belongs here, with its unit: "2s", "1m30s", "500ms"`)
+}
