@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Service       Service                 `yaml:"service"`
 	Listen        Listen                  `yaml:"listen"`
+	Web           Web                     `yaml:"web"`
 	Asterisk      Asterisk                `yaml:"asterisk"`
 	Answer        Answer                  `yaml:"answer"`
 	Recording     Recording               `yaml:"recording"`
@@ -47,6 +48,26 @@ type Service struct {
 // Listen holds the addresses the service itself listens on.
 type Listen struct {
 	Metrics netip.AddrPort `yaml:"metrics"` // /metrics, /healthz, /readyz
+}
+
+// Web is the JSON API, by which programs look at queues and agents and change their rules.
+type Web struct {
+	Listen netip.AddrPort `yaml:"listen"`
+	Tokens []Token        `yaml:"tokens"` // who may ask; none: the API is off
+}
+
+// On says whether there is anybody who may ask.
+func (w Web) On() bool { return len(w.Tokens) > 0 }
+
+// Token is somebody who may ask.
+type Token struct {
+	Name  string `yaml:"name"`  // who it is, as the journal has it
+	Token Secret `yaml:"token"` // HOTLINE_WEB_TOKEN_<NAME> overrides it
+}
+
+// variable is where a token may come from: HOTLINE_WEB_TOKEN_NIGHT_SHIFT for night-shift.
+func (t Token) variable() string {
+	return "HOTLINE_WEB_TOKEN_" + strings.ToUpper(strings.ReplaceAll(t.Name, "-", "_"))
 }
 
 // Asterisk says where Asterisk is and how it is set up; its configuration files are rendered from this.
@@ -309,6 +330,9 @@ func (c *Config) overlay(lookup func(string) (string, bool)) {
 		}
 	}
 	lay("HOTLINE_ARI_PASSWORD", "asterisk.ari.password", func(v string) { c.Asterisk.ARI.Password = Secret(v) })
+	for i, token := range c.Web.Tokens {
+		lay(token.variable(), fmt.Sprintf("web.tokens[%d].token", i), func(v string) { c.Web.Tokens[i].Token = Secret(v) })
+	}
 	lay("HOTLINE_ASTERISK_ROOT", "asterisk.root", func(v string) { c.Asterisk.Root = v })
 	for i := range c.Agents {
 		variable, path := "HOTLINE_AGENT_"+c.Agents[i].ID, fmt.Sprintf("agents[%d]", i)

@@ -105,6 +105,7 @@ func TestShippedConfiguration(t *testing.T) {
 // Every setting there is stands in the file shipped: an operator finds them by reading it.
 func TestShippedFileSaysEverySetting(t *testing.T) {
 	optional := map[string]bool{"asterisk.sip.media": true, "agents.role": true, "agents.skills": true, "agents.weights": true,
+		"web.tokens.name": true, "web.tokens.token": true,
 		"queues.relax.after": true, "queues.relax.skill": true, "queues.relax.by": true}
 	said := Default().source.positions
 	index := regexp.MustCompile(`\[[0-9]+\]`)
@@ -137,15 +138,18 @@ func TestShippedFileSaysEverySetting(t *testing.T) {
 }
 
 func TestEnvironmentOverridesSecrets(t *testing.T) {
-	text := []byte("asterisk: {sip: {bind: \"192.0.2.1:5060\"}}\nagents:\n  - {id: 1001, number: 789, name: 王芳, queues: [service]}\n")
+	text := []byte("asterisk: {sip: {bind: \"192.0.2.1:5060\"}}\nagents:\n  - {id: 1001, number: 789, name: 王芳, queues: [service]}\nweb: {tokens: [{name: night-shift}]}\n")
 	env := map[string]string{
 		"HOTLINE_ARI_PASSWORD": "from-the-environment", "HOTLINE_AGENT_1001_PASSWORD": "agent-secret-1",
-		"HOTLINE_AGENT_1001_PIN": "2718", "HOTLINE_ASTERISK_ROOT": "/elsewhere",
+		"HOTLINE_AGENT_1001_PIN": "2718", "HOTLINE_ASTERISK_ROOT": "/elsewhere", "HOTLINE_WEB_TOKEN_NIGHT_SHIFT": "a-token-of-16-and",
 	}
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	cfg, err := Parse("hotline.yaml", text, lookup)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := cfg.Web.Tokens[0].Token.Reveal(); got != "a-token-of-16-and" {
+		t.Errorf("the token is %q", got)
 	}
 	if cfg.Asterisk.ARI.Password.Reveal() != "from-the-environment" || cfg.Agents[0].Password.Reveal() != "agent-secret-1" ||
 		cfg.Agents[0].PIN.Reveal() != "2718" || cfg.Asterisk.Outside("etc") != "/elsewhere/srv/hotline/main/etc" {

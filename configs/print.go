@@ -19,6 +19,9 @@ func (c *Config) YAML() ([]byte, error) {
 // Secrets are the variables that Load takes secrets from, as NAME=value.
 func (c *Config) Secrets() []string {
 	list := []string{"HOTLINE_ARI_PASSWORD=" + c.Asterisk.ARI.Password.Reveal()}
+	for _, t := range c.Web.Tokens {
+		list = append(list, t.variable()+"="+t.Token.Reveal())
+	}
 	for _, a := range c.Agents {
 		list = append(list,
 			"HOTLINE_AGENT_"+a.ID+"_PASSWORD="+a.Password.Reveal(),

@@ -26,6 +26,7 @@ func (c *Config) problems() Problems {
 	r.service(c)
 	r.asterisk(&c.Asterisk)
 	r.addresses(c)
+	r.web(c.Web)
 	r.conversation(c)
 	r.hours(c.Hours)
 	r.menus(c)
@@ -47,6 +48,7 @@ var (
 	promptID   = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
 	insidePath = regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$`)
 	secret     = regexp.MustCompile(`^[A-Za-z0-9._~@!%^*+=-]{8,128}$`)
+	apiToken   = regexp.MustCompile(`^[A-Za-z0-9._~+/-]{16,128}=*$`) // RFC 6750
 )
 
 const (
@@ -187,10 +189,31 @@ type bound struct {
 }
 
 func (c *Config) bound() []bound {
-	return []bound{
+	list := []bound{
 		{"listen.metrics", c.Listen.Metrics, false},
 		{"asterisk.ari.bind", c.Asterisk.ARI.Bind, false},
 		{"asterisk.sip.bind", c.Asterisk.SIP.Bind, true},
+	}
+	if c.Web.On() {
+		list = append(list, bound{"web.listen", c.Web.Listen, false})
+	}
+	return list
+}
+
+// web checks who may use the JSON API.
+func (r *rules) web(w Web) {
+	for i, t := range w.Tokens {
+		path := fmt.Sprintf("web.tokens[%d]", i)
+		r.matches(path+".name", t.Name, name, wantName)
+		r.secret(path+".token", t.Token, apiToken, "use 16 to 128 letters, digits and . _ ~ + / -, here or in "+t.variable())
+		for j, other := range w.Tokens[:i] {
+			if other.variable() == t.variable() {
+				r.wrong(path+".name", "%q and web.tokens[%d] both have the variable %s; use another name", t.Name, j, t.variable())
+			}
+			if other.Token == t.Token && t.Token != "" {
+				r.wrong(path+".token", "is that of web.tokens[%d] too, and nobody could tell the two apart; give each its own", j)
+			}
+		}
 	}
 }
 
@@ -564,6 +587,11 @@ func (r *rules) developmentSecrets(c *Config) {
 	if _, shipped := r.src.find("agents"); shipped && len(c.Agents) > 0 && isDevelopment(c.Agents[0].Password) {
 		r.wrong("agents", "have passwords for development, and %s is not loopback; name your own agents", open)
 		return
+	}
+	for i, t := range c.Web.Tokens {
+		if isDevelopment(t.Token) {
+			refuse(fmt.Sprintf("web.tokens[%d].token", i), t.variable())
+		}
 	}
 	for i, a := range c.Agents {
 		if isDevelopment(a.Password) {

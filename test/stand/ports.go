@@ -99,6 +99,7 @@ func (b *block) assign(cfg *configs.Config) {
 	cfg.Asterisk.SIP.Bind = b.port(0)
 	cfg.Asterisk.ARI.Bind = b.port(1)
 	cfg.Listen.Metrics = b.port(2)
+	cfg.Web.Listen = b.port(5)
 	cfg.Asterisk.Trunk.Out = netip.AddrPortFrom(netip.MustParseAddr(TrunkAddress), b.port(carrier).Port())
 	cfg.Asterisk.RTP = configs.Ports{From: b.port(reserved).Port(), To: b.port(blockSize - 1).Port()}
 }

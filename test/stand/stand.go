@@ -155,7 +155,9 @@ func (i *Instance) Through(ari netip.AddrPort) *Instance {
 
 // Beside is the same Asterisk for a second service that runs at the same time, with a folder of its own.
 func (i *Instance) Beside(stateDir string) *Instance {
-	return i.With(func(cfg *configs.Config) { cfg.Service.StateDir, cfg.Listen.Metrics = stateDir, i.block.port(3) })
+	return i.With(func(cfg *configs.Config) {
+		cfg.Service.StateDir, cfg.Listen.Metrics, cfg.Web.Listen = stateDir, i.block.port(3), i.block.port(6)
+	})
 }
 
 // AsteriskPID is Asterisk's process.
