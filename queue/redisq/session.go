@@ -1,0 +1,406 @@
+package redisq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"hotline/queue"
+)
+
+// Why services are not together. What Redis itself says comes on top.
+var (
+	errNone   = errors.New("there is no log in Redis: it was flushed")
+	errLost   = errors.New("the log in Redis is not the one that was followed: it was flushed, or an older copy of it has taken over")
+	errStale  = errors.New("the lease has run out, or another process with this service's name has taken it")
+	errSilent = errors.New("Redis has entries that it does not tell of")
+)
+
+var refusals = map[string]error{"none": errNone, "lost": errLost, "stale": errStale}
+
+const (
+	batchMost    = 500              // commands in an entry
+	pageSize     = 500              // entries read at once
+	listenFor    = 10 * time.Second // before listening anew, when nothing happens
+	snapshotWait = 30 * time.Second // for making one
+	snapshotFrom = 1 << 20          // bytes of log that are not worth a snapshot
+)
+
+// session is one time of being together, on connections of its own. It ends
+// with the first thing that goes wrong.
+type session struct {
+	*Log
+	ctx    context.Context
+	end    context.CancelCauseFunc
+	redis  redis.UniversalClient
+	ear    redis.UniversalClient // for listening
+	work   sync.WaitGroup
+	token  string
+	seen   atomic.Pointer[string]    // the last entry read
+	stands atomic.Pointer[time.Time] // until when the lease does, by this process's clock
+	spoken atomic.Bool               // something was sent that others may have read
+}
+
+// together has the follower be with the others until something goes wrong.
+func (l *Log) together() error {
+	s := &session{Log: l, redis: l.client(l.o.Patience), ear: l.client(listenFor + l.o.Patience)}
+	s.ctx, s.end = context.WithCancelCause(l.ctx)
+	err := s.follow()
+	if cause := context.Cause(s.ctx); cause != nil {
+		err = cause
+	}
+	s.end(err)
+	_ = s.ear.Close() // what is under way there ends too
+	s.work.Wait()
+	_ = s.redis.Close()
+	if s.spoken.Load() {
+		l.bound = *s.stands.Load()
+	}
+	return err
+}
+
+// begin runs a part of the session that ends it when it fails.
+func (s *session) begin(part func() error) {
+	s.work.Go(func() {
+		if err := part(); err != nil {
+			s.end(err)
+		}
+	})
+}
+
+// run runs a script, and tells what is refused as an error.
+func (s *session) run(script *redis.Script, args ...any) ([]any, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, 2*s.o.Patience)
+	defer cancel()
+	reply, err := script.Run(ctx, s.redis, s.keys, args...).Slice()
+	if err != nil {
+		return nil, fmt.Errorf("redisq: Redis does not do what it is asked: %w", err)
+	}
+	if len(reply) < 2 {
+		return nil, fmt.Errorf("redisq: Redis answers %v", reply)
+	}
+	if done, _ := reply[0].(int64); done == 1 {
+		return reply[1:], nil
+	}
+	why, _ := reply[1].(string)
+	if err := refusals[why]; err != nil {
+		return nil, fmt.Errorf("redisq: %w", err)
+	}
+	return nil, fmt.Errorf("redisq: Redis refuses: %v", reply[1])
+}
+
+// ours are the arguments with which every writer says who it is.
+func (s *session) ours(more ...any) []any {
+	return append([]any{s.follower.Owner(), s.token, *s.seen.Load()}, more...)
+}
+
+// follow takes the lease, catches up with the others, brings along what the
+// follower has, and reads from then on.
+func (s *session) follow() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	s.begin(s.keep)
+	m, err := s.catchUp()
+	if err != nil {
+		return err
+	}
+	s.follower.Bring()
+	s.begin(s.write)
+	stop := context.AfterFunc(s.ctx, func() { _ = s.ear.Close() })
+	defer stop()
+	return s.read(m)
+}
+
+// enter takes the lease, and begins the log where there is none.
+func (s *session) enter() error {
+	for {
+		asked := time.Now()
+		reply, err := s.run(enterScript, s.follower.Owner(), s.o.Lease.Microseconds())
+		if errors.Is(err, errNone) {
+			err = s.found()
+			if err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		token, _ := reply[0].(string)
+		head, _ := reply[1].(string)
+		until := asked.Add(s.o.Lease)
+		s.token = token
+		s.seen.Store(&head)
+		s.stands.Store(&until)
+		return nil
+	}
+}
+
+func (s *session) found() error {
+	m, err := s.follower.Beginning()
+	if err != nil {
+		return err
+	}
+	data, err := m.Snapshot()
+	if err != nil {
+		return err
+	}
+	packed, err := pack(data)
+	if err != nil {
+		return err
+	}
+	s.log.Info("queue: beginning a log in Redis, which has none", "space", s.o.Space)
+	_, err = s.run(foundScript, packed, len(data))
+	return err
+}
+
+// load is the machine of the last snapshot and the entry it comes after.
+func (s *session) load() (m *queue.Machine, last string, err error) {
+	ctx, cancel := context.WithTimeout(s.ctx, snapshotWait)
+	defer cancel()
+	values, err := s.redis.HMGet(ctx, s.keys[3], "id", "data").Result()
+	if err != nil {
+		return nil, "", fmt.Errorf("redisq: reading the snapshot: %w", err)
+	}
+	last, _ = values[0].(string)
+	packed, _ := values[1].(string)
+	if last == "" {
+		return nil, "", fmt.Errorf("redisq: %w", errNone)
+	}
+	data, err := unpack(packed)
+	if err == nil {
+		m, err = queue.LoadMachine(data)
+	}
+	return m, last, err
+}
+
+// replay carries out on a machine what comes after an entry, up to the newest
+// there is.
+func (s *session) replay(m *queue.Machine, last string) (string, error) {
+	for {
+		page, err := s.redis.XRangeN(s.ctx, s.keys[1], "("+last, "+", pageSize).Result()
+		if err != nil {
+			return last, fmt.Errorf("redisq: reading the log: %w", err)
+		}
+		for _, message := range page {
+			e, err := parseEntry(message)
+			if err == nil {
+				err = e.follows(last)
+			}
+			if err == nil {
+				err = e.apply(m)
+			}
+			if err != nil {
+				return last, err
+			}
+			last = e.id
+		}
+		if len(page) < pageSize {
+			return last, nil
+		}
+	}
+}
+
+func (s *session) catchUp() (*queue.Machine, error) {
+	m, last, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	last, err = s.replay(m, last)
+	s.seen.Store(&last)
+	return m, err
+}
+
+// read tells the follower what happens. Until what the follower brought has
+// happened, the machine is this session's.
+func (s *session) read(m *queue.Machine) error {
+	for s.ctx.Err() == nil {
+		streams, err := s.ear.XRead(s.ctx, &redis.XReadArgs{Streams: []string{s.keys[1], *s.seen.Load()}, Count: pageSize, Block: listenFor}).Result()
+		if err == redis.Nil {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("redisq: listening to the log: %w", err)
+		}
+		for _, message := range streams[0].Messages {
+			e, err := parseEntry(message)
+			if err == nil {
+				err = e.follows(*s.seen.Load())
+			}
+			if err == nil && time.Now().After(*s.stands.Load()) {
+				err = fmt.Errorf("redisq: this process stood still: %w", errStale) // what follows may say that it is gone
+			}
+			if err == nil {
+				m, err = s.tell(m, e)
+			}
+			if err != nil {
+				return err
+			}
+			s.seen.Store(&e.id)
+		}
+	}
+	return nil
+}
+
+// tell has an entry happen, and returns the machine as long as it is not the
+// follower's.
+func (s *session) tell(m *queue.Machine, e entry) (*queue.Machine, error) {
+	own := e.token == s.token
+	if m != nil && !own {
+		return m, e.apply(m)
+	}
+	if m != nil {
+		s.follower.Enter(m)
+	}
+	if own {
+		s.follower.Happened(e.at, e.count, nil)
+		return nil, nil
+	}
+	list, err := e.parse()
+	if err == nil {
+		s.follower.Happened(e.at, 0, list)
+	}
+	return nil, err
+}
+
+// write sends what there is to be sent: all that has come together while the
+// last was under way.
+func (s *session) write() error {
+	early := time.NewTimer(0)
+	defer early.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return nil
+		case <-s.more:
+		case <-early.C:
+		}
+		for {
+			batch, due := s.take()
+			if len(batch) == 0 && due.IsZero() {
+				break
+			}
+			if err := s.send(batch); err != nil {
+				return err
+			}
+			if !due.IsZero() {
+				wait, err := s.tick(due)
+				if err != nil {
+					return err
+				}
+				if wait > 0 { // the clocks differ a little
+					s.keepDue(due)
+					early.Reset(wait)
+					break
+				}
+			}
+		}
+	}
+}
+
+// take takes what is to be sent now.
+func (l *Log) take() (batch []queue.Command, due time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.outgoing), batchMost)
+	batch, l.outgoing = l.outgoing[:n:n], l.outgoing[n:]
+	due, l.due = l.due, time.Time{}
+	return batch, due
+}
+
+// keepDue keeps a moment that has not come, unless another has been named.
+func (l *Log) keepDue(due time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.due.IsZero() {
+		l.due = due
+	}
+}
+
+func (s *session) send(batch []queue.Command) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(batch)
+	if err != nil {
+		return fmt.Errorf("redisq: writing commands: %w", err)
+	}
+	s.spoken.Store(true)
+	_, err = s.run(appendScript, s.ours(len(batch), data)...)
+	return err
+}
+
+// tick has time pass, and says how long it is until then if it is too early.
+func (s *session) tick(due time.Time) (time.Duration, error) {
+	reply, err := s.run(tickScript, s.ours((due.UnixNano()+999)/1000)...)
+	if err != nil {
+		return 0, err
+	}
+	wait, _ := reply[0].(int64)
+	return time.Duration(wait) * time.Microsecond, nil
+}
+
+// keep renews the lease, sees to it that the log is read, and makes snapshots
+// when this service is asked to.
+func (s *session) keep() error {
+	every := time.NewTicker(s.o.Lease / 3)
+	defer every.Stop()
+	var was struct{ head, seen string }
+	for {
+		select {
+		case <-s.ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		now, seen := time.Now(), *s.seen.Load()
+		if s.spoken.Load() && was.head != "" && was.head != was.seen && was.seen == seen {
+			return fmt.Errorf("redisq: nothing after entry %s was told for %v: %w", seen, s.o.Lease/3, errSilent)
+		}
+		reply, err := s.run(renewScript, s.ours(s.o.Lease.Microseconds(), snapshotFrom)...)
+		if err != nil {
+			return err
+		}
+		until := now.Add(s.o.Lease)
+		s.stands.Store(&until)
+		was.head, _ = reply[0].(string)
+		was.seen = seen
+		if asked, _ := reply[1].(int64); asked == 1 {
+			s.work.Go(s.snapshot)
+		}
+	}
+}
+
+// snapshot makes a new one from the last and the log, beside the follower,
+// which is not kept waiting. One that fails is made later by somebody.
+func (s *session) snapshot() {
+	if err := s.makeSnapshot(); err != nil && s.ctx.Err() == nil {
+		s.log.Warn("queue: no new snapshot in Redis; the log there grows until there is one", "err", err)
+	}
+}
+
+func (s *session) makeSnapshot() error {
+	m, last, err := s.load()
+	if err != nil {
+		return err
+	}
+	if last, err = s.replay(m, last); err != nil {
+		return err
+	}
+	data, err := m.Snapshot()
+	if err != nil {
+		return err
+	}
+	packed, err := pack(data)
+	if err != nil {
+		return err
+	}
+	_, err = s.run(snapshotScript, s.ours(last, packed, strconv.Itoa(len(data)))...)
+	return err
+}
