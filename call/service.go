@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -66,8 +67,9 @@ type Options struct {
 
 // QueueOptions is what a call needs to know about a queue.
 type QueueOptions struct {
-	Name          string // what an agent's phone shows
-	PositionEvery int    // position and estimate at every n-th apology; 0: never
+	Name          string             // what an agent's phone shows
+	PositionEvery int                // position and estimate at every n-th apology; 0: never
+	Hours         *calendar.Calendar // when it takes callers, within the hotline's hours; nil: always
 }
 
 // Service serves every caller who arrives.
@@ -243,23 +245,24 @@ func (s *Service) refer(ctx context.Context, arrival ari.Arrival) {
 	}
 }
 
-// watchHours sends waiting callers to a spoken outcome when closing time
-// comes. It looks at the wall clock every second, since that clock can jump.
+// watchHours sends waiting callers to a spoken outcome when closing time comes,
+// the hotline's or their queue's own. It looks at the wall clock every second, since that clock can jump.
 func (s *Service) watchHours(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	wasOpen := true
+	closed := map[string]bool{}
 	for {
 		reason, _ := s.closed()
-		open := reason == ""
-		if wasOpen && !open {
-			for id := range s.o.Queues {
-				if err := s.queue.Close(id, queue.LapseClosing); err != nil {
-					s.log.Error("closing time did not reach a queue", "queue", id, "err", err)
-				}
+		for _, rules := range s.queue.Rules() {
+			was := closed[rules.ID]
+			closed[rules.ID] = reason != "" || s.queueClosed(rules.ID)
+			if was || !closed[rules.ID] {
+				continue
+			}
+			if err := s.queue.Close(rules.ID, queue.LapseClosing); err != nil && !errors.Is(err, queue.ErrUnknownQueue) {
+				s.log.Error("closing time did not reach a queue", "queue", rules.ID, "err", err)
 			}
 		}
-		wasOpen = open
 		select {
 		case <-ctx.Done():
 			return

@@ -131,11 +131,25 @@ func (s *Service) closed() (reason, prompt string) {
 	return "", ""
 }
 
+// queueClosed says whether a queue takes nobody at this hour, though the hotline
+// is open.
+func (s *Service) queueClosed(id string) bool {
+	own := s.o.Queues[id].Hours
+	if own == nil {
+		return false
+	}
+	open, _ := own.Open(s.now())
+	return !open
+}
+
 // closing tells a caller, who was let in while the hotline was open, that it
-// has closed meanwhile.
+// has closed meanwhile, or that the queue is closed.
 func (c *call) closing() stage {
-	if reason, prompt := c.closed(); reason == closedByOperator {
+	switch reason, prompt := c.closed(); {
+	case reason == closedByOperator:
 		return c.turnAway(reason, prompt)
+	case reason == "" && c.queueClosed(c.waiting.Queue):
+		return c.turnAway("queue-closed", "queue.closed")
 	}
 	return c.turnAway("closing-time", "queue.closing")
 }

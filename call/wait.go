@@ -71,7 +71,7 @@ func (c *call) join(again bool) (*queue.Ticket, error) {
 // and not one who was already talking when the agent's line broke.
 func (c *call) shutOut() bool {
 	reason, _ := c.closed()
-	return reason != "" && !c.waiting.Emergency && !c.waiting.Head
+	return (reason != "" || c.queueClosed(c.waiting.Queue)) && !c.waiting.Emergency && !c.waiting.Head
 }
 
 // keepTone starts the hold tone, or lets the one go on that the caller hears

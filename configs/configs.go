@@ -148,6 +148,16 @@ type Hours struct {
 	HolidaysDir string `yaml:"holidays_dir"` // YEAR.json files; empty: those built in
 }
 
+// QueueHours are a queue's own hours by kind of day, within the hotline's. A kind without spans is closed.
+type QueueHours struct {
+	Workday []Span `yaml:"workday"`
+	Weekend []Span `yaml:"weekend"`
+	Holiday []Span `yaml:"holiday"`
+}
+
+// Always says that a queue has no hours of its own.
+func (h QueueHours) Always() bool { return len(h.Workday)+len(h.Weekend)+len(h.Holiday) == 0 }
+
 // Menus is the caller's menu as data.
 type Menus struct {
 	Start string          `yaml:"start"` // the menu callers meet first
@@ -221,6 +231,7 @@ type Queue struct {
 	Unattended      Duration       `yaml:"unattended"`        // callers are told so when everybody signed in has been out of service for so long
 	Sticky          Duration       `yaml:"sticky"`            // for so long a caller is known again by the agent who served them last; 0s: not
 	PreferFor       Duration       `yaml:"prefer_for"`        // … or was with an agent when the line broke, waits for that one so long; 0s: only if ready at once
+	Hours           QueueHours     `yaml:"hours"`             // when it takes callers, within the hotline's hours; all empty: always
 	PositionEvery   int            `yaml:"position_every"`    // position and estimate are spoken at every n-th apology; 0 never (D1)
 }
 

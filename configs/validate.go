@@ -28,7 +28,7 @@ func (c *Config) problems() Problems {
 	r.addresses(c)
 	r.web(c.Web)
 	r.conversation(c)
-	r.hours(c.Hours)
+	r.hours("hours", QueueHours{c.Hours.Workday, c.Hours.Weekend, c.Hours.Holiday})
 	r.menus(c)
 	r.queues(c)
 	r.agents(c)
@@ -283,11 +283,11 @@ func (r *rules) redial(c *Config) {
 	r.lasts("redial.remember", c.Redial.Remember, 0, time.Hour)
 }
 
-func (r *rules) hours(h Hours) {
+func (r *rules) hours(path string, h QueueHours) {
 	for _, day := range []struct {
 		path  string
 		spans []Span
-	}{{"hours.workday", h.Workday}, {"hours.weekend", h.Weekend}, {"hours.holiday", h.Holiday}} {
+	}{{path + ".workday", h.Workday}, {path + ".weekend", h.Weekend}, {path + ".holiday", h.Holiday}} {
 		for i := 1; i < len(day.spans); i++ {
 			if day.spans[i].From < day.spans[i-1].To {
 				r.wrong(fmt.Sprintf("%s[%d]", day.path, i), "%s begins before %s ends; write the parts of a day in order and apart", day.spans[i], day.spans[i-1])
@@ -376,27 +376,34 @@ func (r *rules) queues(c *Config) {
 			r.unique(path+".id", q.ID, first, i, "queues[%d].id")
 			r.served(c, path+".id", q.ID)
 		}
-		r.between(path+".max_waiting", q.MaxWaiting, 1, 100000)
-		if r.lasts(path+".wrap_up", q.WrapUp, 0, 30*time.Minute) {
-			r.lasts(path+".wrap_up_at_most", q.WrapUpAtMost, q.WrapUp.Duration, 2*time.Hour)
-		}
-		r.lastsSeconds(path+".ring_timeout", q.RingTimeout, 5*time.Second, 15*time.Second)
-		r.lasts(path+".service_level", q.ServiceLevel, time.Second, 10*time.Minute)
-		r.between(path+".service_target", q.ServiceTarget, 1, 100)
-		r.lasts(path+".decline_pause", q.DeclinePause, 0, time.Hour)
-		r.lasts(path+".aging", q.Aging, time.Second, 24*time.Hour)
-		r.lasts(path+".unattended", q.Unattended, 10*time.Second, time.Hour)
-		r.lasts(path+".sticky", q.Sticky, 0, 90*24*time.Hour)
-		r.lasts(path+".prefer_for", q.PreferFor, 0, 10*time.Minute)
-		r.between(path+".ring_at_most", q.RingAtMost, 1, 32)
-		r.waits(path, q)
+		r.queue(path, q)
 		r.overflows(c, path, q)
-		r.skills(path+".skills", q.Skills)
-		r.relaxes(path, q)
 		r.skilled(c, path, q)
-		r.between(path+".misses_before_out", q.MissesBeforeOut, 1, 10)
-		r.between(path+".position_every", q.PositionEvery, 0, 20)
 	}
+}
+
+// queue checks what can be said of a queue alone.
+func (r *rules) queue(path string, q Queue) {
+	r.between(path+".max_waiting", q.MaxWaiting, 1, 100000)
+	if r.lasts(path+".wrap_up", q.WrapUp, 0, 30*time.Minute) {
+		r.lasts(path+".wrap_up_at_most", q.WrapUpAtMost, q.WrapUp.Duration, 2*time.Hour)
+	}
+	r.lastsSeconds(path+".ring_timeout", q.RingTimeout, 5*time.Second, 15*time.Second)
+	r.lasts(path+".service_level", q.ServiceLevel, time.Second, 10*time.Minute)
+	r.between(path+".service_target", q.ServiceTarget, 1, 100)
+	r.lasts(path+".decline_pause", q.DeclinePause, 0, time.Hour)
+	r.lasts(path+".aging", q.Aging, time.Second, 24*time.Hour)
+	r.lasts(path+".unattended", q.Unattended, 10*time.Second, time.Hour)
+	r.lasts(path+".sticky", q.Sticky, 0, 90*24*time.Hour)
+	r.lasts(path+".prefer_for", q.PreferFor, 0, 10*time.Minute)
+	r.between(path+".ring_at_most", q.RingAtMost, 1, 32)
+	r.lasts(path+".overflow_after", q.OverflowAfter, 0, time.Hour)
+	r.waits(path, q)
+	r.skills(path+".skills", q.Skills)
+	r.relaxes(path, q)
+	r.between(path+".misses_before_out", q.MissesBeforeOut, 1, 10)
+	r.between(path+".position_every", q.PositionEvery, 0, 20)
+	r.hours(path+".hours", q.Hours)
 }
 
 // waits checks how a wait may end without an agent.
@@ -418,7 +425,6 @@ func (r *rules) waits(path string, q Queue) {
 
 // overflows checks where a queue's callers go.
 func (r *rules) overflows(c *Config, path string, q Queue) {
-	r.lasts(path+".overflow_after", q.OverflowAfter, 0, time.Hour)
 	if q.OverflowTo == "" {
 		if q.OverflowAfter.Duration > 0 {
 			r.wrong(path+".overflow_after", "callers overflow after %s, and nothing says where to; name a queue with overflow_to", short(q.OverflowAfter.Duration))
@@ -543,16 +549,21 @@ func (r *rules) agents(c *Config) {
 				r.wrong(fmt.Sprintf("%s.queues[%d]", path, j), "%q is named twice; once is enough", id)
 			}
 		}
-		if a.Role == RoleAgent && len(a.Queues) == 0 {
-			r.wrong(path+".queues", "an agent who serves no queue would never be offered a caller; name a queue, or give another role")
+		r.agent(path, a)
+	}
+}
+
+// agent checks whom an agent serves.
+func (r *rules) agent(path string, a Agent) {
+	if a.Role == RoleAgent && len(a.Queues) == 0 {
+		r.wrong(path+".queues", "an agent who serves no queue would never be offered a caller; name a queue, or give another role")
+	}
+	r.skills(path+".skills", a.Skills)
+	for _, id := range sortedKeys(a.Weights) {
+		if !slices.Contains(a.Queues, id) {
+			r.wrong(join(path+".weights", id), "the agent does not serve the queue %q; add it to queues, or remove the weight", id)
 		}
-		r.skills(path+".skills", a.Skills)
-		for _, id := range sortedKeys(a.Weights) {
-			if !slices.Contains(a.Queues, id) {
-				r.wrong(join(path+".weights", id), "the agent does not serve the queue %q; add it to queues, or remove the weight", id)
-			}
-			r.between(join(path+".weights", id), a.Weights[id], 1, 1000)
-		}
+		r.between(join(path+".weights", id), a.Weights[id], 1, 1000)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 type controlServer struct {
 	queue *queue.Engine
 	calls *call.Service
+	rules governor
 	drain *drain
 	clock *clock
 	zone  *time.Location
@@ -33,6 +34,7 @@ type status struct {
 	Announced []string          `json:"announced"`
 	Agents    []queue.AgentView `json:"agents"`
 	Queues    []queue.QueueView `json:"queues"`
+	Rules     []queue.Rules     `json:"rules"`
 }
 
 func (s *controlServer) handler() http.Handler {
@@ -40,6 +42,15 @@ func (s *controlServer) handler() http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, nil) })
 	mux.HandleFunc("POST /agents/{id}/{verb}", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, s.agent(r.PathValue("id"), r.PathValue("verb"), r.FormValue("reason")))
+	})
+	mux.HandleFunc("POST /agents/{id}/set", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, s.rules.assign(r.PathValue("id"), r.URL.Query()["setting"]))
+	})
+	mux.HandleFunc("POST /queues/{id}/set", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, s.rules.set(r.PathValue("id"), r.URL.Query()["setting"]))
+	})
+	mux.HandleFunc("POST /queues/{id}/remove", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, s.queue.RemoveQueue(r.PathValue("id"), byCommandLine))
 	})
 	mux.HandleFunc("POST /announcements/{name}/{switch}", func(w http.ResponseWriter, r *http.Request) {
 		_, err := s.calls.Announce(r.Context(), r.PathValue("name"), r.PathValue("switch") == "on")
@@ -60,7 +71,7 @@ func (s *controlServer) answer(w http.ResponseWriter, err error) {
 		return
 	}
 	_ = json.NewEncoder(w).Encode(status{
-		Now: s.clock.now(), Announced: s.calls.Announcements(), Agents: s.queue.Agents(), Queues: s.queue.Queues(),
+		Now: s.clock.now(), Announced: s.calls.Announcements(), Agents: s.queue.Agents(), Queues: s.queue.Queues(), Rules: s.queue.Rules(),
 	})
 }
 

@@ -34,7 +34,8 @@ type cli struct {
 	Audit          auditCmd          `cmd:"" help:"Check the journal against what the service promises: exit 1 with what was found."`
 	Messages       messagesCmd       `cmd:"" help:"List the messages callers left, newest first."`
 	Outage         outageCmd         `cmd:"" help:"List calls that an outage cut off or turned away, newest first."`
-	Agent          agentCmd          `cmd:"" help:"List agents, or change an agent's state."`
+	Agent          agentCmd          `cmd:"" help:"List agents, or change an agent's state, or whom an agent serves."`
+	Queue          queueCmd          `cmd:"" help:"List queues or their rules, or change the rules while the service runs."`
 	Announce       announceCmd       `cmd:"" help:"Put an announcement in force, or take it off."`
 	Drain          drainCmd          `cmd:"" help:"Let the running service take no new calls, and leave when its calls have ended."`
 	Clock          clockCmd          `cmd:"" help:"Set the wall clock of a service that was started with --clock."`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/subtle"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -75,12 +76,19 @@ func announcements(cfg *configs.Config) []call.Announcement {
 	return list
 }
 
-func queuesOfCalls(cfg *configs.Config) map[string]call.QueueOptions {
+func queuesOfCalls(cfg *configs.Config) (map[string]call.QueueOptions, error) {
 	byID := map[string]call.QueueOptions{}
 	for _, q := range cfg.Queues {
-		byID[q.ID] = call.QueueOptions{Name: q.Name, PositionEvery: q.PositionEvery}
+		o := call.QueueOptions{Name: q.Name, PositionEvery: q.PositionEvery}
+		if !q.Hours.Always() {
+			var err error
+			if o.Hours, err = calendarOf(cfg, q.Hours.Workday, q.Hours.Weekend, q.Hours.Holiday); err != nil {
+				return nil, fmt.Errorf("the hours of queue %s: %w", q.ID, err)
+			}
+		}
+		byID[q.ID] = o
 	}
-	return byID
+	return byID, nil
 }
 
 func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *slog.Logger, reg prometheus.Registerer) queue.Options {

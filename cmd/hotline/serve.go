@@ -55,6 +55,10 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	for _, warning := range days.Warnings(clock.now()) {
 		log.Warn(warning)
 	}
+	queuesOfCalls, err := queuesOfCalls(cfg)
+	if err != nil {
+		return err
+	}
 	library, err := openLibrary(cfg)
 	if err != nil {
 		return err
@@ -86,7 +90,14 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 
-	lines, err := queue.New(queueOptions(cfg, clock.now, &changes{journal: tenure, log: log}, log, reg))
+	record := &changes{journal: tenure, log: log}
+	queues := queueOptions(cfg, clock.now, record, log, reg)
+	rules, err := rulesInForce(ctx, book.Reader(), queues, log)
+	if err != nil {
+		return err
+	}
+	queues.Queues, queues.Agents = rules.queues, rules.agents
+	lines, err := queue.New(queues)
 	if err != nil {
 		return err
 	}
@@ -101,9 +112,16 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 
+	begin := func(ctx context.Context) error {
+		if err := tenure.begin(ctx); err != nil {
+			return err
+		}
+		rules.begin(ctx, book.Reader(), lines, record, clock.now())
+		return nil
+	}
 	var claim func(context.Context) error
 	if beside {
-		claim = tenure.begin
+		claim = begin
 	}
 	calls := call.New(call.Options{
 		Link: link, Queue: lines, Journal: tenure, Reader: book.Reader(), Claim: claim, Calendar: days,
@@ -114,7 +132,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		NetLog:      asterisk.NetLog(cfg),
 		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
-		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: true, Queues: queuesOfCalls(cfg),
+		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: true, Queues: queuesOfCalls,
 		Redial:        redial(cfg),
 		Announcements: announcements(cfg),
 		Now:           clock.now, Logger: log, Registerer: reg,
@@ -126,7 +144,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
 		health:  (&health{link: link, journal: tenure, drain: drain, watch: look}).handler(reg),
-		control: (&controlServer{queue: lines, calls: calls, drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
+		control: (&controlServer{queue: lines, calls: calls, rules: governor{lines, cfg}, drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if err := front.prepare(ctx, beside); err != nil {
 		return err
@@ -136,7 +154,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		if err := tellManager(mainProcess()); err != nil {
 			return err
 		}
-	} else if err := tenure.begin(ctx); err != nil {
+	} else if err := begin(ctx); err != nil {
 		return err
 	}
 
@@ -293,12 +311,15 @@ func neededPrompts(cfg *configs.Config) ([]string, error) {
 }
 
 func newCalendar(cfg *configs.Config) (*calendar.Calendar, error) {
+	return calendarOf(cfg, cfg.Hours.Workday, cfg.Hours.Weekend, cfg.Hours.Holiday)
+}
+
+// calendarOf has the days of the hotline's calendar, and these hours.
+func calendarOf(cfg *configs.Config, workday, weekend, holiday []configs.Span) (*calendar.Calendar, error) {
 	return calendar.New(calendar.Options{
 		Location:    cfg.Service.Timezone.Location,
 		HolidaysDir: cfg.Holidays(),
-		Hours: calendar.Hours{
-			Workday: spans(cfg.Hours.Workday), Weekend: spans(cfg.Hours.Weekend), Holiday: spans(cfg.Hours.Holiday),
-		},
+		Hours:       calendar.Hours{Workday: spans(workday), Weekend: spans(weekend), Holiday: spans(holiday)},
 	})
 }
 

@@ -552,6 +552,16 @@ func TestOrder(t *testing.T) {
 			offer := s.offer("b", "1001", "bills")
 			return []found{{"I3", "a", "", []int64{first, offer, s.join("a", "bills", "+1")}, "before the caller was back"}}
 		}},
+		{"a worse place after a restart, by other rules", func(s *story) []found {
+			s.up()
+			s.arrive("a")
+			s.join("a", "bills", "+1")
+			s.up()
+			s.tell("queue.rules", `{"queue":"bills","by":"hotline.yaml","rules":{"id":"bills"}}`, "queue/bills")
+			s.join("a", "bills", "+9")
+			s.end("a", "abandoned", "wait")
+			return nil
+		}},
 		{"a worse place after a restart", func(s *story) []found {
 			s.up()
 			s.arrive("a")

@@ -84,8 +84,10 @@ func (c *order) see(e *entry) {
 		return
 	}
 	if e.Kind == kindRules || e.Kind == kindRemoved || e.Kind == kindProfile {
-		for _, w := range c.waits {
-			w.unsure = true
+		for _, waiting := range []map[string]*wait{c.waits, c.away} {
+			for _, w := range waiting {
+				w.unsure = true
+			}
 		}
 		return
 	}
@@ -134,7 +136,7 @@ func (c *order) join(e *entry, d *change) {
 		c.drop(w)
 	}
 	w := &wait{call: d.Call, queue: d.Queue, prefer: d.Prefer, place: *d, joined: e.mark()}
-	if old := c.away[d.Call]; old != nil && old.queue == w.queue {
+	if old := c.away[d.Call]; old != nil && old.queue == w.queue && !old.unsure {
 		if before(old, w) < 0 {
 			c.find(d.Call, "", []mark{old.joined, e.mark()}, "after the restart the caller has a worse place in the queue %s than before", w.queue)
 		}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"hotline/configs"
+	"hotline/journal"
+	"hotline/queue"
+)
+
+// ruling is a service that is started over and over on one journal.
+type ruling struct {
+	*testing.T
+	book *journal.Journal
+	cfg  *configs.Config
+
+	*queue.Engine
+	said int // entries of hotline.yaml at the last start
+}
+
+func newRuling(t *testing.T) *ruling {
+	book, err := journal.Open(t.Context(), journal.Options{Path: filepath.Join(t.TempDir(), "journal.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &ruling{T: t, book: book, cfg: configs.Default()}
+	t.Cleanup(func() {
+		r.Engine.Stop()
+		if err := book.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r.start()
+	return r
+}
+
+// start starts the service, anew where one runs.
+func (r *ruling) start() {
+	r.Helper()
+	if r.Engine != nil {
+		r.Engine.Stop()
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	record := &changes{journal: r.book, log: quiet}
+	o := queueOptions(r.cfg, time.Now, record, quiet, nil)
+	rules, err := rulesInForce(r.Context(), r.book.Reader(), o, quiet)
+	if err != nil {
+		r.Fatal(err)
+	}
+	o.Queues, o.Agents = rules.queues, rules.agents
+	if r.Engine, err = queue.New(o); err != nil {
+		r.Fatal(err)
+	}
+	r.said = len(rules.news)
+	rules.begin(r.Context(), r.book.Reader(), r.Engine, record, time.Now())
+}
+
+func (r *ruling) ok(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *ruling) rules(id string) (queue.Rules, bool) {
+	list := r.Rules()
+	at := slices.IndexFunc(list, func(q queue.Rules) bool { return q.ID == id })
+	if at < 0 {
+		return queue.Rules{}, false
+	}
+	return list[at], true
+}
+
+// wantMaxWaiting is how a test's rules are told apart.
+func (r *ruling) wantMaxWaiting(want int) {
+	r.Helper()
+	if got, there := r.rules("service"); !there || got.MaxWaiting != want {
+		r.Errorf("max_waiting is %d (%v), want %d", got.MaxWaiting, there, want)
+	}
+}
+
+func (r *ruling) wantSaid(want int) {
+	r.Helper()
+	if r.said != want {
+		r.Errorf("hotline.yaml said %d things anew, want %d", r.said, want)
+	}
+}
+
+// What was changed at run time holds over restarts, until hotline.yaml says another thing than before.
+func TestRulesOfRunTimeHoldUntilTheFileSpeaks(t *testing.T) {
+	r := newRuling(t)
+	r.wantSaid(len(r.cfg.Queues) + len(r.cfg.Agents))
+	g := governor{r.Engine, r.cfg}
+	r.ok(g.set("service", []string{"max_waiting: 7"}))
+	r.ok(g.assign("1001", []string{"skills: {english: 3}"}))
+	r.ok(r.RemoveAgent("1002", "test"))
+	r.start()
+	r.wantSaid(0)
+	r.wantMaxWaiting(7)
+	if a, _ := r.Agent("1001"); a.Skills["english"] != 3 {
+		t.Errorf("agent 1001 has the skills %v after the restart", a.Skills)
+	}
+	if _, there := r.Agent("1002"); there {
+		t.Error("an agent who was removed is there again after the restart")
+	}
+
+	r.cfg.Queues[0].MaxWaiting = 9
+	r.start()
+	r.wantSaid(1)
+	r.wantMaxWaiting(9)
+	r.start()
+	r.wantSaid(0)
+	r.wantMaxWaiting(9)
+	if _, there := r.Agent("1002"); there {
+		t.Error("hotline.yaml said nothing new of the agent who was removed")
+	}
+}
+
+// A queue of run time goes when it is removed, and one of the file when the file has it no more.
+func TestQueuesComeAndGo(t *testing.T) {
+	r := newRuling(t)
+	g := governor{r.Engine, r.cfg}
+	r.ok(g.set("gas", []string{"max_waiting: 7"}))
+	r.ok(g.assign("1001", []string{"queues: [service, gas]"}))
+	r.start()
+	if _, there := r.rules("gas"); !there {
+		t.Fatal("the queue that was opened at run time is gone after the restart")
+	}
+	r.ok(r.RemoveQueue("gas", "test"))
+	r.start()
+	if _, there := r.rules("gas"); there {
+		t.Error("the queue that was removed is there again")
+	}
+	second := r.cfg.Queues[0]
+	second.ID = "heat"
+	r.cfg.Queues = append(r.cfg.Queues, second)
+	r.start()
+	r.cfg.Queues = r.cfg.Queues[:1]
+	r.start()
+	if _, there := r.rules("heat"); there {
+		t.Error("the queue is not in hotline.yaml any more, and is there")
+	}
+}
+
+// Where the two contradict each other, hotline.yaml is in force, and stays so.
+func TestTheFileWinsWhereTheTwoContradictEachOther(t *testing.T) {
+	r := newRuling(t)
+	for _, id := range []string{"1001", "1002", "1003", "1004"} {
+		r.ok(governor{r.Engine, r.cfg}.assign(id, []string{"skills: {english: 1}"}))
+	}
+	r.ok(governor{r.Engine, r.cfg}.set("service", []string{"skills: {english: 1}", "max_waiting: 7"}))
+	for i := range r.cfg.Agents {
+		r.cfg.Agents[i].Name += "!" // so that hotline.yaml is right about the agents, who know no English
+	}
+	r.start()
+	r.wantMaxWaiting(r.cfg.Queues[0].MaxWaiting)
+	r.start()
+	r.wantSaid(0)
+	r.wantMaxWaiting(r.cfg.Queues[0].MaxWaiting)
+}
+
+// Rules survive the way into the words of hotline.yaml and back.
+func TestRulesInTheWordsOfTheFile(t *testing.T) {
+	cfg := configs.Default()
+	q, err := configs.AmendQueue(cfg.Queues[0], "max_wait: 2m", "skills: {english: 3}", "relax: [{after: 30s, by: 1}]", "decline_pause: 0s", "sticky: 1h",
+		"overflow_to: gas", "overflow_after: 1m", "stay_empty: true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, strategy := range []configs.Strategy{"longest-idle", configs.RingAll} {
+		q.Strategy = strategy
+		if strategy == configs.RingAll {
+			q.Sticky = configs.Duration{}
+		}
+		if got, want := queueRules(queueOf(queueRules(q), q)), queueRules(q); !same(got, want) {
+			t.Errorf("the rules became %+v, were %+v", got, want)
+		}
+	}
+}
+
+// What the command line asks for and cannot have is said in the words of hotline.yaml, and changes nothing.
+func TestTheCommandLineIsToldWhatIsWrong(t *testing.T) {
+	r := newRuling(t)
+	g := governor{r.Engine, r.cfg}
+	for what, err := range map[string]error{
+		"a wait out of range":     g.set("service", []string{"max_wait: 5s"}),
+		"a skill nobody has":      g.set("service", []string{"skills: {english: 3}"}),
+		"no such queue":           g.set("service", []string{"overflow_to: gas"}),
+		"a circle":                g.set("service", []string{"overflow_to: service"}),
+		"a queue with no name":    g.set("Gas!", []string{"max_waiting: 7"}),
+		"an agent in no queue":    g.assign("1001", []string{"queues: []"}),
+		"an agent of a queue not": g.assign("1001", []string{"queues: [gas]"}),
+		"an agent not there":      g.assign("2001", []string{"queues: [service]"}),
+		"a queue not there":       r.RemoveQueue("gas", "test"),
+	} {
+		if err == nil {
+			t.Errorf("%s is accepted", what)
+		} else {
+			t.Logf("%s: %v", what, err)
+		}
+	}
+	r.start()
+	r.wantSaid(0)
+}
