@@ -8,7 +8,7 @@ SOAK ?= 10000
 SOAK_FOR ?= 30m
 packages = scripts/packages
 
-.PHONY: demo run build test test-unit check soak asterisk bootstrap fmt vet staticcheck fuzz image
+.PHONY: demo run build test test-unit check soak bench asterisk bootstrap fmt vet staticcheck fuzz image
 
 # One real call through its whole life, and a verdict on each standard.
 demo: asterisk
@@ -53,6 +53,11 @@ fuzz:
 soak: asterisk
 	SOAK=$(SOAK) $(GO) test -run TestRollingUpgradeUnderLoad -v ./test/e2e
 	SOAK=$(SOAK) SOAK_FOR=$(SOAK_FOR) $(GO) test -timeout 0 -run TestSeededRuns ./test/virtual
+
+# Side by side with app_queue, on one Asterisk: what a call costs, the highest rate, how soon a free agent is offered the
+# next caller with thousands waiting. SHORT=1 for minutes; the figures go into docs/benchmarks.md.
+bench: asterisk
+	@scripts/bench
 
 # The image of the Dockerfile, as far as it can be proved without a registry.
 image:

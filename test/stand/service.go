@@ -25,6 +25,8 @@ import (
 // as an operator starts it.
 type Service struct {
 	*Instance
+	Flags []string // before the command: --debug unless changed before the start
+
 	binary string
 	config string // path of its hotline.yaml
 	env    []string
@@ -72,7 +74,7 @@ func On(i *Instance) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		Instance: i, binary: binary,
+		Instance: i, Flags: []string{"--debug"}, binary: binary,
 		config: filepath.Join(i.Config.Service.StateDir, "hotline.yaml"),
 		env:    append(os.Environ(), i.Config.Secrets()...),
 	}
@@ -115,7 +117,7 @@ func (s *Service) Serve(ctx context.Context, clock string) error {
 // Launch starts the program, with further flags of `hotline serve`, and waits
 // for nothing.
 func (s *Service) Launch(clock string, flags ...string) error {
-	args := []string{"-c", s.config, "--debug", "serve"}
+	args := append([]string{"-c", s.config}, append(s.Flags, "serve")...)
 	if clock != "" {
 		args = append(args, "--clock", clock)
 	}

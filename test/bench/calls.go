@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// load is what one turn of the calls has to carry.
+type load struct {
+	agents int
+	desk   desk
+	crowd  crowd
+}
+
+// outcome is what a turn of calls came to.
+type outcome struct {
+	made, served      int // calls begun, and those that an agent talked to and that ended as they should
+	repeated          int // SIP messages sent again
+	asterisk, service time.Duration
+	answers           []time.Duration // from the INVITE to its 200
+	complaints        string
+}
+
+func (o outcome) failed() int { return o.made - o.served }
+
+// settle is how long a turn waits for what comes after the last call: its recording, its entries.
+const settle = 2 * time.Second
+
+// calls lets callers come at a steady rate to agents who are always enough, and measures what it takes.
+func (f *field) calls(ctx context.Context, c contestant, p profile, l load) (o outcome, err error) {
+	at, err := newDesks()
+	if err != nil {
+		return o, err
+	}
+	t, err := f.begin(ctx, c, p, at, nil)
+	if err != nil {
+		return o, err
+	}
+	defer func() {
+		if stopped := t.stop(); err == nil {
+			err = stopped
+		}
+	}()
+	if err := t.agents(ctx, "sign-in"); err != nil {
+		return o, err
+	}
+	desks, err := t.openDesks(at, l.desk)
+	if err != nil {
+		return o, err
+	}
+	if _, err := t.carry(ctx, desks, crowd{perSecond: 10, calls: 20}, "warm-up"); err != nil {
+		return o, err
+	}
+	return t.carry(ctx, desks, l.crowd, "calls")
+}
+
+func (t *turn) openDesks(at netip.AddrPort, d desk) (*sipp, error) {
+	desks, err := startDesks(t.work("desks"), at, d, t.profile, t.SIP().String())
+	if err == nil {
+		t.end = append(t.end, desks.stop)
+	}
+	return desks, err
+}
+
+// carry lets the crowd come and go.
+func (t *turn) carry(ctx context.Context, desks *sipp, c crowd, part string) (o outcome, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.calls/c.perSecond)*time.Second+time.Minute)
+	defer cancel()
+	before, err := desks.tally()
+	if err != nil {
+		return o, err
+	}
+	asterisk, service, err := t.used()
+	if err != nil {
+		return o, err
+	}
+	callers, err := startCallers(t.work(part), c, t.profile, t.exten(), t.SIP().String())
+	if err != nil {
+		return o, err
+	}
+	if err := callers.wait(ctx); err != nil {
+		return o, fmt.Errorf("the last caller has not left: %w\n%s\n%s\n%s", err, callers.complaints(), desks.complaints(), t.logs())
+	}
+	if err := sleep(ctx, settle); err != nil {
+		return o, err
+	}
+	asteriskThen, serviceThen, err := t.used()
+	if err != nil {
+		return o, err
+	}
+	figures, err := callers.tally()
+	if err != nil {
+		return o, err
+	}
+	after, err := desks.tally()
+	if err != nil {
+		return o, err
+	}
+	if o.answers, err = callers.answers(); err != nil {
+		return o, err
+	}
+	o.made, o.served = figures.made, min(figures.well, after.well-before.well)
+	o.repeated = figures.repeated + after.repeated - before.repeated
+	o.asterisk, o.service = asteriskThen.cpu-asterisk.cpu, serviceThen.cpu-service.cpu
+	if o.failed() > 0 {
+		o.complaints = callers.complaints() + "\n" + desks.complaints()
+	}
+	return o, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

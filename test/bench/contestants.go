@@ -1,0 +1,35 @@
+package main
+
+import (
+	"hotline/configs"
+)
+
+// peer is whom the others are compared with.
+const peer = "app_queue"
+
+// contestant serves callers on an Asterisk: by itself, or with a service beside it.
+type contestant struct {
+	name string
+	// configure is what its service has of its own; nil: Asterisk alone, and callers dial one of the peer's extensions.
+	configure func(*configs.Config)
+}
+
+func (c contestant) alone() bool { return c.configure == nil }
+
+// contestants in the order of a round, which ends in the reverse order.
+var contestants = []contestant{
+	{name: peer},
+	{name: "hotline", configure: func(*configs.Config) {}},
+}
+
+// profile is what happens in a call, for every contestant the same.
+type profile struct {
+	name  string
+	exten string // of the peer
+	media bool   // callers speak and agents' phones answer with what they hear; music on hold; both directions recorded
+}
+
+var (
+	bare = profile{name: "bare", exten: "peer-bare"}
+	full = profile{name: "full", exten: "peer-full", media: true}
+)
