@@ -1,12 +1,16 @@
 package call_test
 
 import (
+	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"hotline/ari/aritest"
 	"hotline/call"
+	"hotline/ivr"
+	"hotline/ivr/calendar"
 	"hotline/queue"
 )
 
@@ -174,6 +178,57 @@ func TestEveryRefusalHasItsWords(t *testing.T) {
 			caller.Bye()
 			if got := h.outcome(); got.Result != call.TurnedAway {
 				t.Errorf("the call ended as %+v", got.Outcome)
+			}
+		})
+	}
+}
+
+// A queue with hours of its own lets nobody in outside of them, and sends away who waits when they end; not an emergency.
+func TestAQueueHasHoursOfItsOwn(t *testing.T) {
+	var morning calendar.Span
+	if err := morning.UnmarshalText([]byte("08:00-12:00")); err != nil {
+		t.Fatal(err)
+	}
+	spans := []calendar.Span{morning}
+	hours, err := calendar.New(calendar.Options{Location: time.UTC, Hours: calendar.Hours{Workday: spans, Weekend: spans, Holiday: spans}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		comes  time.Time // when the caller comes
+		key    string
+		hears  string // at noon
+		reason string
+	}{
+		"before noon":  {noon.Add(-time.Minute), "0", "queue.closed", "queue-closed"},
+		"after noon":   {noon.Add(time.Minute), "0", "queue.closed", "queue-closed"},
+		"an emergency": {noon.Add(time.Minute), "9", "hold.tone.30", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ahead atomic.Int64 // of the clock
+			ahead.Store(int64(c.comes.Sub(time.Now())))
+			h := newHotline(t, 1, func(o *call.Options) {
+				o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+				o.Queues = map[string]call.QueueOptions{"service": {Name: "service", Hours: hours}}
+				o.Menus.ByID["main"].Keys['9'] = ivr.Action{Do: ivr.DoEmergency, Target: "service"}
+			})
+			if err := errors.Join(h.queue.SignIn("1001"), h.queue.Pause("1001", "break")); err != nil {
+				t.Fatal(err)
+			}
+			caller := h.asterisk.Arrive(aritest.Caller{Number: "13800138000", Args: []string{"in", "96196"}})
+			h.until("the menu plays", func() bool { return played(caller, "menu.main") })
+			h.leaveRawRecording()
+			caller.Press(c.key)
+			if c.comes.Before(noon) {
+				h.until("the tone plays", func() bool { return played(caller, "hold.tone.30") })
+				ahead.Add(int64(2 * time.Minute))
+			}
+			h.until("the caller hears "+c.hears, func() bool { return played(caller, c.hears) })
+			caller.Bye()
+			if got := h.outcome(); got.Result == call.TurnedAway && got.Reason != c.reason || (got.Result == call.TurnedAway) != (c.reason != "") {
+				t.Errorf("the call ended as %+v, want the reason %q", got.Outcome, c.reason)
 			}
 		})
 	}
