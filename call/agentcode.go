@@ -153,7 +153,7 @@ func (s *Service) carryOut(ctx context.Context, l *line, id string, action agent
 		return "refused", l.Say(ctx, "agent.not_signed_in")
 	case slices.Contains(action.already, agent.State):
 		return "done", l.Say(ctx, said...)
-	case action.frees && agent.State != queue.StateTalking && agent.State != queue.StateHold:
+	case action.frees && !agent.State.InTalk():
 		err = l.Say(ctx, said...)
 		s.letGoOf(ctx, l.leg, id)
 		if failed := action.do(s.queue, id); failed != nil {

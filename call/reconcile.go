@@ -9,7 +9,6 @@ import (
 
 	"hotline/ari"
 	"hotline/journal"
-	"hotline/queue"
 )
 
 // The journal says what was meant, a snapshot of Asterisk says what is there.
@@ -240,7 +239,7 @@ func (s *Service) recallService(ctx context.Context) error {
 // to bring its caller back while they have left.
 func (s *Service) freeAgents(snap *ari.Snapshot) {
 	for _, agent := range s.queue.Agents() {
-		if agent.State != queue.StateTalking && agent.State != queue.StateHold || s.mayTalk(agent.Call, snap) {
+		if !agent.State.InTalk() || s.mayTalk(agent.Call, snap) {
 			continue
 		}
 		s.log.Warn("an agent is freed from a call that is no more", "agent_id", agent.ID, "call_id", agent.Call)

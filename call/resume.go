@@ -182,7 +182,7 @@ func legOf(c ari.Channel, callID string) bool {
 // the other when the process before this one died.
 func (r *resumed) freeAgents() {
 	for _, agent := range r.queue.Agents() {
-		if agent.Call != r.id || agent.State != queue.StateTalking && agent.State != queue.StateHold {
+		if agent.Call != r.id || !agent.State.InTalk() {
 			continue
 		}
 		if r.agent == nil || !r.agent.connected || r.agent.ID != agent.ID {

@@ -18,13 +18,14 @@ const (
 	StateRinging                      // the phone rings
 	StateTalking                      // with a caller
 	StateHold                         // with a caller who is on hold
+	StateConsult                      // with a colleague, while the caller is on hold
 	StateWrapUp                       // after a talk
 	StatePaused                       // signed in but taking nobody: a break, a short rest after a refusal, or taken out
 	StateUnreachable                  // the phone could not be reached
 	states                            // how many there are, plus one
 )
 
-var stateNames = [states]string{"", "offline", "ready", "reserved", "ringing", "talking", "hold", "wrap-up", "paused", "unreachable"}
+var stateNames = [states]string{"", "offline", "ready", "reserved", "ringing", "talking", "hold", "consult", "wrap-up", "paused", "unreachable"}
 
 // String is the state's name as it is journaled and counted: "wrap-up".
 func (s State) String() string {
@@ -34,8 +35,8 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
-// inTalk reports whether a caller is with an agent in this state, on hold or not.
-func (s State) inTalk() bool { return s == StateTalking || s == StateHold }
+// InTalk reports whether a caller is with an agent in this state, on hold or not.
+func (s State) InTalk() bool { return s == StateTalking || s == StateHold || s == StateConsult }
 
 // MarshalText writes the name; the zero State is empty.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -69,6 +70,7 @@ const (
 	eventUnreach
 	eventRelease
 	eventHold
+	eventConsult
 	eventResume
 	eventEnd
 	eventRejoin
@@ -79,7 +81,7 @@ const (
 )
 
 var eventNames = [events]string{"", "sign in", "sign out", "pause", "make ready", "become reachable", "reserve", "ring", "connect",
-	"miss an offer", "take out of service", "decline", "be unreachable", "release", "hold", "resume", "end the talk", "rejoin", "be found with a caller",
+	"miss an offer", "take out of service", "decline", "be unreachable", "release", "hold", "consult a colleague", "resume", "end the talk", "rejoin", "be found with a caller",
 	"finish wrap-up", "finish a rest"}
 
 func (ev event) String() string { return eventNames[ev] }
@@ -97,9 +99,9 @@ var transitions = []struct {
 	{on: eventSignIn, from: []State{StateOffline, StatePaused, StateUnreachable}, to: StateReady},
 	{on: eventReady, from: []State{StatePaused, StateUnreachable, StateWrapUp}, to: StateReady},
 	{on: eventPause, from: []State{StateReady, StateReserved, StateRinging, StateWrapUp, StatePaused, StateUnreachable}, to: StatePaused},
-	{on: eventPause, from: []State{StateTalking, StateHold}, later: true},
+	{on: eventPause, from: []State{StateTalking, StateHold, StateConsult}, later: true},
 	{on: eventSignOut, from: []State{StateReady, StateReserved, StateRinging, StateWrapUp, StatePaused, StateUnreachable}, to: StateOffline},
-	{on: eventSignOut, from: []State{StateTalking, StateHold}, later: true},
+	{on: eventSignOut, from: []State{StateTalking, StateHold, StateConsult}, later: true},
 	{on: eventReachable, from: []State{StateUnreachable}, to: StateReady},
 
 	// The course of an offer.
@@ -113,9 +115,10 @@ var transitions = []struct {
 	{on: eventRelease, from: []State{StateReserved, StateRinging}, to: StateReady},
 
 	// The course of a talk.
-	{on: eventHold, from: []State{StateTalking}, to: StateHold},
-	{on: eventResume, from: []State{StateHold}, to: StateTalking},
-	{on: eventEnd, from: []State{StateTalking, StateHold}, to: StateWrapUp},
+	{on: eventHold, from: []State{StateTalking, StateConsult}, to: StateHold},
+	{on: eventConsult, from: []State{StateTalking, StateHold}, to: StateConsult},
+	{on: eventResume, from: []State{StateHold, StateConsult}, to: StateTalking},
+	{on: eventEnd, from: []State{StateTalking, StateHold, StateConsult}, to: StateWrapUp},
 	{on: eventRejoin, from: []State{StateWrapUp, StateReady, StatePaused}, to: StateTalking},
 	{on: eventFound, from: []State{StateReady, StateReserved, StateRinging, StateWrapUp, StatePaused, StateUnreachable}, to: StateTalking},
 

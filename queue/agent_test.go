@@ -48,8 +48,8 @@ func TestNobodyTalksWithoutAnOffer(t *testing.T) {
 			}
 			switch {
 			case ev == eventConnect && (from == StateReserved || from == StateRinging):
-			case ev == eventResume && from == StateHold:
-			case ev == eventFound && from != StateOffline && !from.inTalk(): // told by Asterisk
+			case ev == eventResume && (from == StateHold || from == StateConsult):
+			case ev == eventFound && from != StateOffline && !from.InTalk(): // told by Asterisk
 			case ev == eventRejoin && (from == StateWrapUp || from == StateReady || from == StatePaused):
 			default:
 				t.Errorf("%s on %q leads to a talk", from, ev)

@@ -19,6 +19,7 @@ const (
 	VerbReady       Verb = "ready"        // Agent
 	VerbReachable   Verb = "reachable"    // Agent
 	VerbHold        Verb = "hold"         // Agent, Call
+	VerbConsult     Verb = "consult"      // Agent, Call
 	VerbResume      Verb = "resume"       // Agent, Call
 	VerbEnd         Verb = "end"          // Agent, Call
 	VerbRejoin      Verb = "rejoin"       // Agent, Call

@@ -38,7 +38,7 @@ func (m *Machine) Part(owner string) *Part {
 		switch {
 		case a.profile.Home == owner:
 			p.Agents = append(p.Agents, a.image())
-		case a.state.inTalk() && a.owner == owner:
+		case a.state.InTalk() && a.owner == owner:
 			p.Talks = append(p.Talks, talkOutside{a.profile.ID, a.call, a.queue.rules.ID})
 		}
 	}
@@ -284,9 +284,9 @@ func (m *Machine) welcome(owner string, part *Part) {
 // a talk or an offer with a call of theirs.
 func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 	a := m.agents[i.Profile.ID]
-	own := i.State.inTalk() && i.Owner == owner
-	theirs := a.offer != nil || a.state.inTalk() && a.owner != owner && !m.away[a.owner]
-	if a.moved && !own && (theirs || !i.Moved || i.State.inTalk() && !m.away[i.Owner]) {
+	own := i.State.InTalk() && i.Owner == owner
+	theirs := a.offer != nil || a.state.InTalk() && a.owner != owner && !m.away[a.owner]
+	if a.moved && !own && (theirs || !i.Moved || i.State.InTalk() && !m.away[i.Owner]) {
 		m.keep(a, owner, i)
 		return
 	}
@@ -296,7 +296,7 @@ func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 		c.From, c.To = 0, 0 // what the agent does is recorded already
 		m.noteFor(c, false)
 	}
-	if a.state.inTalk() && m.talking[a.call] == a {
+	if a.state.InTalk() && m.talking[a.call] == a {
 		delete(m.talking, a.call)
 	}
 	m.beBusy(a)
@@ -313,7 +313,7 @@ func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 // keep leaves an agent as the others know them, which their own service is to
 // record.
 func (m *Machine) keep(a *agent, owner string, i *agentImage) {
-	if a.state.inTalk() && a.owner == owner {
+	if a.state.InTalk() && a.owner == owner {
 		m.endTalk(a) // which the owner of the call knows nothing of
 	}
 	if a.state == i.State {
@@ -341,7 +341,7 @@ func (m *Machine) compareTalks(owner string, talks []talkOutside) {
 			continue
 		}
 		t := with[a.profile.ID]
-		if a.state.inTalk() && a.owner == owner && a.call != t.Call {
+		if a.state.InTalk() && a.owner == owner && a.call != t.Call {
 			m.endTalk(a)
 		}
 		if _, no := a.may(eventFound); t.Call != "" && m.talking[t.Call] == nil && no == nil {

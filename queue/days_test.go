@@ -453,7 +453,7 @@ func (d *day) person(id string) error {
 	c := Command{Do: VerbSignIn, Agent: id}
 	switch {
 	case a.state == StateOffline:
-	case a.state.inTalk() && d.chance(30): // a talk that came to no end by itself
+	case a.state.InTalk() && d.chance(30): // a talk that came to no end by itself
 		c = Command{Do: VerbEnd, Agent: id, Call: a.call}
 	case a.state == StatePaused, a.state == StateUnreachable:
 		c.Do = VerbReady

@@ -289,6 +289,10 @@ func (e *Engine) ask(agentID string, verb Verb, reason string) error {
 // Hold reports that the agent put the caller on hold.
 func (e *Engine) Hold(agentID, callID string) error { return e.talk(agentID, callID, VerbHold) }
 
+// Consult reports that the agent put the caller on hold to talk with a
+// colleague.
+func (e *Engine) Consult(agentID, callID string) error { return e.talk(agentID, callID, VerbConsult) }
+
 // Resume reports that the agent came back to the caller.
 func (e *Engine) Resume(agentID, callID string) error { return e.talk(agentID, callID, VerbResume) }
 

@@ -216,6 +216,8 @@ func (m *Machine) do(c *Command) error {
 		return m.reachable(c.Agent)
 	case VerbHold:
 		return m.talk(c.Agent, c.Call, eventHold)
+	case VerbConsult:
+		return m.talk(c.Agent, c.Call, eventConsult)
 	case VerbResume:
 		return m.talk(c.Agent, c.Call, eventResume)
 	case VerbEnd:

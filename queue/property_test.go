@@ -147,7 +147,7 @@ func (l *ledger) move(c Change) {
 		}
 	}
 	switch c.To {
-	case StateReserved, StateRinging, StateTalking, StateHold:
+	case StateReserved, StateRinging, StateTalking, StateHold, StateConsult:
 		l.with[c.Agent] = c.Call
 	default:
 		delete(l.with, c.Agent)
@@ -302,7 +302,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"connected": func(t *rapid.T) { _ = pick(t, w.offers).Connected() },
 		"answered":  func(t *rapid.T) { _ = pick(t, w.offers).Connected() },
 		"failed":    fail,
-		"hold":      talk(w.e.Hold), "resume": talk(w.e.Resume), "end": talk(w.e.EndTalk),
+		"hold":      talk(w.e.Hold), "consult": talk(w.e.Consult), "resume": talk(w.e.Resume), "end": talk(w.e.EndTalk),
 		"found":    talk(func(agent, call string) error { return w.e.Found(agent, call, w.queue()) }),
 		"end talk": end, "rejoin": rejoin, "rejoin any": talk(w.e.Rejoin),
 		"sign in":       func(*rapid.T) { _ = w.e.SignIn(w.agent()) },
@@ -354,7 +354,7 @@ func (w *world) checkAgents(t *rapid.T) {
 			t.Fatalf("agent %s is %s, by the changes %s", v.ID, v.State, w.ledger.states[v.ID])
 		}
 		switch v.State {
-		case StateReserved, StateRinging, StateTalking, StateHold:
+		case StateReserved, StateRinging, StateTalking, StateHold, StateConsult:
 			if v.Call != w.ledger.with[v.ID] || withCall[v.Call] != "" {
 				t.Fatalf("agent %s is with call %q, by the changes %q; that call also has agent %q", v.ID, v.Call, w.ledger.with[v.ID], withCall[v.Call])
 			}

@@ -75,7 +75,7 @@ func (r *referee) hire(p Profile) {
 // idle says that nobody waits or talks.
 func (r *referee) idle() bool {
 	for _, a := range r.agents {
-		if a.call != "" && (a.state.inTalk() || a.state == StateReserved || a.state == StateRinging) {
+		if a.call != "" && (a.state.InTalk() || a.state == StateReserved || a.state == StateRinging) {
 			return false
 		}
 	}
@@ -353,7 +353,7 @@ func (r *referee) better(a, b *refAgent, queue string) bool {
 
 func (r *referee) talking(call string) *refAgent {
 	for _, a := range r.agents {
-		if a.state.inTalk() && a.call == call {
+		if a.state.InTalk() && a.call == call {
 			return a
 		}
 	}
@@ -372,7 +372,7 @@ func (r *referee) move(c Change) {
 	}
 	a.state, a.reason, a.out = c.To, c.Cause, c.Out
 	switch c.To {
-	case StateReserved, StateRinging, StateTalking, StateHold:
+	case StateReserved, StateRinging, StateTalking, StateHold, StateConsult:
 		a.call = c.Call
 	case StateWrapUp:
 		if c.From != c.To {
@@ -395,7 +395,7 @@ func (r *referee) check(m *Machine) error {
 		if !there || v.State != a.state {
 			return fmt.Errorf("agent %s is %s, by the changes %s", id, v.State, a.state)
 		}
-		if a.state.inTalk() {
+		if a.state.InTalk() {
 			if with[a.call] != "" {
 				return fmt.Errorf("call %s has agents %s and %s", a.call, id, with[a.call])
 			}

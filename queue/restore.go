@@ -58,7 +58,7 @@ func (r Restored) After(c Change) Restored {
 		r.More += time.Duration(c.MoreMs) * time.Millisecond
 		return r
 	}
-	if c.From == c.To && c.To.inTalk() { // a wish, or a wish taken back
+	if c.From == c.To && c.To.InTalk() { // a wish, or a wish taken back
 		r.Then, r.ThenReason = c.Then, ""
 		if c.Then != 0 {
 			r.ThenReason = c.Cause
@@ -74,9 +74,9 @@ func (r Restored) After(c Change) Restored {
 		if offered { // released: the idle time goes on
 			is.Since, is.Call, is.Queue = r.Since, "", ""
 		}
-	case StateTalking, StateHold:
+	case StateTalking, StateHold, StateConsult:
 		is.Call, is.Queue, is.Owner, is.Then, is.ThenReason = c.Call, c.Queue, c.Owner, r.Then, r.ThenReason
-		if c.Kind == KindConnected || !c.From.inTalk() && c.From != StateWrapUp { // not one that goes on
+		if c.Kind == KindConnected || !c.From.InTalk() && c.From != StateWrapUp { // not one that goes on
 			is.Began = c.At
 		}
 	case StateWrapUp:
@@ -156,7 +156,7 @@ func (m *Machine) restLeft(r Restored) time.Duration {
 // fell due since. idleAs orders the restored before everybody who becomes idle
 // here.
 func (m *Machine) restoreOne(a *agent, r Restored, idleAs int64) (err error) {
-	if r.State.inTalk() && (r.Call == "" || m.waiting[r.Call] != nil || m.talking[r.Call] != nil) {
+	if r.State.InTalk() && (r.Call == "" || m.waiting[r.Call] != nil || m.talking[r.Call] != nil) {
 		err = fmt.Errorf("agent %s cannot be %s with call %q, and is ready: %w", r.Agent, r.State, r.Call, ErrNotTheirCall)
 		r = Restored{Agent: r.Agent, State: StateReady, Since: r.Since}
 	}
@@ -168,7 +168,7 @@ func (m *Machine) restoreOne(a *agent, r Restored, idleAs int64) (err error) {
 	if r.Offer == "" {
 		a.call, a.queue, a.owner, a.busy = r.Call, m.named(r.Queue), r.Owner, m.onClock(cmp.Or(r.Began, r.Since))
 	}
-	if r.State.inTalk() {
+	if r.State.InTalk() {
 		m.talking[r.Call] = a
 		a.then, a.thenReason = wishes[r.Then], r.ThenReason
 	}

@@ -121,7 +121,7 @@ func TestRestore(t *testing.T) {
 				d.inState("1001", row.state)
 				d.checkRecorded(row.recorded)
 				if v, _ := d.Agent("1001"); v.State == was.State && (!v.Since.Equal(was.Since) || v.Then != was.Then || v.OutOfService != was.Out ||
-					v.State == StatePaused && v.Reason != was.Reason || v.State.inTalk() && (v.Call != was.Call || v.Queue != was.Queue)) {
+					v.State == StatePaused && v.Reason != was.Reason || v.State.InTalk() && (v.Call != was.Call || v.Queue != was.Queue)) {
 					t.Errorf("restored as %+v\nfrom %+v", v, was)
 				}
 				ticket := d.joinAs(again("a"))

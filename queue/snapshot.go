@@ -265,7 +265,7 @@ func (m *Machine) wear(a *agent, i *agentImage) {
 	a.call, a.owner, a.busy, a.began = i.Call, i.Owner, i.Busy, i.Began
 	a.queue = m.named(i.Queue)
 	a.then, a.thenReason = wishes[i.Then], i.ThenReason
-	if a.state.inTalk() {
+	if a.state.InTalk() {
 		m.talking[a.call] = a
 	}
 	a.alarmCause, a.alarmEvent = i.Wakes, wakings[i.Wakes]

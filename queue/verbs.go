@@ -15,10 +15,10 @@ func (m *Machine) ask(agentID string, ev event, cause string) error {
 	if err != nil {
 		return err
 	}
-	if a.state.inTalk() && m.unheard(a.owner) {
+	if a.state.InTalk() && m.unheard(a.owner) {
 		ev = m.endUnheard(a, ev)
 	}
-	if a.state.inTalk() && a.then != 0 && (ev == eventSignIn || ev == eventReady) {
+	if a.state.InTalk() && a.then != 0 && (ev == eventSignIn || ev == eventReady) {
 		m.wish(a, 0, cause)
 		return nil
 	}
@@ -148,7 +148,7 @@ func (m *Machine) turn(a *agent, ev event, cause string) {
 	c := Change{Kind: KindAgentState, Agent: a.profile.ID, Cause: cause, By: m.by}
 	c.From = m.move(a, ev, cause)
 	c.To = a.state
-	if c.From == StateTalking || c.From == StateHold || c.To == StateTalking {
+	if c.From.InTalk() || c.To == StateTalking {
 		c.Call, c.Queue = a.call, a.queue.rules.ID
 	}
 	if c.Cause == "" {

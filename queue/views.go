@@ -90,7 +90,7 @@ func (a *agent) view() AgentView {
 		v.IdleSince = a.idleSince
 	case StateReserved, StateRinging:
 		v.IdleSince, v.Call, v.Queue = a.idleSince, a.offer.place.caller.ID, a.offer.queue.rules.ID
-	case StateTalking, StateHold, StateWrapUp:
+	case StateTalking, StateHold, StateConsult, StateWrapUp:
 		v.Call, v.Queue = a.call, a.queue.rules.ID
 	case StatePaused, StateUnreachable:
 		v.Reason = a.reason

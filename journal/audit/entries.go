@@ -246,9 +246,9 @@ func (s *stage) lacks(string) string {
 // states of an agent, and whether the agent has a call in them.
 var (
 	states = map[string]bool{
-		"offline": true, "ready": true, "reserved": true, "ringing": true, "talking": true, "hold": true,
+		"offline": true, "ready": true, "reserved": true, "ringing": true, "talking": true, "hold": true, "consult": true,
 		"wrap-up": true, "paused": true, "unreachable": true,
 	}
 	onOffer = map[string]bool{"reserved": true, "ringing": true}
-	inTalk  = map[string]bool{"talking": true, "hold": true}
+	inTalk  = map[string]bool{"talking": true, "hold": true, "consult": true}
 )
