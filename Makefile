@@ -49,10 +49,12 @@ fuzz:
 	@scripts/fuzz $(FUZZTIME)
 
 # Many more seeded days of the service than `make test` lives through, with kills at chosen boundaries. A seed that fails
-# is named, with how to replay it. Before that, a new version takes over while 20 callers arrive each second, for a minute.
+# is named, with how to replay it. Before that, a new version takes over while 20 callers arrive each second, for a minute;
+# after it, as many days of the queue's rules drawn at random, before a referee.
 soak: asterisk
 	SOAK=$(SOAK) $(GO) test -run TestRollingUpgradeUnderLoad -v ./test/e2e
 	SOAK=$(SOAK) SOAK_FOR=$(SOAK_FOR) $(GO) test -timeout 0 -run TestSeededRuns ./test/virtual
+	SOAK=$(SOAK) $(GO) test -timeout 0 -run 'TestDays$$' -v ./queue
 
 # Side by side with app_queue, on one Asterisk: what a call costs, the highest rate, how soon a free agent is offered the
 # next caller with thousands waiting. SHORT=1 for minutes; the figures go into docs/benchmarks.md.

@@ -15,32 +15,28 @@ import (
 
 // Days of invented traffic on the bare machine, with rules drawn at random: a
 // referee who knows the rules only from their description looks at every
-// change. A failing day names its seed; HOTLINE_DAY=seed runs it alone, and
-// HOTLINE_DAYS=n runs n days instead of those of the suite.
+// change. A failing day names its seed, and HOTLINE_SEED=n runs it alone; SOAK=n
+// runs n days instead of those of the suite.
 
 const suiteDays = 300
 
 func TestDays(t *testing.T) {
 	first, days := uint64(1), suiteDays
-	if seed := os.Getenv("HOTLINE_DAY"); seed != "" {
-		n, err := strconv.ParseUint(seed, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first, days = n, 1
-	} else if n := os.Getenv("HOTLINE_DAYS"); n != "" {
-		var err error
-		if days, err = strconv.Atoi(n); err != nil {
-			t.Fatal(err)
-		}
-	} else if testing.Short() {
+	if testing.Short() {
 		days = suiteDays / 10
+	}
+	if n, set := number(t, "SOAK"); set {
+		days = int(n)
+	}
+	if seed, set := number(t, "HOTLINE_SEED"); set {
+		first, days = seed, 1
 	}
 	var total tally
 	for seed := first; seed < first+uint64(days); seed++ {
 		d := newDay(seed)
 		if err := d.run(); err != nil {
-			t.Fatalf("day %d, at %s: %v\nthe rules: %s", seed, d.now.Sub(dayBegins), err, d.describe())
+			t.Fatalf("day %d, at %s: %v\nthe rules: %s\nreplay it with: HOTLINE_SEED=%d go test -run 'TestDays$' ./queue",
+				seed, d.now.Sub(dayBegins), err, d.describe(), seed)
 		}
 		total.add(d.tally)
 	}
@@ -49,6 +45,19 @@ func TestDays(t *testing.T) {
 		total.Rules, total.Removed, total.Profiles, total.Own, total.Extended}, 0) {
 		t.Errorf("something never happened in all these days: %+v", total)
 	}
+}
+
+// number reads a number from the environment; false where it is not set.
+func number(t *testing.T, variable string) (n uint64, set bool) {
+	text := os.Getenv(variable)
+	if text == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		t.Fatalf("%s is %q: give a number", variable, text)
+	}
+	return n, true
 }
 
 // dayLasts is a working day as callers see it: what matters happens within
