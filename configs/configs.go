@@ -211,7 +211,8 @@ type Queue struct {
 	ID              string         `yaml:"id"`
 	Name            string         `yaml:"name"`              // what an agent's phone shows beside the wait; left out: the id
 	MaxWaiting      int            `yaml:"max_waiting"`       // a caller more is offered a message instead
-	MaxWait         Duration       `yaml:"max_wait"`          // after so long a caller is offered a message instead; 0s: never
+	MaxWait         Duration       `yaml:"max_wait"`          // a wait ends after so long; 0s: never
+	MaxWaitTo       WaitEnd        `yaml:"max_wait_to"`       // … and this is offered instead
 	OverflowTo      string         `yaml:"overflow_to"`       // the queue that takes those for whom this one has no place, or who have waited for long
 	OverflowAfter   Duration       `yaml:"overflow_after"`    // … for so long; 0s: only those for whom it has no place
 	Aging           Duration       `yaml:"aging"`             // so much waiting is worth one step of priority, so that nobody is passed for ever

@@ -82,6 +82,12 @@ func (s *Strategy) UnmarshalText(text []byte) error {
 	return oneOf(s, text, "longest-idle", "fewest-calls", "round-robin", "linear", RingAll)
 }
 
+// WaitEnd is what a caller is offered whose wait has reached its limit.
+type WaitEnd string
+
+// UnmarshalText accepts message and call-back.
+func (w *WaitEnd) UnmarshalText(text []byte) error { return oneOf(w, text, "message", "call-back") }
+
 func oneOf[T ~string](into *T, text []byte, allowed ...T) error {
 	names := make([]string, len(allowed))
 	for i, a := range allowed {

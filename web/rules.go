@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +20,7 @@ import (
 type Rules struct {
 	MaxWaiting      int            `json:"max_waiting"`
 	MaxWait         Duration       `json:"max_wait"`
+	MaxWaitTo       string         `json:"max_wait_to"`
 	OverflowTo      string         `json:"overflow_to"`
 	OverflowAfter   Duration       `json:"overflow_after"`
 	Aging           Duration       `json:"aging"`
@@ -50,7 +52,7 @@ type Relaxation struct {
 // rulesOf shows the engine's rules.
 func rulesOf(q queue.Rules) Rules {
 	r := Rules{
-		MaxWaiting: q.MaxWaiting, MaxWait: Duration(q.MaxWait), OverflowTo: q.OverflowTo, OverflowAfter: Duration(q.OverflowAfter),
+		MaxWaiting: q.MaxWaiting, MaxWait: Duration(q.MaxWait), MaxWaitTo: cmp.Or(q.MaxWaitTo, queue.LapseMessage), OverflowTo: q.OverflowTo, OverflowAfter: Duration(q.OverflowAfter),
 		Aging: Duration(q.Aging), Skills: maps.Clone(q.Needs), Relax: []Relaxation{}, Strategy: q.Strategy,
 		RingAtMost: q.RingAtMost, WrapUp: Duration(q.WrapUp), WrapUpAtMost: Duration(q.WrapUpAtMost), RingTimeout: Duration(q.RingTimeout),
 		ServiceLevel: Duration(q.ServiceLevel), ServiceTarget: q.ServiceTarget,
@@ -71,8 +73,7 @@ func rulesOf(q queue.Rules) Rules {
 }
 
 // forQueue are the rules in the engine's words. What means nothing under the
-// strategy is left out, and a wait with an end ends in a message, as in
-// hotline.yaml.
+// strategy, or without an end of the wait, is left out, as in hotline.yaml.
 func (r Rules) forQueue(id string) queue.Rules {
 	q := queue.Rules{
 		ID: id, MaxWaiting: r.MaxWaiting, MaxWait: r.MaxWait.d(), OverflowTo: r.OverflowTo, OverflowAfter: r.OverflowAfter.d(),
@@ -87,7 +88,7 @@ func (r Rules) forQueue(id string) queue.Rules {
 		q.DeclinePause = -1
 	}
 	if r.MaxWait > 0 {
-		q.MaxWaitTo = queue.LapseMessage
+		q.MaxWaitTo = r.MaxWaitTo
 	}
 	if r.Strategy == queue.RingAll {
 		q.RingAtMost = r.RingAtMost

@@ -120,7 +120,7 @@ func queueRules(q configs.Queue) queue.Rules {
 		r.RingAtMost = q.RingAtMost
 	}
 	if r.MaxWait > 0 {
-		r.MaxWaitTo = queue.LapseMessage
+		r.MaxWaitTo = string(q.MaxWaitTo)
 	}
 	return r
 }

@@ -221,6 +221,9 @@ func queueOf(r queue.Rules, named configs.Queue) configs.Queue {
 	for _, step := range r.Relax {
 		q.Relax = append(q.Relax, configs.Relaxation{After: lasts(step.After), Skill: step.Skill, By: step.By})
 	}
+	if r.MaxWaitTo != "" {
+		q.MaxWaitTo = configs.WaitEnd(r.MaxWaitTo)
+	}
 	if r.Strategy == queue.RingAll {
 		q.RingAtMost = r.RingAtMost
 	} else {
