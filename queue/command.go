@@ -46,7 +46,7 @@ type Command struct {
 	// At is the machine's clock, by which everything is measured and falls due.
 	// It need not be that of the wall and is not let go back: an earlier At
 	// counts as the latest before it.
-	At time.Time `json:"at"`
+	At time.Time `json:"at,omitzero"`
 
 	// Wall is what clocks show at that moment, for what is recorded; zero: At.
 	Wall time.Time `json:"wall,omitzero"`

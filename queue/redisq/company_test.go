@@ -21,6 +21,8 @@ type house struct {
 	name string
 	log  *Log
 
+	byCall map[string]*queue.Ticket
+
 	mu       sync.Mutex
 	recorded []queue.Change
 }
@@ -36,7 +38,7 @@ func open(t *testing.T, s *server, name string, agents ...string) *house {
 
 func openAs(t *testing.T, s *server, name string, change func(*queue.Options), agents ...string) *house {
 	t.Helper()
-	h := &house{t: t, name: name}
+	h := &house{t: t, name: name, byCall: map[string]*queue.Ticket{}}
 	o := Options{Lease: time.Second, Patience: 200 * time.Millisecond}
 	o.Redis.Addrs = []string{s.addr}
 	if testing.Verbose() {
@@ -82,6 +84,7 @@ func (h *house) join(id string) *queue.Ticket {
 	h.t.Helper()
 	ticket, err := h.Join(queue.Caller{ID: id, Queue: "bills"})
 	h.must(err)
+	h.byCall[id] = ticket
 	return ticket
 }
 

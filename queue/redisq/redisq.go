@@ -117,6 +117,13 @@ func (l *Log) client(patience time.Duration) redis.UniversalClient {
 	return redis.NewUniversalClient(&o)
 }
 
+// What go-redis says by itself is what its errors say, once per try.
+func init() { redis.SetLogger(silent{}) }
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
 // Start implements queue.Log.
 func (l *Log) Start(f queue.Follower) {
 	l.follower, l.done = f, make(chan struct{})

@@ -22,7 +22,7 @@ import "github.com/redis/go-redis/v9"
 //	KEYS[4] snapshot  hash: id, the entry it comes after; data, a machine written down and packed
 //
 // and answer with {1, …} when it is done, or {0, why}: "none" (there is no
-// log), "lost" (the log is another than the one that was followed, or has
+// log, or not all of one), "lost" (the log is another than the one that was followed, or has
 // forgotten what was last seen of it), "stale" (the service has no lease any
 // more, or another process has its name).
 
@@ -60,6 +60,14 @@ local function lease(service)
   return token, tonumber(till)
 end
 
+local function whole()
+  local id, head = redis.call('HGET', KEYS[4], 'id'), redis.call('HGET', KEYS[1], 'id')
+  if not id or not head then return false end
+  local after = redis.call('XRANGE', KEYS[2], '(' .. id, '+', 'COUNT', 1)
+  if #after == 0 then return id == head end
+  return after[1][2][2] == id
+end
+
 local function refuses(h, service, token, seen)
   if not h then return 'none' end
   local holder, till = lease(service)
@@ -76,7 +84,7 @@ end
 //	ARGV[2] size      of it, unpacked, in bytes
 //	result            {1, id}: the log there is now, whoever began it
 var foundScript = redis.NewScript(prelude + `
-if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('EXISTS', KEYS[4]) == 0 then
+if not whole() then
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   local t = redis.call('TIME')
   local at = string.format('%.0f', t[1] * 1000000 + t[2])
@@ -94,7 +102,7 @@ return {1, redis.call('HGET', KEYS[1], 'id')}
 //	result            {1, token, id of the last entry}, {0, "none"}
 var enterScript = redis.NewScript(prelude + `
 local h = load_head()
-if not h or redis.call('EXISTS', KEYS[4]) == 0 then return {0, 'none'} end
+if not h or not whole() then return {0, 'none'} end
 local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
 redis.call('HSET', KEYS[3], ARGV[1], token .. ' ' .. string.format('%.0f', h.now + ARGV[2]))
 return {1, tostring(token), h.id}

@@ -1,0 +1,271 @@
+package redisq
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"hotline/queue"
+)
+
+// full is a house with everything under way: 1001 talks with "talk", the phone
+// of 1002 rings for "ringing", and "first" and "second" wait.
+type full struct {
+	*house
+	ringing       *queue.Offer
+	first, second *queue.Ticket
+}
+
+func openFull(t *testing.T, s *server) *full {
+	t.Helper()
+	f := &full{house: open(t, s, "north", "1001", "1002", "1003")}
+	f.signIn("1001")
+	f.must(f.offered(f.join("talk"), "1001").Connected())
+	f.signIn("1002")
+	f.ringing = f.offered(f.join("ringing"), "1002")
+	f.must(f.ringing.Ringing())
+	f.first, f.second = f.join("first"), f.join("second")
+	return f
+}
+
+// goesOn checks that nothing that was under way has changed.
+func (f *full) goesOn(calls ...string) {
+	f.t.Helper()
+	f.inState("1001", queue.StateTalking)
+	f.inState("1002", queue.StateRinging)
+	f.stands(append([]string{"ringing", "first", "second"}, calls...)...)
+	if err := context.Cause(f.ringing.Context()); err != nil {
+		f.t.Fatalf("the phone that rings has been stopped: %v", err)
+	}
+	for _, ticket := range []*queue.Ticket{f.first, f.second} {
+		select {
+		case <-ticket.Lapsed():
+			f.t.Fatalf("the wait of call %s has ended: %s", ticket.Caller().ID, ticket.LapseReason())
+		default:
+		}
+	}
+}
+
+// Whatever becomes of Redis: talks and phones that ring go on, callers wait in
+// their order, the service's own agents go on being served, and all of it holds
+// on after the return.
+func TestRedisAway(t *testing.T) {
+	for _, row := range []struct {
+		name       string
+		away, back func(s *server)
+	}{
+		{"stands still", (*server).pause, (*server).resume},
+		{"restarted with its data", (*server).kill, (*server).start},
+		{"restarted without its data", (*server).kill, func(s *server) { s.lose(); s.start() }},
+		{"flushed", func(s *server) { s.do("FLUSHALL") }, func(*server) {}},
+		{"the log alone is lost", func(s *server) { s.do("DEL", keys(DefaultSpace)[1]) }, func(*server) {}},
+		{"out of memory", func(s *server) { s.do("CONFIG", "SET", "maxmemory", "1") }, func(s *server) { s.do("CONFIG", "SET", "maxmemory", "0") }},
+		{"read-only", func(s *server) { s.do("REPLICAOF", "127.0.0.1", "1") }, func(s *server) { s.do("REPLICAOF", "NO", "ONE") }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := startRedis(t)
+			f := openFull(t, s)
+			row.away(s)
+			lasting := row.name != "flushed" && row.name != "the log alone is lost"
+			if lasting {
+				f.alone()
+			}
+			f.goesOn()
+			last := f.join("last") // callers still come
+			f.stands("ringing", "first", "second", "last")
+			if lasting {
+				f.signIn("1003")
+				f.must(f.offered(f.first, "1003").Connected()) // served from the local view
+				f.must(f.ringing.Connected())
+				f.must(f.EndTalk("1001", "talk"))
+				f.must(f.Ready("1001"))
+				f.must(f.offered(f.second, "1001").Ringing())
+				row.back(s)
+				f.together()
+				f.inState("1003", queue.StateTalking)
+				f.inState("1002", queue.StateTalking)
+				f.inState("1001", queue.StateRinging)
+				f.stands("second", "last")
+				f.must(f.EndTalk("1002", "ringing"))
+				f.must(f.Ready("1002"))
+			} else {
+				f.together()
+				f.goesOn("last")
+				f.must(f.ringing.Connected())
+				f.must(f.EndTalk("1001", "talk"))
+				f.must(f.Ready("1001"))
+				f.must(f.offered(f.first, "1001").Connected())
+				f.signIn("1003")
+				f.must(f.offered(f.second, "1003").Connected())
+				f.must(f.EndTalk("1002", "ringing"))
+				f.must(f.Ready("1002"))
+			}
+			f.must(f.offered(last, "1002").Connected())
+			other := open(t, s, "south")
+			other.together()
+			other.inState("1002", queue.StateTalking)
+		})
+	}
+}
+
+// Two services and a Redis that is away for longer than the lease: each serves
+// its own callers by its own agents, and nobody else's. When Redis is back, with
+// or without what it had, there is one line again.
+func TestApartAndTogetherAgain(t *testing.T) {
+	for name, back := range map[string]func(s *server){
+		"with its data": (*server).start,
+		"without":       func(s *server) { s.lose(); s.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startRedis(t)
+			north, south := open(t, s, "north", "1001", "1002"), open(t, s, "south", "2001", "2002")
+			south.signIn("2001", "2002")
+			north.must(north.offered(north.join("n talk"), "2001").Connected()) // across
+			rings := north.offered(north.join("n rings"), "2002")
+			north.must(rings.Ringing())
+			n1, s1, n2, s2 := north.join("n1"), south.join("s1"), north.join("n2"), south.join("s2")
+			south.stands("n rings", "n1", "s1", "n2", "s2")
+
+			s.kill()
+			north.alone()
+			south.alone()
+			north.stands("n rings", "n1", "n2")
+			south.stands("s1", "s2")
+			north.ended(rings, queue.ErrWithdrawn)    // whose agent is not heard of
+			south.inState("2002", queue.StateTalking) // and may have answered
+			north.signIn("1001")
+			north.offered(north.byCall["n rings"], "1001")
+			if v, _ := north.Agent("2001"); v.State != queue.StateTalking || !v.Away {
+				t.Errorf("an agent of elsewhere who talks with our caller: %+v", v)
+			}
+			south.must(south.Ready("2002"))
+			south.must(south.offered(s1, "2002").Connected())
+
+			back(s)
+			north.together()
+			south.together()
+			for _, h := range []*house{north, south} {
+				h.stands("n rings", "n1", "n2", "s2")
+				h.inState("2001", queue.StateTalking)
+				h.inState("2002", queue.StateTalking)
+				h.inState("1001", queue.StateReserved)
+			}
+			north.must(north.EndTalk("2001", "n talk"))
+			south.must(south.Ready("2001"))
+			north.offered(n1, "2001")
+			north.signIn("1002")
+			north.offered(n2, "1002")
+			s2.Leave("hang-up")
+			south.stands("n rings", "n1", "n2")
+		})
+	}
+}
+
+// A process that stood still for longer than its lease cannot act on what was
+// its own before: what it says then is refused, by Redis.
+func TestPausedOwnerIsFenced(t *testing.T) {
+	s := startRedis(t)
+	north, south := open(t, s, "north", "1001"), open(t, s, "south", "2001")
+	south.signIn("2001")
+	north.offered(north.join("a"), "2001")
+
+	// Another process under the same name is what a paused one is to itself.
+	paused := &session{Log: north.log, redis: north.log.client(time.Second)}
+	paused.ctx, paused.end = context.WithCancelCause(context.Background())
+	defer func() { _ = paused.redis.Close() }()
+	if err := paused.enter(); err != nil {
+		t.Fatal(err)
+	}
+	north.soon("it has noticed that its name was taken", func() bool { _, why := north.Alone(); return errors.Is(why, errStale) })
+	north.together() // with a newer token
+	for name, write := range map[string]func() error{
+		"appending": func() error { return paused.send([]queue.Command{{Do: queue.VerbSignOut, Agent: "2001"}}) },
+		"ticking":   func() error { _, err := paused.tick(time.Now()); return err },
+		"renewing": func() error {
+			_, err := paused.run(renewScript, paused.ours(paused.o.Lease.Microseconds(), snapshotFrom)...)
+			return err
+		},
+		"a snapshot": paused.makeSnapshot,
+	} {
+		if err := write(); !errors.Is(err, errStale) {
+			t.Errorf("%s with an old token: %v, want it refused", name, err)
+		}
+	}
+	if v, _ := south.Agent("2001"); v.State == queue.StateOffline {
+		t.Error("what the paused one said has happened")
+	}
+
+	// And one whose lease has run out, though nobody has taken it.
+	late := &session{Log: north.log, redis: north.log.client(time.Second)}
+	late.ctx, late.end = context.WithCancelCause(context.Background())
+	defer func() { _ = late.redis.Close() }()
+	south.Stop()
+	north.Stop()
+	if err := late.enter(); err != nil {
+		t.Fatal(err)
+	}
+	s.set(2 * time.Second)
+	if err := late.send([]queue.Command{{Do: queue.VerbSignIn, Agent: "2001"}}); !errors.Is(err, errStale) {
+		t.Errorf("after the lease: %v, want it refused", err)
+	}
+}
+
+// Whoever comes late finds everything in the snapshot and the entries since.
+func TestSnapshot(t *testing.T) {
+	s := startRedis(t)
+	north := open(t, s, "north", "1001")
+	north.signIn("1001")
+	north.must(north.offered(north.join("talk"), "1001").Connected())
+	for _, id := range []string{"a", "b", "c"} {
+		north.join(id)
+	}
+	snap := func() {
+		t.Helper()
+		x := &session{Log: north.log, redis: north.log.client(time.Second)}
+		x.ctx, x.end = context.WithCancelCause(context.Background())
+		defer func() { _ = x.redis.Close() }()
+		x.follower = north.log.follower
+		leases := s.do("HGET", keys(DefaultSpace)[2], "north").(string)
+		for i := range leases {
+			if leases[i] == ' ' {
+				x.token = leases[:i]
+			}
+		}
+		id := s.do("HGET", keys(DefaultSpace)[0], "id").(string)
+		x.seen.Store(&id)
+		if err := x.makeSnapshot(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	snap()
+	north.join("d")
+	snap()
+	before := s.do("XLEN", keys(DefaultSpace)[1]).(int64)
+	north.join("e")
+	if after := s.do("XLEN", keys(DefaultSpace)[1]).(int64); after > before+3 {
+		t.Errorf("the log has %d entries after two snapshots, %d before", after, before)
+	}
+	first := s.do("XRANGE", keys(DefaultSpace)[1], "-", "+", "COUNT", 1)
+	if north.stands("a", "b", "c", "d", "e"); first == nil {
+		t.Error("the log is empty")
+	}
+	south := open(t, s, "south")
+	south.stands("a", "b", "c", "d", "e")
+	south.inState("1001", queue.StateTalking)
+}
+
+// Clocks that are set back do not stop the queue's.
+func TestClockGoesOn(t *testing.T) {
+	s := startRedis(t)
+	north := open(t, s, "north", "1001")
+	north.signIn("1001")
+	s.pass(time.Hour) // ahead of Redis' own
+	ticket := north.join("a")
+	north.must(north.offered(ticket, "1001").Connected())
+	s.set(-30 * time.Minute) // a fail-over to a machine whose clock is behind
+	north.must(north.EndTalk("1001", "a"))
+	s.pass(time.Minute) // the wrap-up
+	north.must(north.SetRules(bills, "test"))
+	north.inState("1001", queue.StateReady)
+}
