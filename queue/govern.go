@@ -264,11 +264,11 @@ func (m *Machine) setProfile(asked *Profile) error {
 	concerned := m.assign(a)
 	m.regroup(concerned)
 	m.reach()
+	for _, p := range fans { // before the agent may be ready for somebody else
+		m.seat(p)
+	}
 	if r := a.offer; r != nil && (a.member(r.queue) == nil || !a.member(r.queue).may(r.place.class)) {
 		m.refuse(r, eventRelease, ResultWithdrawn, CauseProfile)
-	}
-	for _, p := range fans {
-		m.seat(p)
 	}
 	m.serve(a)
 	for _, q := range concerned {

@@ -293,6 +293,19 @@ func TestSetProfile(t *testing.T) {
 			d.offered(ticket, "1002")
 		})
 	})
+	t.Run("whom somebody waits for, while the phone rings for another", func(t *testing.T) {
+		o := usual()
+		o.Queues[0].PreferFor = time.Minute
+		atDesk(t, o, func(t *testing.T, d *desk) {
+			d.must(d.SetProfile(Profile{ID: "1001", Queues: []string{"bills", "repairs"}}, ""))
+			d.signIn("1001")
+			d.offered(d.joinAs(Caller{ID: "repair", Queue: "repairs"}), "1001")
+			waits, other := d.joinAs(Caller{ID: "a", Queue: "bills", Prefer: "1001"}), d.join("b")
+			d.must(d.SetProfile(Profile{ID: "1001", Queues: []string{"bills"}}, ""))
+			d.offered(waits, "1001")
+			d.unoffered(other)
+		})
+	})
 	t.Run("new and gone again", func(t *testing.T) {
 		atDesk(t, usual(), func(t *testing.T, d *desk) {
 			d.must(d.SetProfile(Profile{ID: "1009", Queues: []string{"bills"}}, ""))
