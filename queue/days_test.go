@@ -7,10 +7,15 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Days of invented traffic on the bare machine, with rules drawn at random: a
@@ -31,20 +36,43 @@ func TestDays(t *testing.T) {
 	if seed, set := number(t, "HOTLINE_SEED"); set {
 		first, days = seed, 1
 	}
-	var total tally
-	for seed := first; seed < first+uint64(days); seed++ {
-		d := newDay(seed)
-		if err := d.run(); err != nil {
-			t.Fatalf("day %d, at %s: %v\nthe rules: %s\nreplay it with: HOTLINE_SEED=%d go test -run 'TestDays$' ./queue",
-				seed, d.now.Sub(dayBegins), err, d.describe(), seed)
-		}
-		total.add(d.tally)
+	total, err := liveThrough(first, days)
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%d days: %+v", days, total)
 	if days >= suiteDays && slices.Contains([]int{total.Offers, total.Connected, total.Lapsed, total.Left, total.Moved, total.Relaxed, total.Elsewhere,
 		total.Rules, total.Removed, total.Profiles, total.Own, total.Extended}, 0) {
 		t.Errorf("something never happened in all these days: %+v", total)
 	}
+}
+
+// liveThrough runs days on all processors, up to the first that goes wrong.
+func liveThrough(first uint64, days int) (total tally, err error) {
+	var (
+		next  atomic.Uint64
+		mu    sync.Mutex
+		group errgroup.Group
+		wrong atomic.Bool
+	)
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() error {
+			for n := next.Add(1) - 1; n < uint64(days) && !wrong.Load(); n = next.Add(1) - 1 {
+				d := newDay(first + n)
+				if err := d.run(); err != nil {
+					wrong.Store(true)
+					return fmt.Errorf("day %d, at %s: %w\nthe rules: %s\nreplay it with: HOTLINE_SEED=%d go test -run 'TestDays$' ./queue",
+						first+n, d.now.Sub(dayBegins), err, d.describe(), first+n)
+				}
+				mu.Lock()
+				total.add(d.tally)
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	err = group.Wait()
+	return total, err
 }
 
 // number reads a number from the environment; false where it is not set.
