@@ -16,17 +16,6 @@ func (c *Config) YAML() ([]byte, error) {
 	return text, nil
 }
 
-// QueuesYAML are queues as they stand in a file that Load reads.
-func QueuesYAML(queues []Queue) ([]byte, error) {
-	text, err := yaml.Marshal(struct {
-		Queues []Queue `yaml:"queues"`
-	}{queues})
-	if err != nil {
-		return nil, fmt.Errorf("print the queues: %w", err)
-	}
-	return text, nil
-}
-
 // Secrets are the variables that Load takes secrets from, as NAME=value.
 func (c *Config) Secrets() []string {
 	list := []string{"HOTLINE_ARI_PASSWORD=" + c.Asterisk.ARI.Password.Reveal()}

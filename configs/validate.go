@@ -55,6 +55,8 @@ const (
 	wantName   = "use a lower-case letter, then letters, digits, - and _, 40 at most"
 	wantPrompt = "use a prompt's id, for example menu.main"
 	wantInside = "use an absolute path of letters, digits, . _ -, for example /srv/hotline/main"
+	wantAgent  = "use 3 to 8 digits, for example 1001"
+	wantNumber = "use 1 to 8 digits, as the caller is told, for example 789"
 	wantSecret = "use 8 to 128 letters, digits and . _ ~ @ ! % ^ * + = -"
 )
 
@@ -534,10 +536,10 @@ func (r *rules) agents(c *Config) {
 	ids, numbers := map[string]int{}, map[string]int{}
 	for i, a := range c.Agents {
 		path := fmt.Sprintf("agents[%d]", i)
-		if r.matches(path+".id", a.ID, agentID, "use 3 to 8 digits, for example 1001") {
+		if r.matches(path+".id", a.ID, agentID, wantAgent) {
 			r.unique(path+".id", a.ID, ids, i, "agents[%d].id")
 		}
-		if r.matches(path+".number", a.Number, agentNo, "use 1 to 8 digits, as the caller is told, for example 789") {
+		if r.matches(path+".number", a.Number, agentNo, wantNumber) {
 			r.unique(path+".number", a.Number, numbers, i, "agents[%d].number")
 		}
 		r.text(path+".name", a.Name, 40)

@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"journal":          nil,
 	"journal/audit":    {"journal"},
 	"queue":            nil,
+	"queue/redisq":     {"queue"},
 	"recordings":       {"journal"},
 	"web":              {"queue"},
 }

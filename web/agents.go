@@ -65,16 +65,18 @@ func (a *API) putProfile(r request) (reply, error) {
 	if err := read(r, &asked); err != nil {
 		return reply{}, err
 	}
+	if a.o.CheckProfile != nil {
+		if field, err := a.o.CheckProfile(asked.forAgent(id)); err != nil {
+			return reply{}, limit(field, err)
+		}
+	}
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	_, version, there := a.profile(id)
-	if !there && !agentID.MatchString(id) {
-		return reply{}, wrong("name", "", "%.60q is no agent's id; use 3 to 8 digits, as the phone's account is called", id)
-	}
 	if err := unchanged(r, there, version); err != nil {
 		return reply{}, err
 	}
-	if err := asked.check(id, a.o.Queues.Agents()); err != nil {
+	if err := asked.ownNumber(id, a.o.Queues.Agents()); err != nil {
 		return reply{}, err
 	}
 	if err := a.o.Queues.SetProfile(asked.forAgent(id), r.by); err != nil {

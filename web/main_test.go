@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -64,6 +65,18 @@ func newDesk(t *testing.T) *desk {
 	d.api, err = New(Options{
 		Queues: d.engine, Usual: usual,
 		Tokens: map[string]string{"ops": token, "night": "another-token-0002"},
+		CheckRules: func(r queue.Rules) (string, error) {
+			if r.RingTimeout > 15*time.Second {
+				return "ring_timeout", errors.New("use 5s to 15s")
+			}
+			return "", nil
+		},
+		CheckProfile: func(p queue.Profile) (string, error) {
+			if strings.Contains(p.ID, "/") {
+				return "", errors.New("use 3 to 8 digits")
+			}
+			return "", nil
+		},
 		Number: func(_ context.Context, callID string) string { return map[string]string{"c1": "138****5678"}[callID] },
 	})
 	if err != nil {

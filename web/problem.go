@@ -35,6 +35,13 @@ func wrong(kind, field, format string, args ...any) *Problem {
 	return p
 }
 
+// limit is a value that is not allowed.
+func limit(field string, err error) error {
+	p := wrong("limit", field, "%v", err)
+	p.Status, p.Title = http.StatusUnprocessableEntity, http.StatusText(http.StatusUnprocessableEntity)
+	return p
+}
+
 // contradicts is a body that can be read and does not go with the rest.
 func contradicts(err error) error {
 	return problem(http.StatusUnprocessableEntity, "contradiction", "%v", err)

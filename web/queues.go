@@ -89,15 +89,14 @@ func (a *API) putRules(r request) (reply, error) {
 	if err := read(r, &asked); err != nil {
 		return reply{}, err
 	}
-	if err := asked.check(); err != nil {
-		return reply{}, err
+	if a.o.CheckRules != nil {
+		if field, err := a.o.CheckRules(asked.forQueue(id)); err != nil {
+			return reply{}, limit(field, err)
+		}
 	}
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	was, there := a.rulesInForce(id)
-	if !there && !queueID.MatchString(id) {
-		return reply{}, wrong("name", "", "%.60q is no name for a queue; use a lower-case letter, then letters, digits, - and _, 40 at most", id)
-	}
 	if err := unchanged(r, there, versionOf(was)); err != nil {
 		return reply{}, err
 	}

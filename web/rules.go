@@ -7,16 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"hotline/queue"
 )
 
-// Rules are a queue's as they are read and shown: the fields of a queue in
-// hotline.yaml, with the same names and limits.
+// Rules are a queue's as they are read and shown: those fields of a queue in
+// hotline.yaml that its engine goes by, with the same names.
 type Rules struct {
 	MaxWaiting      int            `json:"max_waiting"`
 	MaxWait         Duration       `json:"max_wait"`
@@ -99,75 +97,6 @@ func (r Rules) forQueue(id string) queue.Rules {
 		q.Relax = append(q.Relax, queue.Relaxation{After: step.After.d(), Skill: step.Skill, By: step.By})
 	}
 	return q
-}
-
-// check holds rules to the limits of hotline.yaml, by which the service keeps
-// its standards: three rings of an agent's phone are 15 s (B1).
-func (r Rules) check() error {
-	lasts := func(field string, d Duration, low, high time.Duration) error {
-		if d.d() < low || d.d() > high {
-			return wrong("out-of-range", field, "%v is out of range; use %v to %v", d, Duration(low), Duration(high))
-		}
-		return nil
-	}
-	between := func(field string, n, low, high int) error {
-		if n < low || n > high {
-			return wrong("out-of-range", field, "%d is out of range; use %d to %d", n, low, high)
-		}
-		return nil
-	}
-	ends := error(nil)
-	if r.MaxWait != 0 {
-		ends = lasts("max_wait", r.MaxWait, 10*time.Second, 24*time.Hour)
-	}
-	whole := error(nil)
-	if r.RingTimeout.d()%time.Second != 0 {
-		whole = wrong("out-of-range", "ring_timeout", "%v is not a whole number of seconds, and Asterisk counts in them", r.RingTimeout)
-	}
-	return first(
-		between("max_waiting", r.MaxWaiting, 1, 100000), ends,
-		lasts("overflow_after", r.OverflowAfter, 0, time.Hour),
-		lasts("aging", r.Aging, time.Second, 24*time.Hour),
-		between("ring_at_most", r.RingAtMost, 1, queue.MostRung),
-		lasts("wrap_up", r.WrapUp, 0, 30*time.Minute),
-		lasts("wrap_up_at_most", r.WrapUpAtMost, r.WrapUp.d(), 2*time.Hour),
-		lasts("ring_timeout", r.RingTimeout, 5*time.Second, 15*time.Second), whole,
-		lasts("service_level", r.ServiceLevel, time.Second, 10*time.Minute),
-		between("service_target", r.ServiceTarget, 1, 100),
-		lasts("decline_pause", r.DeclinePause, 0, time.Hour),
-		between("misses_before_out", r.MissesBeforeOut, 1, 10),
-		lasts("unattended", r.Unattended, 10*time.Second, time.Hour),
-		lasts("sticky", r.Sticky, 0, 90*24*time.Hour),
-		lasts("prefer_for", r.PreferFor, 0, 10*time.Minute),
-		named("skills", r.Skills),
-	)
-}
-
-// first is the first thing that is wrong, in the order of the fields.
-func first(errs ...error) error {
-	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return errs[i]
-	}
-	return nil
-}
-
-// What may be called how, as in hotline.yaml: an agent's ID becomes part of
-// what Asterisk is asked to dial.
-var (
-	queueID     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
-	skillName   = queueID
-	agentID     = regexp.MustCompile(`^[0-9]{3,8}$`)
-	agentNumber = regexp.MustCompile(`^[0-9]{1,8}$`)
-)
-
-// named checks the names of skills; their levels are the engine's matter.
-func named(field string, skills map[string]int) error {
-	for _, skill := range slices.Sorted(maps.Keys(skills)) {
-		if !skillName.MatchString(skill) {
-			return wrong("name", field, "%.60q is no name for a skill; use a lower-case letter, then letters, digits, - and _, 40 at most", skill)
-		}
-	}
-	return nil
 }
 
 // versionOf tells whether what is shown has changed since: it is as long the

@@ -72,6 +72,12 @@ type Options struct {
 	// a field has that a request leaves out.
 	Usual queue.Rules
 
+	// CheckRules and CheckProfile hold what is asked for to the operator's limits,
+	// before the engine sees it; they name the field that is wrong. nil: there are
+	// no limits but the engine's.
+	CheckRules   func(queue.Rules) (field string, wrong error)
+	CheckProfile func(queue.Profile) (field string, wrong error)
+
 	// Number is a caller's number as it may be shown: masked; nil or "": it is
 	// not shown.
 	Number func(ctx context.Context, callID string) string

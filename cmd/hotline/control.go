@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"hotline/call"
-	"hotline/queue"
+	"hotline/web"
 )
 
 // The control socket is how commands reach the running service: JSON over
@@ -20,9 +20,8 @@ import (
 
 // controlServer answers the commands.
 type controlServer struct {
-	queue *queue.Engine
 	calls *call.Service
-	rules governor
+	api   http.Handler // which knows queues and agents
 	drain *drain
 	clock *clock
 	zone  *time.Location
@@ -30,28 +29,14 @@ type controlServer struct {
 
 // status is what the service says of itself.
 type status struct {
-	Now       time.Time         `json:"now"`
-	Announced []string          `json:"announced"`
-	Agents    []queue.AgentView `json:"agents"`
-	Queues    []queue.QueueView `json:"queues"`
-	Rules     []queue.Rules     `json:"rules"`
+	Now       time.Time `json:"now"`
+	Announced []string  `json:"announced"`
 }
 
 func (s *controlServer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, nil) })
-	mux.HandleFunc("POST /agents/{id}/{verb}", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, s.agent(r.PathValue("id"), r.PathValue("verb"), r.FormValue("reason")))
-	})
-	mux.HandleFunc("POST /agents/{id}/set", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, s.rules.assign(r.PathValue("id"), r.URL.Query()["setting"]))
-	})
-	mux.HandleFunc("POST /queues/{id}/set", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, s.rules.set(r.PathValue("id"), r.URL.Query()["setting"]))
-	})
-	mux.HandleFunc("POST /queues/{id}/remove", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, s.queue.RemoveQueue(r.PathValue("id"), byCommandLine))
-	})
+	mux.Handle(web.Root+"/", s.api)
 	mux.HandleFunc("POST /announcements/{name}/{switch}", func(w http.ResponseWriter, r *http.Request) {
 		_, err := s.calls.Announce(r.Context(), r.PathValue("name"), r.PathValue("switch") == "on")
 		s.answer(w, err)
@@ -70,36 +55,7 @@ func (s *controlServer) answer(w http.ResponseWriter, err error) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
 		return
 	}
-	_ = json.NewEncoder(w).Encode(status{
-		Now: s.clock.now(), Announced: s.calls.Announcements(), Agents: s.queue.Agents(), Queues: s.queue.Queues(), Rules: s.queue.Rules(),
-	})
-}
-
-func (s *controlServer) agent(id, verb, reason string) error {
-	if reason == "" {
-		reason = "command line"
-	}
-	switch verb {
-	case "sign-in":
-		return unlessDone(s.queue.SignIn(id))
-	case "sign-out":
-		return unlessDone(s.queue.SignOut(id))
-	case "pause":
-		return s.queue.Pause(id, reason)
-	case "ready":
-		return s.queue.Ready(id)
-	default:
-		return fmt.Errorf("%q is nothing an agent can do: sign-in, sign-out, pause or ready", verb)
-	}
-}
-
-// unlessDone takes it for no mistake to sign in or out twice: only an agent
-// who is in already cannot sign in, and likewise out.
-func unlessDone(err error) error {
-	if errors.Is(err, queue.ErrTransition) {
-		return nil
-	}
-	return err
+	_ = json.NewEncoder(w).Encode(status{Now: s.clock.now(), Announced: s.calls.Announcements()})
 }
 
 func (s *controlServer) setClock(at string) error {
@@ -141,15 +97,20 @@ func controlClient(socket string) *http.Client {
 
 // request sends a command; what the service refuses is the error.
 func request(ctx context.Context, client *http.Client, socket, method, path string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, method, "http://hotline"+path, nil)
+	r, err := http.NewRequestWithContext(ctx, method, "http://hotline"+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	response, err := client.Do(request)
+	return send(client, socket, r)
+}
+
+// send does so for a request that is made already.
+func send(client *http.Client, socket string, r *http.Request) (*http.Response, error) {
+	response, err := client.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("no hotline answers on %s: %w; start it with: hotline serve", socket, err)
 	}
-	if response.StatusCode == http.StatusOK {
+	if response.StatusCode < 300 {
 		return response, nil
 	}
 	defer response.Body.Close()
@@ -157,9 +118,18 @@ func request(ctx context.Context, client *http.Client, socket, method, path stri
 	if err != nil {
 		return nil, fmt.Errorf("reading the service's answer: %w", err)
 	}
-	var refusal struct{ Error string }
-	if json.Unmarshal(body, &refusal) != nil || refusal.Error == "" {
-		refusal.Error = fmt.Sprintf("%s: %s", response.Status, bytes.TrimSpace(body))
+	refused := &refusal{status: response.StatusCode}
+	if json.Unmarshal(body, refused) != nil || refused.Error() == "" {
+		refused.Detail = fmt.Sprintf("%s: %s", response.Status, bytes.TrimSpace(body))
 	}
-	return nil, errors.New(refusal.Error)
+	return nil, refused
 }
+
+// refusal is what the service says of a command that it does not carry out.
+type refusal struct {
+	status int
+	Said   string `json:"error"`  // of a command
+	Detail string `json:"detail"` // of the API's
+}
+
+func (r *refusal) Error() string { return r.Said + r.Detail }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"hotline/web"
 )
 
 // Where the service listens. A process that takes over from another shares its
@@ -24,14 +26,14 @@ import (
 // that all ask for it listen on one address.
 const reusePort = 0xf
 
-// listenTCP listens on an address that a successor can share. Unless beside
-// another, the address has to be free: otherwise two services that know
-// nothing of each other would share it unnoticed.
-func listenTCP(ctx context.Context, address string, beside bool) (net.Listener, error) {
+// listenTCP listens on the address of a setting, which a successor can share.
+// Unless beside another, the address has to be free: otherwise two services
+// that know nothing of each other would share it unnoticed.
+func listenTCP(ctx context.Context, setting, address string, beside bool) (net.Listener, error) {
 	if !beside {
 		free, err := net.Listen("tcp", address)
 		if err != nil {
-			return nil, fmt.Errorf("listen.metrics: %w; is another hotline running?", err)
+			return nil, fmt.Errorf("%s: %w; is another hotline running?", setting, err)
 		}
 		address = free.Addr().String() // where port 0 was asked for
 		if err := free.Close(); err != nil {
@@ -47,7 +49,7 @@ func listenTCP(ctx context.Context, address string, beside bool) (net.Listener, 
 	}}
 	l, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen.metrics: %w; does something else than a hotline listen there?", err)
+		return nil, fmt.Errorf("%s: %w; does something else than a hotline listen there?", setting, err)
 	}
 	return l, nil
 }
@@ -103,34 +105,53 @@ func (s *controlSocket) Close() error {
 	return err
 }
 
-// front is what the service answers: its health to whoever watches it, and
-// commands.
+// front is what the service answers: its health to whoever watches it, commands,
+// and the API to whoever has a token.
 type front struct {
 	address        string // for health
 	socket         string // for commands
+	apiAddress     string // for the API
 	health         http.Handler
 	control        http.Handler
+	api            http.Handler // nil: nobody has a token
 	log            *slog.Logger
 	healthListens  net.Listener
 	controlListens net.Listener
+	apiListens     net.Listener
 }
+
+// What the addresses are called in hotline.yaml.
+const (
+	healthSetting = "listen.metrics"
+	apiSetting    = "web.listen"
+)
 
 // prepare listens. Beside a service that runs it only makes sure that it can:
 // what is asked is answered by the one that acts.
 func (f *front) prepare(ctx context.Context, beside bool) error {
-	if beside {
-		can, err := listenTCP(ctx, f.address, true)
-		if err != nil {
-			return err
-		}
-		return can.Close()
+	if !beside {
+		return f.listen(ctx, false)
 	}
-	return f.listen(ctx, false)
+	can, err := listenTCP(ctx, healthSetting, f.address, true)
+	if err == nil {
+		err = can.Close()
+	}
+	if err == nil && f.api != nil {
+		if can, err = listenTCP(ctx, apiSetting, f.apiAddress, true); err == nil {
+			err = can.Close()
+		}
+	}
+	return err
 }
 
 func (f *front) listen(ctx context.Context, beside bool) (err error) {
-	if f.healthListens, err = listenTCP(ctx, f.address, beside); err != nil {
+	if f.healthListens, err = listenTCP(ctx, healthSetting, f.address, beside); err != nil {
 		return err
+	}
+	if f.api != nil {
+		if f.apiListens, err = listenTCP(ctx, apiSetting, f.apiAddress, beside); err != nil {
+			return err
+		}
 	}
 	f.controlListens, err = listenControl(f.socket)
 	return err
@@ -152,15 +173,25 @@ func (f *front) serve(ctx context.Context, acts <-chan struct{}) error {
 		f.log.Warn("the service manager does not know that the hotline is up", "err", err)
 	}
 	f.log.Info("the hotline is up", "metrics", f.healthListens.Addr().String())
-	both, ctx := errgroup.WithContext(ctx)
-	both.Go(func() error { return serveHTTP(ctx, f.healthListens, f.health) })
-	both.Go(func() error { return serveHTTP(ctx, f.controlListens, f.control) })
-	return both.Wait()
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return serveHTTP(ctx, f.healthListens, plainServer(f.health)) })
+	all.Go(func() error { return serveHTTP(ctx, f.controlListens, plainServer(f.control)) })
+	if f.api != nil {
+		f.log.Info("the API answers whoever has a token", "address", f.apiListens.Addr().String())
+		all.Go(func() error { return serveHTTP(ctx, f.apiListens, web.Server(f.api)) })
+	} else {
+		f.log.Info("the API is off: web.tokens names nobody who may use it")
+	}
+	return all.Wait()
+}
+
+// plainServer is for those who may take their time: they watch a service drain.
+func plainServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
 }
 
 // serveHTTP serves until ctx ends, then lets requests finish for a moment.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+func serveHTTP(ctx context.Context, l net.Listener, server *http.Server) error {
 	finished := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(finished)

@@ -14,15 +14,15 @@ import (
 // A successor listens beside the one it relieves, and on when that one has
 // gone; nobody else can listen there.
 func TestASuccessorSharesTheAddress(t *testing.T) {
-	first, err := listenTCP(t.Context(), "127.0.0.1:0", false)
+	first, err := listenTCP(t.Context(), healthSetting, "127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := first.Addr().String()
-	if _, err := listenTCP(t.Context(), address, false); err == nil || !strings.Contains(err.Error(), "another hotline") {
+	if _, err := listenTCP(t.Context(), healthSetting, address, false); err == nil || !strings.Contains(err.Error(), "another hotline") {
 		t.Errorf("a second service listens on the first one's address, or is refused without a reason: %v", err)
 	}
-	second, err := listenTCP(t.Context(), address, true)
+	second, err := listenTCP(t.Context(), healthSetting, address, true)
 	if err != nil {
 		t.Fatalf("a successor cannot listen beside: %v", err)
 	}
@@ -42,7 +42,7 @@ func TestAStrangersAddressIsRefused(t *testing.T) {
 	}
 	defer taken.Close()
 	for _, beside := range []bool{false, true} {
-		_, err := listenTCP(t.Context(), taken.Addr().String(), beside)
+		_, err := listenTCP(t.Context(), healthSetting, taken.Addr().String(), beside)
 		if err == nil || !strings.Contains(err.Error(), "listen.metrics") || !strings.Contains(err.Error(), "address already in use") {
 			t.Errorf("beside another %v: %v, want that the address of listen.metrics is in use", beside, err)
 		}

@@ -232,43 +232,13 @@ func queueOf(r queue.Rules, named configs.Queue) configs.Queue {
 	return q
 }
 
-// governor changes rules while the service runs, in the words of hotline.yaml.
-type governor struct {
-	lines *queue.Engine
-	cfg   *configs.Config
-}
-
-// byCommandLine is who asks on the control socket.
-const byCommandLine = "command line"
-
-// set changes settings of a queue, or opens one.
-func (g governor) set(id string, settings []string) error {
-	named := namedQueue(g.cfg, id)
-	for _, r := range g.lines.Rules() {
-		if r.ID == id {
-			named = queueOf(r, named)
-		}
+// namedQueue is what hotline.yaml says of a queue that the engine does not know
+// of: the shipped values for one that it does not have.
+func namedQueue(cfg *configs.Config, id string) configs.Queue {
+	if q, known := cfg.Queue(id); known {
+		return q
 	}
-	q, err := configs.AmendQueue(named, settings...)
-	if err != nil {
-		return err
-	}
-	return g.lines.SetRules(queueRules(q), byCommandLine)
-}
-
-// assign changes whom an agent serves.
-func (g governor) assign(id string, settings []string) error {
-	agent, known := g.lines.Agent(id)
-	if !known {
-		return fmt.Errorf("there is no agent %q: agents are added in hotline.yaml, with the account of their phone", id)
-	}
-	was := agent.Profile
-	a, err := configs.AmendAgent(configs.Agent{ID: id, Number: was.Number, Name: was.Name, Role: configs.RoleAgent,
-		Queues: was.Queues, Weights: was.Weights, Skills: was.Skills}, settings...)
-	if err != nil {
-		return err
-	}
-	is := was
-	is.Number, is.Name, is.Queues, is.Weights, is.Skills = a.Number, a.Name, a.Queues, a.Weights, a.Skills
-	return g.lines.SetProfile(is, byCommandLine)
+	q := configs.Default().Queues[0]
+	q.ID, q.Name = id, id
+	return q
 }

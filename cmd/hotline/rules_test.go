@@ -75,6 +75,27 @@ func (r *ruling) rules(id string) (queue.Rules, bool) {
 	return list[at], true
 }
 
+// set changes rules as whoever asks for it at run time.
+func (r *ruling) set(id string, change func(*queue.Rules)) {
+	r.Helper()
+	rules, there := r.rules(id)
+	if !there {
+		r.Fatalf("there is no queue %s", id)
+	}
+	change(&rules)
+	r.ok(r.SetRules(rules, "test"))
+}
+
+func (r *ruling) assign(id string, change func(*queue.Profile)) {
+	r.Helper()
+	agent, there := r.Agent(id)
+	if !there {
+		r.Fatalf("there is no agent %s", id)
+	}
+	change(&agent.Profile)
+	r.ok(r.SetProfile(agent.Profile, "test"))
+}
+
 // wantMaxWaiting is how a test's rules are told apart.
 func (r *ruling) wantMaxWaiting(want int) {
 	r.Helper()
@@ -94,9 +115,8 @@ func (r *ruling) wantSaid(want int) {
 func TestRulesOfRunTimeHoldUntilTheFileSpeaks(t *testing.T) {
 	r := newRuling(t)
 	r.wantSaid(len(r.cfg.Queues) + len(r.cfg.Agents))
-	g := governor{r.Engine, r.cfg}
-	r.ok(g.set("service", []string{"max_waiting: 7"}))
-	r.ok(g.assign("1001", []string{"skills: {english: 3}"}))
+	r.set("service", func(q *queue.Rules) { q.MaxWaiting = 7 })
+	r.assign("1001", func(p *queue.Profile) { p.Skills = map[string]int{"english": 3} })
 	r.ok(r.RemoveAgent("1002", "test"))
 	r.start()
 	r.wantSaid(0)
@@ -123,9 +143,8 @@ func TestRulesOfRunTimeHoldUntilTheFileSpeaks(t *testing.T) {
 // A queue of run time goes when it is removed, and one of the file when the file has it no more.
 func TestQueuesComeAndGo(t *testing.T) {
 	r := newRuling(t)
-	g := governor{r.Engine, r.cfg}
-	r.ok(g.set("gas", []string{"max_waiting: 7"}))
-	r.ok(g.assign("1001", []string{"queues: [service, gas]"}))
+	r.ok(r.SetRules(queue.Rules{ID: "gas", MaxWaiting: 7}, "test"))
+	r.assign("1001", func(p *queue.Profile) { p.Queues = []string{"service", "gas"} })
 	r.start()
 	if _, there := r.rules("gas"); !there {
 		t.Fatal("the queue that was opened at run time is gone after the restart")
@@ -150,9 +169,9 @@ func TestQueuesComeAndGo(t *testing.T) {
 func TestTheFileWinsWhereTheTwoContradictEachOther(t *testing.T) {
 	r := newRuling(t)
 	for _, id := range []string{"1001", "1002", "1003", "1004"} {
-		r.ok(governor{r.Engine, r.cfg}.assign(id, []string{"skills: {english: 1}"}))
+		r.assign(id, func(p *queue.Profile) { p.Skills = map[string]int{"english": 1} })
 	}
-	r.ok(governor{r.Engine, r.cfg}.set("service", []string{"skills: {english: 1}", "max_waiting: 7"}))
+	r.set("service", func(q *queue.Rules) { q.Needs, q.MaxWaiting = map[string]int{"english": 1}, 7 })
 	for i := range r.cfg.Agents {
 		r.cfg.Agents[i].Name += "!" // so that hotline.yaml is right about the agents, who know no English
 	}
@@ -166,11 +185,10 @@ func TestTheFileWinsWhereTheTwoContradictEachOther(t *testing.T) {
 // Rules survive the way into the words of hotline.yaml and back.
 func TestRulesInTheWordsOfTheFile(t *testing.T) {
 	cfg := configs.Default()
-	q, err := configs.AmendQueue(cfg.Queues[0], "max_wait: 2m", "skills: {english: 3}", "relax: [{after: 30s, by: 1}]", "decline_pause: 0s", "sticky: 1h",
-		"overflow_to: gas", "overflow_after: 1m", "stay_empty: true")
-	if err != nil {
-		t.Fatal(err)
-	}
+	lasts := func(d time.Duration) configs.Duration { return configs.Duration{Duration: d} }
+	q := cfg.Queues[0]
+	q.MaxWait, q.Skills, q.Relax = lasts(2*time.Minute), map[string]int{"english": 3}, []configs.Relaxation{{After: lasts(30 * time.Second), By: 1}}
+	q.DeclinePause, q.Sticky, q.OverflowTo, q.OverflowAfter, q.StayEmpty = lasts(0), lasts(time.Hour), "gas", lasts(time.Minute), true
 	for _, strategy := range []configs.Strategy{"longest-idle", configs.RingAll} {
 		q.Strategy = strategy
 		if strategy == configs.RingAll {
@@ -180,29 +198,4 @@ func TestRulesInTheWordsOfTheFile(t *testing.T) {
 			t.Errorf("the rules became %+v, were %+v", got, want)
 		}
 	}
-}
-
-// What the command line asks for and cannot have is said in the words of hotline.yaml, and changes nothing.
-func TestTheCommandLineIsToldWhatIsWrong(t *testing.T) {
-	r := newRuling(t)
-	g := governor{r.Engine, r.cfg}
-	for what, err := range map[string]error{
-		"a wait out of range":     g.set("service", []string{"max_wait: 5s"}),
-		"a skill nobody has":      g.set("service", []string{"skills: {english: 3}"}),
-		"no such queue":           g.set("service", []string{"overflow_to: gas"}),
-		"a circle":                g.set("service", []string{"overflow_to: service"}),
-		"a queue with no name":    g.set("Gas!", []string{"max_waiting: 7"}),
-		"an agent in no queue":    g.assign("1001", []string{"queues: []"}),
-		"an agent of a queue not": g.assign("1001", []string{"queues: [gas]"}),
-		"an agent not there":      g.assign("2001", []string{"queues: [service]"}),
-		"a queue not there":       r.RemoveQueue("gas", "test"),
-	} {
-		if err == nil {
-			t.Errorf("%s is accepted", what)
-		} else {
-			t.Logf("%s: %v", what, err)
-		}
-	}
-	r.start()
-	r.wantSaid(0)
 }

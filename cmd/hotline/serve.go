@@ -141,10 +141,17 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group, running := errgroup.WithContext(ctx)
 	look := lookAfter(cfg, link, log, reg)
 	drain := &drain{calls: calls, running: running, leave: leave}
+	api, err := newAPI(cfg, lines, book.Reader(), log, reg)
+	if err != nil {
+		return err
+	}
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
 		health:  (&health{link: link, journal: tenure, drain: drain, watch: look}).handler(reg),
-		control: (&controlServer{queue: lines, calls: calls, rules: governor{lines, cfg}, drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
+		control: (&controlServer{calls: calls, api: api.Trusted(commandLine), drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
+	}
+	if cfg.Web.On() {
+		front.apiAddress, front.api = cfg.Web.Listen.String(), api.Public()
 	}
 	if err := front.prepare(ctx, beside); err != nil {
 		return err

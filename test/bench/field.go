@@ -194,10 +194,12 @@ func (t *turn) agents(ctx context.Context, verb string, ids ...string) error {
 	}}}
 	defer client.CloseIdleConnections()
 	for _, id := range ids {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://hotline/agents/"+id+"/"+verb, nil)
+		order := strings.NewReader(`{"do": "` + verb + `"}`)
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://hotline/api/v1/agents/"+id+"/state", order)
 		if err != nil {
 			return err
 		}
+		request.Header.Set("Content-Type", "application/json")
 		answer, err := client.Do(request)
 		if err != nil {
 			return fmt.Errorf("agent %s, %s: %w", id, verb, err)

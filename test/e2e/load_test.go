@@ -174,7 +174,7 @@ func (c *crowd) signIn(id string) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", c.Config.ControlSocket())
 	}}}
 	defer client.CloseIdleConnections()
-	answer, err := client.Post("http://hotline/agents/"+id+"/sign-in", "", nil)
+	answer, err := client.Post("http://hotline/api/v1/agents/"+id+"/state", "application/json", strings.NewReader(`{"do": "sign-in"}`))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"hotline/test/faults"
 	"hotline/test/phone"
 	"hotline/test/stand"
+	"hotline/web"
 )
 
 // TestMain lets a few tests run side by side: they wait far more than they work. An explicit -parallel takes precedence.
@@ -172,47 +173,48 @@ func (w *world) registered(id string, incoming phone.Behaviour) *desk {
 // signIn is `hotline agent sign-in` without a program for each agent.
 func (w *world) signIn(id string) {
 	w.t.Helper()
-	_, err := w.control(http.MethodPost, "/agents/"+id+"/sign-in")
+	_, err := w.control(http.MethodPost, "/api/v1/agents/"+id+"/state", `{"do": "sign-in"}`)
 	w.try(err)
 }
 
 // status is what the service says of its agents.
-func (w *world) status() (agents map[string]queue.AgentView, err error) {
-	body, err := w.control(http.MethodGet, "/status")
+func (w *world) status() (agents map[string]web.State, err error) {
+	body, err := w.control(http.MethodGet, "/api/v1/agents", "")
 	if err != nil {
 		return nil, err
 	}
-	var said struct{ Agents []queue.AgentView }
+	var said struct{ Agents []web.Agent }
 	if err := json.Unmarshal(body, &said); err != nil {
-		return nil, fmt.Errorf("the service's status: %w", err)
+		return nil, fmt.Errorf("the service's agents: %w", err)
 	}
-	agents = map[string]queue.AgentView{}
+	agents = map[string]web.State{}
 	for _, a := range said.Agents {
-		agents[a.ID] = a
+		agents[a.ID] = a.State
 	}
 	return agents, nil
 }
 
 // control asks the service on its control socket.
-func (w *world) control(method, path string) ([]byte, error) {
+func (w *world) control(method, path, body string) ([]byte, error) {
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", w.Config.ControlSocket())
 	}}}
 	defer client.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(w.ctx, method, "http://hotline"+path, nil)
+	request, err := http.NewRequestWithContext(w.ctx, method, "http://hotline"+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	request.Header.Set("Content-Type", "application/json")
 	answer, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	said, err := io.ReadAll(answer.Body)
 	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", path, answer.Status, body)
+		err = fmt.Errorf("%s: %s: %s", path, answer.Status, said)
 	}
-	return body, err
+	return said, err
 }
 
 // try fails the test on an error.

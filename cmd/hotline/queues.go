@@ -1,0 +1,318 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/user"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"hotline/configs"
+	"hotline/web"
+)
+
+// Commands about queues and agents: the API's operations, asked for on the
+// control socket.
+
+type agentCmd struct {
+	Verb   string        `arg:"" default:"list" enum:"list,sign-in,sign-out,pause,ready,extend,profile,set,remove" help:"list, sign-in, sign-out, pause, ready, extend (a wrap-up), profile, set or remove."`
+	ID     string        `arg:"" optional:"" help:"The agent: 1001."`
+	Reason string        `help:"Why, with pause."`
+	For    time.Duration `default:"1m" help:"By how much, with extend."`
+
+	Settings []string `arg:"" optional:"" help:"With set, as in hotline.yaml: queues=[service,gas] weights={gas: 2} skills={english: 3}."`
+}
+
+func (a agentCmd) Run(ctx context.Context, cfg *configs.Config) error {
+	if a.ID == "" && a.Verb != "list" {
+		return fmt.Errorf("which agent? hotline agent %s 1001", a.Verb)
+	}
+	c := openAPI(cfg, os.Stdout)
+	defer c.CloseIdleConnections()
+	return a.ask(ctx, c)
+}
+
+func (a agentCmd) ask(ctx context.Context, c apiClient) error {
+	path := "/agents/" + url.PathEscape(a.ID)
+	order := map[string]string{"do": a.Verb}
+	switch a.Verb {
+	case "list":
+		return c.printAgents(ctx, a.ID)
+	case "profile":
+		return c.print(ctx, path, a.ID)
+	case "set":
+		return c.change(ctx, path, a.ID, a.Settings, false)
+	case "remove":
+		return c.remove(ctx, path)
+	case "pause":
+		order["reason"] = cmp.Or(a.Reason, byCommandLine)
+	case "extend":
+		order["for"] = a.For.String()
+	}
+	if err := c.ask(ctx, "POST", path+"/state", order, nil); err != nil {
+		return err
+	}
+	return c.printAgents(ctx, a.ID)
+}
+
+type queueCmd struct {
+	Verb string `arg:"" default:"list" enum:"list,rules,set,remove,waiting" help:"list, rules, set, remove or waiting."`
+	ID   string `arg:"" optional:"" help:"The queue: service."`
+
+	Settings []string `arg:"" optional:"" help:"With set, as in hotline.yaml: max_wait=2m strategy=ring-all skills={english: 3}."`
+}
+
+func (q queueCmd) Run(ctx context.Context, cfg *configs.Config) error {
+	if q.ID == "" && q.Verb != "list" && q.Verb != "rules" {
+		return fmt.Errorf("which queue? hotline queue %s service", q.Verb)
+	}
+	c := openAPI(cfg, os.Stdout)
+	defer c.CloseIdleConnections()
+	return q.ask(ctx, c)
+}
+
+func (q queueCmd) ask(ctx context.Context, c apiClient) error {
+	path := "/queues/" + url.PathEscape(q.ID)
+	switch q.Verb {
+	case "set":
+		return c.change(ctx, path, q.ID, q.Settings, true)
+	case "remove":
+		return c.remove(ctx, path)
+	case "waiting":
+		return c.printWaiting(ctx, path)
+	case "rules":
+		if q.ID != "" {
+			return c.print(ctx, path, q.ID)
+		}
+	}
+	return c.printQueues(ctx, q)
+}
+
+// apiClient asks the API on the control socket, and prints what it is told.
+type apiClient struct {
+	*http.Client
+	socket string
+	out    io.Writer
+}
+
+func openAPI(cfg *configs.Config, out io.Writer) apiClient {
+	c := controlClient(cfg.ControlSocket())
+	c.Timeout = 5 * time.Second
+	return apiClient{c, cfg.ControlSocket(), out}
+}
+
+// operator is who runs this command, as far as the machine knows: with sudo,
+// who they were before.
+func operator() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
+// ask sends a body, and reads the answer's into into; either may be nil. Headers
+// come in pairs.
+func (c apiClient) ask(ctx context.Context, method, path string, body, into any, headers ...string) error {
+	_, text, err := c.exchange(ctx, method, path, body, headers...)
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("reading the service's answer: %w", err)
+	}
+	return nil
+}
+
+func (c apiClient) exchange(ctx context.Context, method, path string, body any, headers ...string) (version string, text []byte, err error) {
+	var sent io.Reader
+	if body != nil {
+		if text, err = json.Marshal(body); err != nil {
+			return "", nil, err
+		}
+		sent = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://hotline"+web.Root+path, sent)
+	if err != nil {
+		return "", nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(operatorHeader, operator())
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := send(c.Client, c.socket, r)
+	if err != nil {
+		return "", nil, err
+	}
+	defer response.Body.Close()
+	text, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return response.Header.Get("ETag"), text, err
+}
+
+// change reads what is there, lays settings over it, and puts it back unless
+// somebody else has changed it in between. What is not there begins as usual,
+// if it may be made.
+func (c apiClient) change(ctx context.Context, path, id string, settings []string, make bool) error {
+	is, condition := map[string]any{}, []string{"If-None-Match", "*"}
+	version, text, err := c.exchange(ctx, "GET", path, nil)
+	switch {
+	case err == nil:
+		condition = []string{"If-Match", version}
+		err = json.Unmarshal(text, &is)
+	case make && isMissing(err):
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := amend(is, settings); err != nil {
+		return err
+	}
+	if err := c.ask(ctx, "PUT", path, is, nil, condition...); err != nil {
+		return err
+	}
+	return c.print(ctx, path, id)
+}
+
+func isMissing(err error) bool {
+	var refused *refusal
+	return errors.As(err, &refused) && refused.status == http.StatusNotFound
+}
+
+// remove takes away what is there.
+func (c apiClient) remove(ctx context.Context, path string) error {
+	return c.ask(ctx, "DELETE", path, nil, nil, "If-Match", "*")
+}
+
+// amend lays settings as they stand in hotline.yaml over fields: max_wait=2m,
+// or max_wait: 2m.
+func amend(fields map[string]any, settings []string) error {
+	if len(settings) == 0 {
+		return errors.New("say what is to be changed, for example max_wait=2m")
+	}
+	for _, setting := range settings {
+		at := strings.IndexAny(setting, "=:")
+		if at < 0 {
+			return fmt.Errorf("%q says nothing; write it as max_wait=2m", setting)
+		}
+		name, text := setting[:at], strings.TrimSpace(setting[at+1:])
+		var value any
+		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+			return fmt.Errorf("%s: %q cannot be read; write it as in hotline.yaml", name, text)
+		}
+		if _, isText := fields[name].(string); isText && !strings.HasPrefix(text, `"`) && !strings.HasPrefix(text, "'") {
+			value = text // as it is written: 0789
+		}
+		fields[name] = value
+	}
+	return nil
+}
+
+// print shows rules or a profile as they stand in hotline.yaml.
+func (c apiClient) print(ctx context.Context, path, id string) error {
+	_, text, err := c.exchange(ctx, "GET", path, nil)
+	if err != nil {
+		return err
+	}
+	return printAsYAML(c.out, id, text)
+}
+
+func printAsYAML(w io.Writer, id string, text []byte) error {
+	lines, err := yaml.JSONToYAML(text)
+	if err != nil {
+		return fmt.Errorf("reading the service's answer: %w", err)
+	}
+	fmt.Fprintf(w, "- id: %q\n", id)
+	for line := range strings.Lines(string(lines)) {
+		fmt.Fprint(w, "  ", line)
+	}
+	return nil
+}
+
+func (c apiClient) printAgents(ctx context.Context, id string) error {
+	var said struct{ Agents []web.Agent }
+	if err := c.ask(ctx, "GET", "/agents", nil, &said); err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(c.out, 2, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "AGENT\tNUMBER\tSTATE\tSINCE\tCALL\tWHY")
+	for _, agent := range said.Agents {
+		if s := agent.State; id == "" || id == agent.ID {
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", agent.ID, agent.Profile.Number, s.State,
+				s.Since.Local().Format("01-02 15:04:05"), orDash(s.Call), s.Reason)
+		}
+	}
+	return out.Flush()
+}
+
+func (c apiClient) printQueues(ctx context.Context, q queueCmd) error {
+	var said struct {
+		Queues []struct {
+			ID      string
+			Rules   json.RawMessage
+			Figures web.Figures
+		}
+	}
+	if err := c.ask(ctx, "GET", "/queues", nil, &said); err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(c.out, 2, 0, 2, ' ', 0)
+	if q.Verb == "list" {
+		fmt.Fprintln(out, "QUEUE\tWAITING\tLONGEST\tSIGNED IN\tREADY\tIN TIME\tESTIMATES WRONG BY")
+	}
+	for _, one := range said.Queues {
+		f := one.Figures
+		switch {
+		case q.Verb == "rules":
+			if err := printAsYAML(c.out, one.ID, one.Rules); err != nil {
+				return err
+			}
+		case q.ID == "" || q.ID == one.ID:
+			fmt.Fprintf(out, "%s\t%d\t%s\t%d\t%d\t%s\t%s\n", one.ID, f.Waiting, inSeconds(&f.LongestWait),
+				f.SignedIn, f.Ready, ofHundred(f.InTime), inSeconds(f.EstimateError))
+		}
+	}
+	return out.Flush()
+}
+
+func (c apiClient) printWaiting(ctx context.Context, path string) error {
+	var said struct{ Callers []web.Caller }
+	if err := c.ask(ctx, "GET", path+"/waiting?limit=1000", nil, &said); err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(c.out, 2, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "PLACE\tCALL\tFROM\tWAITED\tPRIORITY\tOFFERED TO")
+	for _, caller := range said.Callers {
+		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%d\t%s\n", caller.Position, caller.Call, orDash(caller.Number),
+			inSeconds(&caller.Waited), caller.Priority, orDash(strings.Join(caller.OfferedTo, " ")))
+	}
+	return out.Flush()
+}
+
+func inSeconds(s *float64) string {
+	if s == nil {
+		return "-"
+	}
+	return (time.Duration(*s * float64(time.Second))).Round(time.Second).String()
+}
+
+func ofHundred(n *int) string {
+	if n == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d of 100", *n)
+}
