@@ -18,9 +18,11 @@ type writer struct {
 	newest     *sql.Stmt
 	insert     *sql.Stmt
 	nameStream *sql.Stmt
+	findStream *sql.Stmt
 	joinStream *sql.Stmt
 
-	unfolded  int // entries since the last checkpoint was asked for
+	streams   map[string]int64 // by name, those written to of late: most entries are of streams that have just had one
+	unfolded  int              // entries since the last checkpoint was asked for
 	tailSeq   int64
 	tailHash  link
 	flushing  bool // a commit flushes to the disk (synchronous=FULL)
@@ -33,13 +35,13 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writer{conn: conn}, nil
+	return &writer{conn: conn, streams: map[string]int64{}}, nil
 }
 
 // close ends the statements too: SQLite keeps a connection open, and the WAL with it, while one of them is.
 func (w *writer) close() error {
 	var errs []error
-	for _, s := range []*sql.Stmt{w.newest, w.insert, w.nameStream, w.joinStream} {
+	for _, s := range []*sql.Stmt{w.newest, w.insert, w.nameStream, w.findStream, w.joinStream} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
@@ -139,7 +141,8 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		{&w.newest, "SELECT number, at, host, process FROM epoch ORDER BY number DESC LIMIT 1"},
 		{&w.insert, "INSERT INTO entry (seq, epoch, at, kind, streams, data, data_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO NOTHING"},
-		{&w.joinStream, "INSERT INTO membership (stream, seq) SELECT id, ? FROM stream WHERE name = ?"},
+		{&w.findStream, "SELECT id FROM stream WHERE name = ?"},
+		{&w.joinStream, "INSERT INTO membership (stream, seq) VALUES (?, ?)"},
 	}
 	for _, s := range statements {
 		if *s.into, err = w.conn.PrepareContext(ctx, s.text); err != nil {
@@ -175,7 +178,11 @@ func (w *writer) commit(entries []Entry, durable bool) (first int64, err error) 
 			return 0, err
 		}
 	}
-	defer func() { w.tailStale = err != nil }()
+	defer func() {
+		if w.tailStale = err != nil; err != nil {
+			clear(w.streams)
+		}
+	}()
 	if err := w.flushOnCommit(ctx, durable); err != nil {
 		return 0, err
 	}
@@ -243,12 +250,35 @@ func (w *writer) insertOne(ctx context.Context, e Entry, dataHash, hash link) er
 		return err
 	}
 	for _, s := range e.Streams {
-		if _, err := w.nameStream.ExecContext(ctx, s); err != nil {
+		id, err := w.stream(ctx, s)
+		if err != nil {
 			return err
 		}
-		if _, err := w.joinStream.ExecContext(ctx, e.Seq, s); err != nil {
+		if _, err := w.joinStream.ExecContext(ctx, id, e.Seq); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// knownStreams bounds how many streams' IDs are remembered: those of some thousand calls under way.
+const knownStreams = 20_000
+
+// stream is the ID of the stream with this name, which is made if it is not there. No stream is ever taken out of the
+// file; only what a failed commit has made is gone again, which commit sees to.
+func (w *writer) stream(ctx context.Context, name string) (id int64, err error) {
+	if id, known := w.streams[name]; known {
+		return id, nil
+	}
+	if _, err := w.nameStream.ExecContext(ctx, name); err != nil {
+		return 0, err
+	}
+	if err := w.findStream.QueryRowContext(ctx, name).Scan(&id); err != nil {
+		return 0, err
+	}
+	if len(w.streams) >= knownStreams {
+		clear(w.streams)
+	}
+	w.streams[name] = id
+	return id, nil
 }
