@@ -140,6 +140,7 @@ func (d *desk) lapsed(ticket *Ticket, want string) {
 
 func (d *desk) waits(ticket *Ticket, position int) {
 	d.t.Helper()
+	synctest.Wait()
 	if got := ticket.Position(); got != position {
 		d.t.Fatalf("call %s stands at %d, want %d", ticket.Caller().ID, got, position)
 	}
