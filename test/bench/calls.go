@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/netip"
 	"time"
 )
@@ -28,6 +28,11 @@ func (o outcome) failed() int { return o.made - o.served }
 // settle is how long a turn waits for what comes after the last call: its recording, its entries.
 const settle = 2 * time.Second
 
+// patience is how long after the last arrival every call is to be over.
+const patience = 30 * time.Second
+
+var errPatience = errors.New("not every call has come to its end")
+
 // calls lets callers come at a steady rate to agents who are always enough, and measures what it takes.
 func (f *field) calls(ctx context.Context, c contestant, p profile, l load) (o outcome, err error) {
 	at, err := newDesks()
@@ -50,8 +55,12 @@ func (f *field) calls(ctx context.Context, c contestant, p profile, l load) (o o
 	if err != nil {
 		return o, err
 	}
-	if _, err := t.carry(ctx, desks, crowd{perSecond: 10, calls: 20}, "warm-up"); err != nil {
+	warm, err := t.carry(ctx, desks, crowd{perSecond: 10, calls: 20}, "warm-up")
+	if err != nil {
 		return o, err
+	}
+	if warm.failed() > 0 {
+		say("    %d of the first %d calls not served: %s", warm.failed(), warm.made, warm.complaints)
 	}
 	return t.carry(ctx, desks, l.crowd, "calls")
 }
@@ -66,8 +75,6 @@ func (t *turn) openDesks(at netip.AddrPort, d desk) (*sipp, error) {
 
 // carry lets the crowd come and go.
 func (t *turn) carry(ctx context.Context, desks *sipp, c crowd, part string) (o outcome, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.calls/c.perSecond)*time.Second+time.Minute)
-	defer cancel()
 	before, err := desks.tally()
 	if err != nil {
 		return o, err
@@ -80,8 +87,13 @@ func (t *turn) carry(ctx context.Context, desks *sipp, c crowd, part string) (o 
 	if err != nil {
 		return o, err
 	}
-	if err := callers.wait(ctx); err != nil {
-		return o, fmt.Errorf("the last caller has not left: %w\n%s\n%s\n%s", err, callers.complaints(), desks.complaints(), t.logs())
+	ended, stuck := context.WithTimeoutCause(ctx, time.Duration(c.calls/c.perSecond)*time.Second+patience, errPatience)
+	defer stuck()
+	switch err := callers.wait(ended); {
+	case errors.Is(err, errPatience): // those who are still there have failed
+		o.complaints = t.logs(ctx)
+	case err != nil:
+		return o, err
 	}
 	if err := sleep(ctx, settle); err != nil {
 		return o, err
@@ -105,7 +117,7 @@ func (t *turn) carry(ctx context.Context, desks *sipp, c crowd, part string) (o 
 	o.repeated = figures.repeated + after.repeated - before.repeated
 	o.asterisk, o.service = asteriskThen.cpu-asterisk.cpu, serviceThen.cpu-service.cpu
 	if o.failed() > 0 {
-		o.complaints = callers.complaints() + "\n" + desks.complaints()
+		o.complaints += "\n" + callers.complaints() + "\n" + desks.complaints()
 	}
 	return o, nil
 }

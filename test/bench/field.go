@@ -168,14 +168,46 @@ func (t *turn) work(part string) string {
 	return filepath.Join(t.dir, fmt.Sprintf("turn-%d", t.turns), part)
 }
 
-// logs are the last words of Asterisk and the service.
-func (t *turn) logs() string {
-	last := func(text string) string { return text[max(0, len(text)-3000):] }
+// logs are the last words of Asterisk and the service, and the story of the first call that has not ended.
+func (t *turn) logs(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	last := func(text string) string { return text[max(0, len(text)-1500):] }
 	text := "Asterisk: " + last(t.Log())
-	if t.service != nil {
-		text += "\nthe service: " + last(t.service.ServiceLog())
+	if channels, err := t.CLI("core show channels verbose"); err == nil {
+		text += "\n" + last(channels)
+	}
+	if t.service == nil {
+		return text
+	}
+	text += "\nthe service: " + last(t.service.ServiceLog())
+	if id := unended(t.service.ServiceLog()); id != "" {
+		story, err := t.service.Run(ctx, "call", id)
+		text += fmt.Sprintf("\ncall %s has not ended: %s %v", id, story, err)
 	}
 	return text
+}
+
+// unended is the first call that the service's log has the beginning of, and not the end.
+func unended(log string) string {
+	over := map[string]bool{}
+	var began []string
+	for line := range strings.Lines(log) {
+		_, rest, _ := strings.Cut(line, "call_id=")
+		id, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		switch {
+		case strings.Contains(line, `msg="caller arrived"`):
+			began = append(began, id)
+		case strings.Contains(line, `msg="call ended"`):
+			over[id] = true
+		}
+	}
+	for _, id := range began {
+		if !over[id] {
+			return id
+		}
+	}
+	return ""
 }
 
 // agents has all of them, or those named, do something: sign-in, pause, ready. Those of app_queue are there by being in

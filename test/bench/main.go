@@ -46,11 +46,15 @@ func run(ctx context.Context, args []string) error {
 	defer os.RemoveAll(dir)
 	for _, m := range p.measure {
 		limit := time.Duration(p.rounds) * m.limit(p.short) * time.Duration(len(contestants))
-		if err := p.carryOut(ctx, m, filepath.Join(dir, m.name), limit); err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		if one := p.carryOut(ctx, m, filepath.Join(dir, m.name), limit); one != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", m.name, one))
+			say("%v", err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return err
 }
 
 // carryOut takes one measure and writes its figures down.
@@ -65,7 +69,7 @@ func (p plan) carryOut(ctx context.Context, m measure, dir string, limit time.Du
 	defer func() { err = errors.Join(err, f.Close()) }()
 	var out figures
 	for range p.rounds {
-		for _, c := range abba(contestants) {
+		for _, c := range p.order(m) {
 			say("  %s", c.name)
 			if err := m.take(ctx, f, c, p.short, &out); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
@@ -75,6 +79,14 @@ func (p plan) carryOut(ctx context.Context, m measure, dir string, limit time.Du
 	text := out.table() + "\n" + p.circumstances(f, m)
 	fmt.Println(text)
 	return writeSection(p.doc, m.name, m.title, text)
+}
+
+// order is that of a round. In a short run each has one turn where a turn is long and has a distribution of its own.
+func (p plan) order(m measure) []contestant {
+	if p.short && m.once {
+		return contestants
+	}
+	return abba(contestants)
 }
 
 // abba is everybody once, and once again in the reverse order: what drifts while the machine is measured falls on all

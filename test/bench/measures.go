@@ -11,6 +11,7 @@ type measure struct {
 	name, title string
 	agents      int
 	long, brief time.Duration // a round of one contestant, two turns, at most
+	once        bool          // in a short run each has one turn instead of two
 	about       string        // what is measured, for the reader of the figures
 	take        func(ctx context.Context, f *field, c contestant, short bool, out *figures) error
 }
@@ -70,7 +71,7 @@ var measures = []measure{
 // waitingFor measures a queue in which so many wait.
 func waitingFor(n int) measure {
 	return measure{
-		name: fmt.Sprintf("waiting-%d", n), title: fmt.Sprintf("%d callers waiting", n), agents: 2,
+		name: fmt.Sprintf("waiting-%d", n), title: fmt.Sprintf("%d callers waiting", n), agents: 2, once: true,
 		long:  2 * time.Duration(5*60+n/20) * time.Second,
 		brief: 2 * time.Duration(100+n/20) * time.Second,
 		about: "One agent, away until all are in line; then the agent answers at once, talks for 0.15 s and hangs up, again and again, while those who were served are replaced. " +

@@ -62,8 +62,12 @@ func ratioDigits(r float64) int {
 
 // circumstances say where the figures come from.
 func (p plan) circumstances(f *field, m measure) string {
-	return fmt.Sprintf("%s\n\nMedian (range) of %d turns each, in the order ABBA; ratios are to %s, turn by turn. %s, by `%s`: %s, %s, %s, %s.\n",
-		m.about, 2*p.rounds, peer, time.Now().UTC().Format("2006-01-02 15:04 UTC"), p.command,
+	turns := fmt.Sprintf("Median (range) of %d turns each, in the order ABBA; ratios are to %s, turn by turn.", 2*p.rounds, peer)
+	if n := p.rounds * len(p.order(m)) / len(contestants); n < 2*p.rounds {
+		turns = fmt.Sprintf("%d turn(s) each, one after the other; ratios are to %s.", n, peer)
+	}
+	return fmt.Sprintf("%s\n\n%s %s, by `%s`: %s, %s, %s, %s.\n",
+		m.about, turns, time.Now().UTC().Format("2006-01-02 15:04 UTC"), p.command,
 		machine(), runtime.Version(), f.version(), sippVersion())
 }
 

@@ -70,7 +70,7 @@ func (f *field) wait(ctx context.Context, c contestant, l line) (q queued, err e
 	}
 	t.end = append(t.end, callers.stop)
 	if err := callers.fill(ctx, l); err != nil {
-		return q, fmt.Errorf("%w\n%s\n%s", err, callers.complaints(), t.logs())
+		return q, fmt.Errorf("%w\n%s\n%s", err, callers.complaints(), t.logs(ctx))
 	}
 	if err := t.idle(ctx, l, &q, asterisk, service); err != nil {
 		return q, err
@@ -146,7 +146,7 @@ func (t *turn) serve(ctx context.Context, callers int) (freed []time.Duration, e
 	for n := range callers + 1 {
 		call, err := next(ctx, desk)
 		if err != nil {
-			return freed, fmt.Errorf("caller %d is not offered: %w\n%s", n, err, t.logs())
+			return freed, fmt.Errorf("caller %d is not offered: %w\n%s", n, err, t.logs(ctx))
 		}
 		if n > 0 {
 			freed = append(freed, call.Start().Sub(free))
