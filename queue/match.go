@@ -283,7 +283,8 @@ func (m *Machine) serve(a *agent) {
 }
 
 // serveAll does so for agents who have become ready at once: callers in order,
-// each by the agent whom their queue's strategy chooses.
+// each by the agent whom their queue's strategy chooses, unless by that agent's
+// weights somebody else is next for them.
 func (m *Machine) serveAll(ready []*agent) {
 	for len(ready) > 0 && !m.held {
 		var best *place
@@ -297,6 +298,12 @@ func (m *Machine) serveAll(ready []*agent) {
 		}
 		if best == nil {
 			break
+		}
+		if t := m.taker(best); t != nil { // who by weights may have somebody else to serve first
+			if theirs, _ := m.next(t.agent); theirs != best {
+				m.serve(t.agent)
+				continue
+			}
 		}
 		m.seat(best)
 	}

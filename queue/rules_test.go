@@ -352,6 +352,25 @@ func (d *desk) ended(o *Offer, why error) {
 	}
 }
 
+// Of several agents who are free at once, each has the caller who by their
+// weights is next.
+func TestWeightsOfOneOfManyWhoAreFreeAtOnce(t *testing.T) {
+	o := hallOf(Rules{Strategy: RingAll, RingAtMost: 3}, 3)
+	o.Queues = append(o.Queues, Rules{ID: "repairs"})
+	o.Agents[0].Queues, o.Agents[0].Weights = []string{"bills", "repairs"}, map[string]int{"repairs": 4}
+	atDesk(t, o, func(t *testing.T, d *desk) {
+		d.everybody(o) // so that 1001 is the longest idle
+		rings := d.offersTo(d.join("a"), "1001", "1002", "1003")
+		bill := d.join("bill")
+		time.Sleep(time.Second)
+		repair := d.joinAs(Caller{ID: "repair", Queue: "repairs"})
+		time.Sleep(5 * time.Second)
+		d.must(rings["1003"].Connected())
+		d.offered(repair, "1001")
+		d.offered(bill, "1002")
+	})
+}
+
 // All phones ring; who answers first has the caller, and nobody else.
 func TestRingAll(t *testing.T) {
 	o := hallOf(Rules{Strategy: RingAll, RingAtMost: 3}, 4)
