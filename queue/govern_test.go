@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"strings"
@@ -360,4 +361,30 @@ func TestOrdersAreRecordedWithWhoGaveThem(t *testing.T) {
 		}
 		d.inState("1001", StateReady)
 	})
+}
+
+// Who waits for the record has it, also of an engine that stops meanwhile, and
+// does not wait for one that hangs.
+func TestRecorded(t *testing.T) {
+	recording, recorded := make(chan struct{}), 0
+	o := usual()
+	o.Record = func(list []Change) { <-recording; recorded += len(list) }
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.SignIn("1001"); err != nil {
+		t.Fatal(err)
+	}
+	hurry, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.Recorded(hurry)
+	close(recording)
+	e.Recorded(t.Context())
+	if recorded != 1 {
+		t.Errorf("%d changes are recorded, want the sign-in", recorded)
+	}
+	e.Recorded(t.Context()) // of nothing
+	e.Stop()
+	e.Recorded(t.Context())
 }

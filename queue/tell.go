@@ -8,6 +8,7 @@ type outbox struct {
 	changes []Change
 	offers  []*Offer
 	lapses  []*Ticket
+	awaited []chan struct{} // closed once the changes are recorded
 }
 
 // emptied is the outbox's memory, to be filled again.
@@ -15,13 +16,16 @@ func (o *outbox) emptied() outbox {
 	clear(o.changes)
 	clear(o.offers)
 	clear(o.lapses)
-	return outbox{o.changes[:0], o.offers[:0], o.lapses[:0]}
+	clear(o.awaited)
+	return outbox{o.changes[:0], o.offers[:0], o.lapses[:0], o.awaited[:0]}
 }
 
 // mostSpare is how many changes' memory is kept for the next time.
 const mostSpare = 4096
 
-func (o *outbox) empty() bool { return len(o.changes)+len(o.offers)+len(o.lapses) == 0 }
+func (o *outbox) empty() bool {
+	return len(o.changes)+len(o.offers)+len(o.lapses)+len(o.awaited) == 0
+}
 
 // causes of an offer's end, as its context tells them.
 var causes = map[string]error{
@@ -132,6 +136,9 @@ func (e *Engine) tell() {
 		if len(out.changes) > 0 {
 			e.record(out.changes)
 		}
+		for _, recorded := range out.awaited {
+			close(recorded)
+		}
 		for _, o := range out.offers {
 			o.deliver()
 		}
@@ -147,6 +154,20 @@ func (e *Engine) tell() {
 			e.mu.Unlock()
 		}
 		<-e.news
+	}
+}
+
+// Recorded waits until what has happened so far is recorded, and no longer than
+// ctx lasts: what is then said to be done is not lost with this process.
+func (e *Engine) Recorded(ctx context.Context) {
+	recorded := make(chan struct{})
+	e.mu.Lock()
+	e.out.awaited = append(e.out.awaited, recorded)
+	e.leave()
+	select {
+	case <-recorded:
+	case <-e.told:
+	case <-ctx.Done():
 	}
 }
 

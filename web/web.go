@@ -59,6 +59,9 @@ type Queues interface {
 	SetProfile(p queue.Profile, by string) error
 	RemoveAgent(agentID, by string) error
 	Order(c queue.Command) error
+
+	// Recorded waits until what was changed is recorded, or until ctx ends.
+	Recorded(ctx context.Context)
 }
 
 // Options of the API. Queues is required.
@@ -228,6 +231,9 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, who func(*http.Requ
 		return refuse(w, err)
 	}
 	said, err := do(request{r, by})
+	if r.Method != http.MethodGet && err == nil {
+		a.recorded(r.Context())
+	}
 	if err != nil {
 		if p := asProblem(err); p.Status >= http.StatusInternalServerError {
 			a.log.Error("the API could not answer", "method", r.Method, "path", r.URL.Path, "by", by, "err", err)
@@ -236,6 +242,17 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, who func(*http.Requ
 	}
 	return write(w, said)
 }
+
+// recorded waits until what was changed is in the journal: whoever is told that
+// it is done can rely on it, whatever becomes of this process. A journal that is
+// late is not waited for; what is in force is in force.
+func (a *API) recorded(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, recordWithin)
+	defer cancel()
+	a.o.Queues.Recorded(ctx)
+}
+
+const recordWithin = time.Second
 
 func write(w http.ResponseWriter, said reply) int {
 	if said.version != "" {

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,17 +19,13 @@ import (
 // asked is a service without calls, as far as its API and its commands go.
 type asked struct {
 	*ruling
-	address string // of the API
-	out     bytes.Buffer
-	client  apiClient
+	out    bytes.Buffer
+	client apiClient
 }
-
-const apiToken = "the-tests-own-token"
 
 func newAsked(t *testing.T) *asked {
 	t.Helper()
 	a := &asked{ruling: newRuling(t)}
-	a.cfg.Web.Tokens = []configs.Token{{Name: "ops", Token: apiToken}}
 	a.cfg.Service.StateDir = t.TempDir()
 	a.cfg.Web.Listen = netip.MustParseAddrPort("127.0.0.1:0")
 	api, err := newAPI(a.cfg, a.Engine, a.book.Reader(), slog.New(slog.DiscardHandler), nil)
@@ -48,7 +42,6 @@ func newAsked(t *testing.T) *asked {
 	if err := f.prepare(ctx, false); err != nil {
 		t.Fatal(err)
 	}
-	a.address = f.apiListens.Addr().String()
 	served := make(chan error, 1)
 	go func() { served <- f.serve(ctx, acts) }()
 	t.Cleanup(func() {
@@ -200,38 +193,6 @@ func TestNobodyAnswersTheCommandLine(t *testing.T) {
 	cfg.Service.StateDir = t.TempDir()
 	if err := (queueCmd{Verb: "list"}).Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "start it with: hotline serve") {
 		t.Errorf("it says %v", err)
-	}
-}
-
-// The examples of docs/api.md run, one after the other.
-func TestTheExamplesOfTheAPIRun(t *testing.T) {
-	a := newAsked(t)
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "api.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var script []string
-	for line := range strings.Lines(string(text)) {
-		if command, ok := strings.CutPrefix(line, "    "); ok {
-			script = append(script, strings.TrimSpace(command))
-		}
-	}
-	if len(script) < 12 {
-		t.Fatalf("only %d commands were found", len(script))
-	}
-	run := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.Join(script, "\n"))
-	run.Env = append(os.Environ(), "api=http://"+a.address+"/api/v1", "token="+apiToken, "TMPDIR="+t.TempDir(), "no_proxy=127.0.0.1")
-	if out, err := run.CombinedOutput(); err != nil {
-		t.Fatalf("%v; is curl 7.84 or newer installed?\n%s", err, out)
-	}
-	if r, _ := a.rules("service"); r.MaxWait != 10*time.Minute {
-		t.Errorf("a wait ends after %v, want the example's 10m", r.MaxWait)
-	}
-	if p, _ := a.Agent("1001"); p.Skills["english"] != 3 {
-		t.Errorf("the agent is %+v", p)
-	}
-	if by := a.by(queue.KindRules, queue.KindRemoved, queue.KindProfile, queue.KindAgentState); by != strings.Repeat("ops\n", strings.Count(by, "\n")) || strings.Count(by, "\n") < 8 {
-		t.Errorf("the examples were recorded by\n%s, want ops each time", by)
 	}
 }
 
