@@ -189,6 +189,64 @@ func BenchmarkMachine(b *testing.B) {
 	}
 }
 
+// BenchmarkWaiting is what fifty thousand callers cost who wait and for whom nothing happens: memory, and the processor.
+func BenchmarkWaiting(b *testing.B) {
+	const callers, idle = 50_000, time.Second
+	h := &hall{b: b, Engine: newBusy(b, 1, 1, 1)}
+	h.join("queue 0")
+	h.connect(h.waiting[0])
+	before := heap()
+	for range callers {
+		h.join("queue 0")
+	}
+	each := float64(heap()-before) / callers
+	spent := time.Duration(0)
+	for b.Loop() {
+		began := cpu(b)
+		time.Sleep(idle)
+		spent += cpu(b) - began
+	}
+	b.ReportMetric(each, "B/caller")
+	b.ReportMetric(100*float64(spent)/float64(idle)/float64(b.N), "%core-idle")
+	runtime.KeepAlive(h)
+}
+
+// heap is the memory in use.
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// A waiting caller takes 8 KiB of memory at most, whatever clocks the queue's rules give them.
+func TestMemoryOfAWaitingCaller(t *testing.T) {
+	const callers, most = 5000, 8 << 10
+	o := hallOf(Rules{MaxWait: time.Hour, Needs: map[string]int{"english": 2}, Relax: []Relaxation{{After: time.Minute, By: 1}}}, 1)
+	o.Agents[0].Skills = map[string]int{"english": 2}
+	o.Record = func([]Change) {}
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Stop()
+	if err := errors.Join(e.SignIn("1001"), e.Pause("1001", "lunch")); err != nil {
+		t.Fatal(err)
+	}
+	before, tickets := heap(), make([]*Ticket, callers)
+	for i := range tickets {
+		if tickets[i], err = e.Join(Caller{ID: fmt.Sprintf("20260206-090000-%07d", i), Queue: "bills"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each := (heap() - before) / callers
+	t.Logf("a waiting caller takes %d bytes", each)
+	if each > most {
+		t.Errorf("a waiting caller takes %d bytes, at most %d are meant: has a ticket or a place got a goroutine, a buffer, a map of its own?", each, most)
+	}
+	runtime.KeepAlive(tickets)
+}
+
 // BenchmarkSkilled is an assignment by the engine where callers need one of twenty combinations of
 // skills and levels, which relax as they wait, and agents have as many.
 func BenchmarkSkilled(b *testing.B) {
