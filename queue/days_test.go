@@ -21,7 +21,7 @@ import (
 // Days of invented traffic on the bare machine, with rules drawn at random: a
 // referee who knows the rules only from their description looks at every
 // change. A failing day names its seed, and HOTLINE_SEED=n runs it alone; SOAK=n
-// runs n days instead of those of the suite.
+// runs n days, from that one or from the first.
 
 const suiteDays = 300
 
@@ -30,11 +30,11 @@ func TestDays(t *testing.T) {
 	if testing.Short() {
 		days = suiteDays / 10
 	}
-	if n, set := number(t, "SOAK"); set {
-		days = int(n)
-	}
 	if seed, set := number(t, "HOTLINE_SEED"); set {
 		first, days = seed, 1
+	}
+	if n, set := number(t, "SOAK"); set {
+		days = int(n)
 	}
 	total, err := liveThrough(first, days)
 	if err != nil {
