@@ -377,7 +377,7 @@ func (c *Config) PromptsInside() string {
 // PromptsOutside is the same folder as the rest of this machine sees it.
 func (c *Config) PromptsOutside() string { return c.Asterisk.OnHost(c.PromptsInside()) }
 
-// ControlSocket is the path of the socket through which `hotline agent` and `hotline announce` reach the service.
+// ControlSocket is the path of the socket through which commands reach the service.
 func (c *Config) ControlSocket() string { return c.state("control.sock") }
 
 // Journal is the path of the journal's database.

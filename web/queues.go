@@ -157,7 +157,7 @@ func (a *API) listWaiting(r request) (reply, error) {
 	if asked := r.URL.Query().Get("limit"); asked != "" {
 		var err error
 		if limit, err = strconv.Atoi(asked); err != nil || limit < 1 || limit > mostListed {
-			return reply{}, problem(http.StatusBadRequest, "limit", "limit: %.20q is out of range; use 1 to %d", asked, mostListed)
+			return reply{}, problem(http.StatusBadRequest, "query", "limit: %.20q is out of range; use 1 to %d", asked, mostListed)
 		}
 	}
 	waiting := a.o.Queues.Waiting(id)

@@ -77,8 +77,8 @@ func TestRefused(t *testing.T) {
 		{name: "a long reason", method: "POST", path: agents + "/1001/state", body: `{"do":"pause","reason":"` + strings.Repeat("x", 101) + `"}`, code: 400, kind: "out-of-range", field: "reason", says: "100"},
 		{name: "longer by nothing", method: "POST", path: agents + "/1001/state", body: `{"do":"extend"}`, code: 400, kind: "out-of-range", field: "for", says: `"1m"`},
 		{name: "a time without extend", method: "POST", path: agents + "/1001/state", body: `{"do":"pause","for":"1m"}`, code: 400, kind: "value", field: "for", says: "only extend"},
-		{name: "too many at once", method: "GET", path: queues + "/service/waiting?limit=1001", code: 400, kind: "limit", says: "1 to 1000"},
-		{name: "a limit that is none", method: "GET", path: queues + "/service/waiting?limit=all", code: 400, kind: "limit", says: `"all"`},
+		{name: "too many at once", method: "GET", path: queues + "/service/waiting?limit=1001", code: 400, kind: "query", says: "1 to 1000"},
+		{name: "a limit that is none", method: "GET", path: queues + "/service/waiting?limit=all", code: 400, kind: "query", says: `"all"`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := newDesk(t)
