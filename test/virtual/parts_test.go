@@ -32,8 +32,8 @@ var rules = []queue.Rules{
 }
 
 var queueOptions = map[string]call.QueueOptions{
-	"service": {Name: "service", PositionEvery: 1, WrapUp: 3 * time.Second},
-	"bill":    {Name: "bill", PositionEvery: 2, WrapUp: 2 * time.Second},
+	"service": {Name: "service", PositionEvery: 1},
+	"bill":    {Name: "bill", PositionEvery: 2},
 }
 
 // profiles are the first n agents.
