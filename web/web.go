@@ -85,6 +85,10 @@ type Options struct {
 	// not shown.
 	Number func(ctx context.Context, callID string) string
 
+	// Relieved says whether another service acts in this one's place, so that what
+	// is changed here is lost; nil: never.
+	Relieved func(context.Context) bool
+
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics
 }
@@ -232,7 +236,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, who func(*http.Requ
 	}
 	said, err := do(request{r, by})
 	if r.Method != http.MethodGet && err == nil {
-		a.recorded(r.Context())
+		err = a.recorded(r.Context())
 	}
 	if err != nil {
 		if p := asProblem(err); p.Status >= http.StatusInternalServerError {
@@ -245,11 +249,16 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, who func(*http.Requ
 
 // recorded waits until what was changed is in the journal: whoever is told that
 // it is done can rely on it, whatever becomes of this process. A journal that is
-// late is not waited for; what is in force is in force.
-func (a *API) recorded(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, recordWithin)
+// late is not waited for; what is in force is in force, unless another service
+// is.
+func (a *API) recorded(ctx context.Context) error {
+	soon, cancel := context.WithTimeout(ctx, recordWithin)
 	defer cancel()
-	a.o.Queues.Recorded(ctx)
+	a.o.Queues.Recorded(soon)
+	if a.o.Relieved != nil && a.o.Relieved(ctx) {
+		return stopping()
+	}
+	return nil
 }
 
 const recordWithin = time.Second
@@ -304,7 +313,11 @@ func unlessStopped(err error, otherwise func(error) error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, queue.ErrStopped):
-		return problem(http.StatusServiceUnavailable, "stopping", "the service is leaving; ask again when it is back")
+		return stopping()
 	}
 	return otherwise(err)
+}
+
+func stopping() *Problem {
+	return problem(http.StatusServiceUnavailable, "stopping", "the service is leaving, and it is not done; ask again the one that comes")
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -234,6 +235,15 @@ func TestAServiceThatLeaves(t *testing.T) {
 	} {
 		d.gets(503, nil, r.method, r.path, r.body, "If-Match", "*")
 	}
+}
+
+// A change that another service does not know of, which has taken over
+// meanwhile, is not said to be done.
+func TestAServiceThatIsRelieved(t *testing.T) {
+	d := newDesk(t)
+	d.api.o.Relieved = func(context.Context) bool { return true }
+	d.gets(503, nil, "POST", "/api/v1/agents/1001/state", `{"do":"sign-in"}`)
+	d.gets(200, nil, "GET", "/api/v1/agents/1001/state", "")
 }
 
 // Whoever reaches the trusted handler needs no token, and is who they say.

@@ -20,7 +20,7 @@ import (
 
 // newAPI puts it together. Limits are those of hotline.yaml, and so is what a
 // request leaves out.
-func newAPI(cfg *configs.Config, lines *queue.Engine, book *journal.Reader, log *slog.Logger, reg prometheus.Registerer) (*web.API, error) {
+func newAPI(cfg *configs.Config, lines *queue.Engine, book *journal.Reader, relieved func(context.Context) bool, log *slog.Logger, reg prometheus.Registerer) (*web.API, error) {
 	tokens := map[string]string{}
 	for _, t := range cfg.Web.Tokens {
 		tokens[t.Name] = t.Token.Reveal()
@@ -39,8 +39,8 @@ func newAPI(cfg *configs.Config, lines *queue.Engine, book *journal.Reader, log 
 			agent.Queues, agent.Weights, agent.Skills = p.Queues, p.Weights, p.Skills
 			return configs.CheckAgent(agent)
 		},
-		Number: func(ctx context.Context, callID string) string { return callersNumber(ctx, book, callID) },
-		Logger: log, Registerer: reg,
+		Number:   func(ctx context.Context, callID string) string { return callersNumber(ctx, book, callID) },
+		Relieved: relieved, Logger: log, Registerer: reg,
 	})
 }
 

@@ -28,7 +28,7 @@ func newAsked(t *testing.T) *asked {
 	a := &asked{ruling: newRuling(t)}
 	a.cfg.Service.StateDir = t.TempDir()
 	a.cfg.Web.Listen = netip.MustParseAddrPort("127.0.0.1:0")
-	api, err := newAPI(a.cfg, a.Engine, a.book.Reader(), slog.New(slog.DiscardHandler), nil)
+	api, err := newAPI(a.cfg, a.Engine, a.book.Reader(), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +103,12 @@ func TestTheCommandLineChangesRules(t *testing.T) {
 	if _, there := a.Agent("1004"); there {
 		t.Error("an agent who was removed is there")
 	}
+	a.Engine.Stop() // so that all is recorded
+	a.out.Reset()
+	a.ok(changesCmd{Limit: 2}.print(t.Context(), &a.out, a.book.Reader()))
+	a.prints("removed agent 1004  "+byCommandLine, "removed queue gas")
+	a.ok(changesCmd{Limit: 6, JSON: true}.print(t.Context(), &a.out, a.book.Reader()))
+	a.prints(`"max_waiting":7`, `"english":3`)
 	by := a.by(queue.KindRules, queue.KindRemoved, queue.KindProfile, queue.KindLetGo)
 	if want := strings.Repeat(byCommandLine+": "+operator()+"\n", 6); operator() == "" || by != want {
 		t.Errorf("it was asked for by\n%s, want\n%s", by, want)

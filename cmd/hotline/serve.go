@@ -141,7 +141,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group, running := errgroup.WithContext(ctx)
 	look := lookAfter(cfg, link, log, reg)
 	drain := &drain{calls: calls, running: running, leave: leave}
-	api, err := newAPI(cfg, lines, book.Reader(), log, reg)
+	api, err := newAPI(cfg, lines, book.Reader(), tenure.over, log, reg)
 	if err != nil {
 		return err
 	}
