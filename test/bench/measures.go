@@ -42,10 +42,10 @@ var measures = []measure{
 		},
 	},
 	{
-		name: "rate", title: "The highest clean rate", agents: 250, long: 16 * time.Minute, brief: 5 * time.Minute,
+		name: "rate", title: "The highest clean rate", agents: 250, once: true, long: 16 * time.Minute, brief: 5 * time.Minute,
 		about: "Bare calls with 1 s of talk and 250 agents; each rate for some seconds. The highest at which at most one call in a thousand was not served, with callers, agents and everything else on the same processors.",
 		take: func(ctx context.Context, f *field, c contestant, short bool, out *figures) error {
-			rate, err := f.highest(ctx, c, load{agents: 250, desk: desk{100 * time.Millisecond, time.Second}}, 40, pick(short, 6, 20))
+			rate, err := f.highest(ctx, c, load{agents: 250, desk: desk{100 * time.Millisecond, time.Second}}, 50, pick(short, 6, 20))
 			if err == nil {
 				out.add("calls a second", 0, c.name, float64(rate))
 			}
