@@ -415,9 +415,17 @@ func (e *Engine) RemoveQueue(queueID, by string) error {
 // SetProfile adds an agent, who is offline then, or has one serve other queues
 // or with other skills. A phone that rings for a caller whom the agent serves
 // no more stops; a talk goes on. What contradicts the rest is refused, such as
-// taking the last agent with a skill from a queue that asks for it.
+// taking the last agent with a skill from a queue that asks for it. An agent
+// whose home is not said stays at home where they are, and a new one is here.
 func (e *Engine) SetProfile(p Profile, by string) error {
-	return e.do(Command{Do: VerbSetProfile, Profile: &p, By: by})
+	e.mu.Lock()
+	if p.Home == "" {
+		p.Home = e.owner
+		if is, there := e.machine.Agent(p.ID); there {
+			p.Home = is.Home
+		}
+	}
+	return e.doNow(Command{Do: VerbSetProfile, Profile: &p, By: by})
 }
 
 // RemoveAgent takes out an agent, who must be offline (ErrSignedIn).

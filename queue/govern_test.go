@@ -388,3 +388,17 @@ func TestRecorded(t *testing.T) {
 	e.Stop()
 	e.Recorded(t.Context())
 }
+
+// Whoever changes what an agent serves does not move their phone.
+func TestAnAgentKeepsTheirHome(t *testing.T) {
+	o := usual()
+	o.Owner, o.Agents[0].Home = "left", "right"
+	atDesk(t, o, func(t *testing.T, d *desk) {
+		for id, home := range map[string]string{"1001": "right", "1009": "left"} {
+			d.must(d.SetProfile(Profile{ID: id, Queues: []string{"repairs"}}, "operator"))
+			if a, _ := d.Agent(id); a.Home != home {
+				t.Errorf("%s is at home at %q, want %q", id, a.Home, home)
+			}
+		}
+	})
+}
