@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"journal":          nil,
 	"journal/audit":    {"journal"},
 	"queue":            nil,
+	"queue/queuetest":  {"queue"},
 	"queue/redisq":     {"queue"},
 	"recordings":       {"journal"},
 	"web":              {"queue"},
@@ -34,7 +35,7 @@ var layers = map[string][]string{
 var free = []string{"cmd/", "test/"}
 
 // doubles stand in for a part in the tests of whoever may import that part.
-var doubles = map[string]string{"ari/aritest": "ari"}
+var doubles = map[string]string{"ari/aritest": "ari", "queue/queuetest": "queue"}
 
 type listed struct {
 	ImportPath                         string
