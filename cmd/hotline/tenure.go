@@ -44,25 +44,28 @@ type tenure struct {
 	leave context.CancelCauseFunc // ends the service
 	log   *slog.Logger
 
-	once    sync.Once
-	begun   chan struct{} // closed when it has begun
-	since   time.Time     // when that was; settled once begun
-	release func()        // writes what is still in memory and lets go of the journal; once
+	once     sync.Once
+	begun    chan struct{} // closed when it has begun
+	since    time.Time     // when that was; settled once begun
+	released sync.Once
 }
 
 func newTenure(scribe *journal.Scribe, book *journal.Journal, path string, leave context.CancelCauseFunc, log *slog.Logger) *tenure {
-	t := &tenure{Scribe: scribe, book: book, path: path, leave: leave, log: log, begun: make(chan struct{})}
-	t.release = sync.OnceFunc(t.close)
-	return t
+	return &tenure{Scribe: scribe, book: book, path: path, leave: leave, log: log, begun: make(chan struct{})}
 }
 
-func (t *tenure) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
-	defer cancel()
-	if err := t.Scribe.Close(ctx); err != nil {
-		t.log.Error("closing what is on its way to the journal", "err", err)
-	}
-	closing(t.log, "the journal", t.book.Close)
+// release writes what is still in memory and lets go of the journal, once, and
+// is over by then.
+func (t *tenure) release(by time.Time) {
+	t.released.Do(func() {
+		flush := min(flushWithin, time.Until(by)-closeWithin)
+		ctx, cancel := context.WithTimeout(context.Background(), flush)
+		defer cancel()
+		if err := t.Scribe.Close(ctx); err != nil {
+			t.log.Error("closing what is on its way to the journal", "err", err)
+		}
+		closing(t.log, "the journal", time.Until(by), t.book.Close)
+	})
 }
 
 // begin claims the journal, unless it is ours already, and writes down that
@@ -110,7 +113,7 @@ func (t *tenure) leaves(why error, live int, by time.Time) error {
 	if t.acts() {
 		t.stopping(said, live)
 	}
-	t.release()
+	t.release(by)
 	switch {
 	case said == "replaced":
 		return t.replaced(why, by)

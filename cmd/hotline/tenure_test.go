@@ -34,7 +34,7 @@ func newProcess(t *testing.T, path string, takeover bool) *process {
 	}
 	ctx, leave := context.WithCancelCause(t.Context())
 	p := &process{newTenure(scribe, book, path, leave, slog.New(slog.DiscardHandler)), ctx, beside}
-	t.Cleanup(p.release)
+	t.Cleanup(func() { p.release(soon()) })
 	return p
 }
 
@@ -255,5 +255,40 @@ func TestWhoIsRelievedConnectsNoMore(t *testing.T) {
 	}
 	if cause := context.Cause(first.ctx); !errors.Is(cause, journal.ErrFenced) {
 		t.Errorf("the one who is relieved does not leave: %v", cause)
+	}
+}
+
+// stuckDisk takes nothing until it is let go.
+type stuckDisk struct {
+	*journal.Journal
+	goes chan struct{}
+}
+
+func (d *stuckDisk) Append(ctx context.Context, entries ...journal.Entry) (int64, error) {
+	<-d.goes
+	return d.Journal.Append(ctx, entries...)
+}
+
+// Whoever stops a service is promised a time, and a disk that takes nothing has
+// no more than what the rest has left of it.
+func TestADiskThatIsStuckHoldsNobodyUp(t *testing.T) {
+	p := newProcess(t, filepath.Join(t.TempDir(), "journal.db"), false).begins(t)
+	if err := p.Scribe.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	disk := &stuckDisk{p.book, make(chan struct{})}
+	scribe, err := journal.NewScribe(disk, journal.ScribeOptions{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Scribe = scribe
+	defer close(disk.goes)
+	_ = p.writes() // it is late
+	by := time.Now().Add(500 * time.Millisecond)
+	if err := p.leaves(errAsked, 1, by); err != nil {
+		t.Error(err)
+	}
+	if late := time.Since(by); late > 100*time.Millisecond {
+		t.Errorf("it leaves %v after it was to be gone: a share of the time is not bound by what is left", late)
 	}
 }
