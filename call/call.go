@@ -336,6 +336,9 @@ func (c *call) end(ctx context.Context, err error) {
 		return
 	}
 	c.letGo(ctx)
+	if c.replaced() { // meanwhile: what is left to be done is the next one's
+		return
+	}
 	if c.released {
 		c.leaveToNet()
 	}
@@ -416,6 +419,7 @@ func (c *call) letGo(ctx context.Context) {
 
 // release hangs a leg up, if it is still there and ours, and waits for its
 // end; what Asterisk refused or did not answer is asked for again. A caller whom the dialplan has taken is left to its net.
+// Once another process has the calls, it is told of the end, and not this one.
 func (c *call) release(ctx context.Context, leg *ari.Leg) {
 	switch {
 	case leg.Context().Err() != nil, leg == c.caller && c.released:
@@ -429,10 +433,16 @@ func (c *call) release(ctx context.Context, leg *ari.Leg) {
 	}
 	again := time.NewTicker(hangupRetry)
 	defer again.Stop()
+	stopped := c.Service.ctx.Done()
 	for {
 		select {
 		case <-leg.Context().Done():
 			return
+		case <-stopped:
+			if c.replaced() {
+				return
+			}
+			stopped = nil
 		case <-again.C:
 			if leg.InStasis() {
 				c.hangUp(ctx, leg, "the call is over")

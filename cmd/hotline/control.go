@@ -20,11 +20,12 @@ import (
 
 // controlServer answers the commands.
 type controlServer struct {
-	queue *queue.Engine
-	calls *call.Service
-	drain *drain
-	clock *clock
-	zone  *time.Location
+	queue   *queue.Engine
+	calls   *call.Service
+	journal lateness
+	drain   *drain
+	clock   *clock
+	zone    *time.Location
 }
 
 // status is what the service says of itself.
@@ -33,6 +34,7 @@ type status struct {
 	Announced []string          `json:"announced"`
 	Agents    []queue.AgentView `json:"agents"`
 	Queues    []queue.QueueView `json:"queues"`
+	Late      int               `json:"late,omitempty"` // entries that the journal's disk has not taken yet
 }
 
 func (s *controlServer) handler() http.Handler {
@@ -59,8 +61,9 @@ func (s *controlServer) answer(w http.ResponseWriter, err error) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
 		return
 	}
+	late, _ := s.journal.Late()
 	_ = json.NewEncoder(w).Encode(status{
-		Now: s.clock.now(), Announced: s.calls.Announcements(), Agents: s.queue.Agents(), Queues: s.queue.Queues(),
+		Now: s.clock.now(), Announced: s.calls.Announcements(), Agents: s.queue.Agents(), Queues: s.queue.Queues(), Late: late,
 	})
 }
 

@@ -126,12 +126,13 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
 		health:  (&health{link: link, journal: tenure, drain: drain, watch: look}).handler(reg),
-		control: (&controlServer{queue: lines, calls: calls, drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
+		control: (&controlServer{queue: lines, calls: calls, journal: tenure, drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if err := front.prepare(ctx, beside); err != nil {
 		return err
 	}
 	if beside {
+		tenure.asksBefore(ctx, cfg.ControlSocket())
 		log.Info("a hotline is running; its calls are taken over as soon as Asterisk is reached")
 		if err := tellManager(mainProcess()); err != nil {
 			return err
@@ -157,7 +158,11 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	<-running.Done()
 	by := time.Now().Add(goneWithin)
-	if err := within(leaveWithin, group.Wait); errors.Is(err, errStuck) {
+	limit := leaveWithin
+	if wasRelieved(context.Cause(running)) {
+		limit = yieldWithin
+	}
+	if err := within(limit, group.Wait); errors.Is(err, errStuck) {
 		log.Warn("not everything has come to its end; it ends with the process", "err", err)
 	}
 	closing(log, "the queues", closeWithin, func() error { lines.Stop(); return nil })
@@ -174,6 +179,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 const (
 	goneWithin  = 1800 * time.Millisecond
 	leaveWithin = 700 * time.Millisecond // everything that runs
+	yieldWithin = 150 * time.Millisecond // … of a service that is relieved: its successor holds events back, and waits
 	closeWithin = 200 * time.Millisecond // each thing that is closed then
 )
 

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -174,6 +176,44 @@ func TestAHandoverLosesNothing(t *testing.T) {
 	}
 	if told[2].Seq != 103 || told[1].Epoch != 1 || told[2].Epoch != 2 {
 		t.Errorf("the second start is entry %d of epoch %d after one of epoch %d, want 103, 2 and 1", told[2].Seq, told[2].Epoch, told[1].Epoch)
+	}
+}
+
+// Callers' keys wait for the claim: who does not let go of the journal is not
+// waited for, unless it has said that it has much to write. That is not lost.
+func TestASuccessorWaitsForWhoSaysWhy(t *testing.T) {
+	for name, test := range map[string]struct {
+		status string // of the one before; "": none answers
+		waits  bool
+	}{
+		"nothing is late":   {`{}`, false},
+		"nobody answers":    {"", false},
+		"entries are late":  {`{"late": 7}`, true},
+		"it says something": {`?`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "journal.db")
+			first := newProcess(t, path, false).begins(t)
+			second := newProcess(t, path, true)
+			socket := filepath.Join(t.TempDir(), "s")
+			if test.status != "" {
+				l, err := net.Listen("unix", socket)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, test.status) })}
+				go before.Serve(l)
+				defer before.Close()
+			}
+			second.asksBefore(t.Context(), socket)
+			left := time.AfterFunc(2*vacateWithin, func() { first.release(soon()) })
+			defer left.Stop()
+			began := time.Now()
+			second.begins(t)
+			if took := time.Since(began); (took > 2*vacateWithin) != test.waits {
+				t.Errorf("it claims the journal after %v, want it to wait for the one before: %v", took, test.waits)
+			}
+		})
 	}
 }
 
