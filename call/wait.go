@@ -198,7 +198,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	// Whether the leg is made must be known, even if the caller leaves meanwhile.
 	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
 		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
-		Role:         "agent",
+		Role:         roleAgent,
 		Endpoint:     c.endpoint(o.Agent.ID),
 		CallerName:   c.shownToAgent(),
 		CallerNumber: shown(c.number),
@@ -227,6 +227,9 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	}
 	return a
 }
+
+// roleAgent names the leg of a phone that is offered a caller.
+const roleAgent = "agent"
 
 // legName is what the leg of an offer is called. Offers of an earlier process
 // that never reached the journal may have had the same number.
