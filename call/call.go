@@ -72,7 +72,9 @@ type call struct {
 	served   bool       // has talked with an agent
 	offers   int        // made so far, over all waits
 
-	recording  time.Time    // machine's clock: since when everything is recorded; zero when not
+	parts         []part    // of the recording; none when nothing is recorded
+	recordingSeen time.Time // when it was last looked whether Asterisk records
+
 	informed   bool         // heard something from the menu
 	left       *LeftMessage // a message
 	rated      *Rated       // the answer after the last talk; nil before it
@@ -244,7 +246,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 
 func (c *call) newLine() *line {
 	return &line{
-		session: c.session, leg: c.caller, media: c.media, lasts: c.library.Total, note: c.said, log: c.log,
+		session: c.session, leg: c.caller, media: c.media, lasts: c.library.Total, ready: c.keepRecording, note: c.said, log: c.log,
 		taken: func(take string) bool { return exists(c.o.MessageFile(take)) },
 	}
 }

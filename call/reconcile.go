@@ -21,6 +21,7 @@ import (
 //	… who waits                            at the place and on the clock of before
 //	… who talks                            watched again, without touching the sound
 //	… who is not joined with the agent     joined, or parted, as the scene wants
+//	… who is not recorded any more         recorded again, in a part of its own
 //	… whose agent is gone                  an apology, and the head of the line
 //	… for whom a phone rings               the phone is released, and then the next offer follows
 //	… whose agent has answered meanwhile   they are joined

@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -158,6 +161,98 @@ func TestNobodyIsOfferedWhosePhoneStillRings(t *testing.T) {
 				if refused.Cause != queue.CauseRestart {
 					t.Errorf("the agent was offered a call while the phone still rang: %+v", refused)
 				}
+			}
+		})
+	}
+}
+
+// recorder is MixMonitor: it has each part's file open, until it is stopped.
+type recorder struct {
+	dir   string
+	mu    sync.Mutex
+	files []*os.File
+}
+
+func (r *recorder) begin(c *aritest.Channel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	file, err := os.Create(filepath.Join(r.dir, strings.TrimPrefix(c.Exten(), "rec-")+".raw"))
+	if err == nil {
+		_, err = file.Write(make([]byte, 3200)) // a tenth of a second of two channels
+	}
+	if err != nil {
+		panic(err)
+	}
+	r.files = append(r.files, file)
+}
+
+func (r *recorder) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, file := range r.files {
+		_ = file.Close() // some are closed already
+	}
+}
+
+func (r *recorder) parts() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.files)
+}
+
+// A recording that goes on is left alone after a restart; one that has stopped meanwhile begins again, in a part of its
+// own, and what is missing in between is named.
+func TestARecordingAfterARestart(t *testing.T) {
+	for name, stopped := range map[string]bool{"goes on": false, "had stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := startHouse(t)
+			tape := &recorder{dir: h.rawDir}
+			t.Cleanup(tape.stop)
+			h.asterisk.Dialplan("hotline-record", "", tape.begin)
+			h.asterisk.Phone("PJSIP/1001", answers)
+			if err := h.queue.SignIn("1001"); err != nil {
+				t.Fatal(err)
+			}
+			caller := h.arrives(theirNumber, "menu.main")
+			began := time.Now()
+			caller.Press("0")
+			h.talks(caller)
+			h.stop()
+			if stopped {
+				tape.stop()
+			}
+			h.until("the recording is old enough to be looked at", func() bool { return time.Since(began) > 3*time.Second })
+			h.serves()
+			agent := h.asterisk.At("PJSIP/1001")[0]
+			if stopped {
+				h.until("the recording begins again", func() bool { return tape.parts() == 2 })
+			} else {
+				agent.Hold() // which the service follows once it has taken the call up
+				h.until("the caller is on hold", func() bool { return h.agentState() == queue.StateHold && len(caller.Joined()) == 0 })
+				agent.Unhold()
+			}
+			h.until("the two talk", func() bool {
+				return h.agentState() == queue.StateTalking && slices.Contains(caller.Joined(), agent.ID())
+			})
+			tape.stop()
+			caller.Bye()
+			h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
+			parts, r := journaled[call.RecordingStarted](h, call.KindRecording), journaled[call.Ended](h, call.KindEnded)[0].Recording
+			if !stopped {
+				if len(parts) != 1 || tape.parts() != 1 || r == nil || r.Then != nil {
+					t.Errorf("a recording that went on was begun again: %+v, %+v", parts, r)
+				}
+				return
+			}
+			if len(parts) != 2 || parts[1].Part != 2 || parts[1].Why == "" {
+				t.Fatalf("the journal has the parts %+v", parts)
+			}
+			if r == nil || r.Then == nil || r.File == "" || r.Then.File == "" || r.File == r.Then.File || !strings.Contains(r.Gap, "gap of") {
+				t.Fatalf("the recording is %+v, want two files and the gap", r)
+			}
+			if between := parts[1].Began.Sub(parts[0].Began).Seconds(); r.Expected < between-0.01 || r.Expected > between+0.01 {
+				t.Errorf("the first part is to last %.2f s, and the second began %.2f s after it", r.Expected, between)
 			}
 		})
 	}

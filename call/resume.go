@@ -49,7 +49,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 		arrived: left.arrived.At, since: left.arrived.since(), started: left.arrived.Machine,
 		answered: left.answered, greeted: left.greeted, waiting: left.place,
 		bridged: map[*ari.Leg]bool{}, before: left.endings, served: left.served, offers: left.offers,
-		recording: left.records, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
+		parts: left.parts, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
 		released: left.stage.Released,
 	}
 	c.session = s.link.Reopen(c.id, c.run)
