@@ -75,6 +75,9 @@ type call struct {
 	parts         []part    // of the recording; none when nothing is recorded
 	recordingSeen time.Time // when it was last looked whether Asterisk records
 
+	listening <-chan []heardLine // of other calls with this number; nil: there are none
+	finished  chan struct{}      // closed when the call is over
+
 	informed   bool         // heard something from the menu
 	left       *LeftMessage // a message
 	rated      *Rated       // the answer after the last talk; nil before it
@@ -212,6 +215,7 @@ func (c *call) leftToNet() bool {
 
 // over notes that the call is over.
 func (c *call) over() {
+	close(c.finished)
 	left := c.caller.ID()
 	if c.leftToNet() {
 		left = ""
@@ -232,7 +236,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		arrived: now.Add(-age),
 		since:   s.order.Now(now).Add(-age),
 		started: time.Now().Add(-age),
-		bridged: map[*ari.Leg]bool{},
+		bridged: map[*ari.Leg]bool{}, finished: make(chan struct{}),
 	}
 	if len(arrival.Args) > 1 {
 		c.exten = arrival.Args[1]

@@ -116,6 +116,8 @@ func (c *call) positions(ticket *queue.Ticket) func(nth int) []string {
 
 // untilServed is the wait itself: whatever happens first is answered.
 func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, error) {
+	here, absent := c.present()
+	defer absent()
 	var ringing *agentLeg
 	leave := func(reason string) {
 		ticket.Leave(reason)
@@ -140,6 +142,12 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 		case <-ticket.Lapsed():
 			leave(ticket.LapseReason())
 			return c.lapsed(ticket.LapseReason()), nil
+
+		case <-here.lostUnless(ringing != nil || c.waiting.Head || c.waiting.Emergency):
+			if back := c.returning(c.o.RTPTimeout); back != nil {
+				leave("returned")
+				return back, nil
+			}
 
 		case <-c.tone.tick():
 			if err := c.tone.apologise(ctx); err != nil {
