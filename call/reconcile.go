@@ -101,14 +101,16 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 			continue
 		}
 		r := s.takeUp(left, snap, nil)
-		r.freeAgents()
-		r.keepPlace()
 		taken = append(taken, r)
 		if r.lost {
 			note.Lost++
 		} else {
 			note.Resumed++
 		}
+	}
+	s.freeAgentsOf(taken...)
+	for _, r := range taken {
+		r.keepPlace()
 	}
 	for _, r := range taken {
 		s.start(r.begin)
@@ -242,7 +244,7 @@ func (s *Service) takeUpFromNet(left *standing, snap *ari.Snapshot, back *ari.Ar
 	s.mu.Lock()
 	delete(s.inNet, left.id)
 	s.mu.Unlock()
-	r.freeAgents()
+	s.freeAgentsOf(r)
 	return r
 }
 
