@@ -73,7 +73,7 @@ type call struct {
 	offers   int        // made so far, over all waits
 
 	parts         []part    // of the recording; none when nothing is recorded
-	recordingSeen time.Time // when it was last looked whether Asterisk records
+	recordingLook time.Time // before it, it is not looked whether Asterisk records
 
 	listening <-chan []heardLine // of other calls with this number; nil: there are none
 	finished  chan struct{}      // closed when the call is over

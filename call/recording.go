@@ -48,8 +48,12 @@ func (c *call) startRecording(ctx context.Context) {
 }
 
 // recordingLook is how old a part is before it is looked whether it is still
-// recorded, and how often that is looked at the most.
-const recordingLook = 3 * time.Second
+// recorded, and how often that is looked at the most; recordingAgain, after it
+// had to be begun again: a disk that is full lets the next part fail as well.
+const (
+	recordingLook  = 3 * time.Second
+	recordingAgain = time.Minute
+)
 
 // keepRecording looks whether Asterisk still records the call, and has it begin
 // again where it does not: somebody has stopped it, or its file could not be
@@ -60,10 +64,11 @@ func (c *call) keepRecording(ctx context.Context) {
 		return
 	}
 	last := c.parts[len(c.parts)-1]
-	if last.why != "" || time.Since(last.began) < recordingLook || time.Since(c.recordingSeen) < recordingLook {
+	now := time.Now()
+	if last.why != "" || now.Sub(last.began) < recordingLook || now.Before(c.recordingLook) {
 		return
 	}
-	c.recordingSeen = time.Now()
+	c.recordingLook = now.Add(recordingLook)
 	running, err := c.recordings.Running(c.partName(last.n))
 	if err != nil {
 		c.log.Warn("whether the call is still recorded is not known", "err", err)
@@ -73,6 +78,7 @@ func (c *call) keepRecording(ctx context.Context) {
 		return
 	}
 	c.log.Error("Asterisk has stopped recording a call, and is told to begin again", "part", last.n)
+	c.recordingLook = now.Add(recordingAgain)
 	if c.bridged[c.caller] {
 		if err := c.move(ctx, nil, []*ari.Leg{c.caller}); err != nil {
 			c.log.Error("the call is not recorded any more: the next look tries again", "err", err)
