@@ -77,6 +77,9 @@ func (c *call) keepRecording(ctx context.Context) {
 	if running {
 		return
 	}
+	if _, err := c.caller.GetVar(ctx, "CHANNEL(channeltype)"); err != nil {
+		return // the caller has left, and with them the recording: the end is on its way
+	}
 	c.log.Error("Asterisk has stopped recording a call, and is told to begin again", "part", last.n)
 	c.recordingLook = now.Add(recordingAgain)
 	if c.bridged[c.caller] {

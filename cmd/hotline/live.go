@@ -37,7 +37,7 @@ func (a agentCmd) Run(ctx context.Context, cfg *configs.Config) error {
 	for _, agent := range answer.Agents {
 		if a.ID == "" || a.ID == agent.ID {
 			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", agent.ID, agent.Number, agent.State,
-				agent.Since.Local().Format("01-02 15:04:05"), orDash(agent.Call), agent.Reason)
+				shown(agent.Since, cfg), orDash(agent.Call), agent.Reason)
 		}
 	}
 	return out.Flush()

@@ -153,11 +153,19 @@ func (i *Instance) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, "chrt", "--all-tasks", "--rr", "--pid", rank, strconv.Itoa(pid)).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("let Asterisk run before everything else: %w: %s", err, out)
+	return raise(ctx, pid)
+}
+
+// raise gives all threads of a process the rank. One of them may end meanwhile; then it is done once more.
+func raise(ctx context.Context, pid int) (err error) {
+	for range 10 {
+		var out []byte
+		if out, err = exec.CommandContext(ctx, "chrt", "--all-tasks", "--rr", "--pid", rank, strconv.Itoa(pid)).CombinedOutput(); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("let Asterisk run before everything else: %w: %s", err, out)
 	}
-	return nil
+	return err
 }
 
 // Halt stops Asterisk and leaves its folder and ports as they are.
