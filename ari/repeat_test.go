@@ -293,3 +293,21 @@ func request(t *testing.T, server *aritest.Server, method, path, body string) {
 		t.Fatalf("%s %s: %s", method, path, res.Status)
 	}
 }
+
+// Who has to know that a leg is gone waits for it, though Asterisk refuses at first, and no longer than allowed.
+func TestALegIsSeenGone(t *testing.T) {
+	server, link := connect(t)
+	server.Phone("PJSIP/1001", aritest.Phone{Does: aritest.NoAnswer})
+	request(t, server, http.MethodPost, "/channels/create", `{"endpoint":"PJSIP/1001","channelId":"leg","app":"hotline","appArgs":"other"}`)
+	server.Fail("DELETE", "/channels/{id}", 500, 2)
+	must(t, link.EndStray(t.Context(), "leg"))
+	if n := server.Channels(); n != 0 {
+		t.Errorf("%d channels are there, and the leg was said to be gone", n)
+	}
+	server.Fail("DELETE", "/channels/{id}", 500, 1000)
+	limited, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := link.EndStray(limited, "leg"); err == nil {
+		t.Error("a leg that Asterisk does not let go of is said to be gone")
+	}
+}

@@ -111,8 +111,16 @@ type Snapshot struct {
 	Channels map[string]Channel    // by ID, of other applications and the dialplan too
 	Bridges  map[string]BridgeInfo // by ID
 
-	bridged map[string]bool // channels that share a bridge with somebody, by ID
+	bridged map[string]bool         // channels that share a bridge with somebody, by ID
+	legs    map[string][]Channel    // by call
+	named   map[string][]BridgeInfo // by name
 }
+
+// Legs are the channels that were made for a call.
+func (s *Snapshot) Legs(callID string) []Channel { return s.legs[callID] }
+
+// BridgesNamed are the bridges with this name: a call's are named after it.
+func (s *Snapshot) BridgesNamed(name string) []BridgeInfo { return s.named[name] }
 
 // snapshot asks Asterisk what it has. The bridges come last: a channel that was
 // alone and joins somebody meanwhile does not seem alone.
@@ -131,14 +139,20 @@ func (l *Link) snapshot(ctx context.Context, app application) (*Snapshot, error)
 		subscribed[id] = true
 	}
 	s.Channels = make(map[string]Channel, len(channels))
+	s.legs = make(map[string][]Channel)
 	for _, c := range channels {
 		c.Subscribed = subscribed[c.ID]
 		s.Channels[c.ID] = c
+		if c.Leg() && len(c.Args) > 1 {
+			s.legs[c.Args[1]] = append(s.legs[c.Args[1]], c)
+		}
 	}
 	s.Bridges = make(map[string]BridgeInfo, len(bridges))
 	s.bridged = make(map[string]bool)
+	s.named = make(map[string][]BridgeInfo, len(bridges))
 	for _, b := range bridges {
 		s.Bridges[b.ID] = b
+		s.named[b.Name] = append(s.named[b.Name], b)
 		for _, id := range b.Channels {
 			s.bridged[id] = len(b.Channels) > 1 // whoever is alone in it talks to nobody
 		}

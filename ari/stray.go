@@ -17,6 +17,26 @@ func (l *Link) HangUpStray(channelID string) {
 	l.endStray(request{op: opHangup, target: channelID, method: http.MethodDelete, path: []string{"channels", channelID}, again: true}, "channel_id")
 }
 
+// EndStray hangs up a leg of ours that belongs to no call and returns once
+// Asterisk has it no more; otherwise with the cause of ctx's end.
+func (l *Link) EndStray(ctx context.Context, channelID string) error {
+	for {
+		err := l.do(ctx, request{op: opHangup, target: channelID, method: http.MethodDelete, path: []string{"channels", channelID}}, nil)
+		switch {
+		case notFound(err):
+			return nil
+		case wait(ctx, strayLook):
+		case err != nil:
+			return err
+		default:
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// strayLook is how soon it is looked whether a leg that was hung up is gone.
+const strayLook = 20 * time.Millisecond
+
 // DestroyStray does so with a bridge of ours. Its legs stay, in Stasis and
 // alone.
 func (l *Link) DestroyStray(bridgeID string) {

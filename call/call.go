@@ -72,7 +72,12 @@ type call struct {
 	served   bool       // has talked with an agent
 	offers   int        // made so far, over all waits
 
-	recording  time.Time    // machine's clock: since when everything is recorded; zero when not
+	parts         []part    // of the recording; none when nothing is recorded
+	recordingLook time.Time // before it, it is not looked whether Asterisk records
+
+	listening <-chan []heardLine // of other calls with this number; nil: there are none
+	finished  chan struct{}      // closed when the call is over
+
 	informed   bool         // heard something from the menu
 	left       *LeftMessage // a message
 	rated      *Rated       // the answer after the last talk; nil before it
@@ -210,6 +215,7 @@ func (c *call) leftToNet() bool {
 
 // over notes that the call is over.
 func (c *call) over() {
+	close(c.finished)
 	left := c.caller.ID()
 	if c.leftToNet() {
 		left = ""
@@ -230,7 +236,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		arrived: now.Add(-age),
 		since:   s.order.Now(now).Add(-age),
 		started: time.Now().Add(-age),
-		bridged: map[*ari.Leg]bool{},
+		bridged: map[*ari.Leg]bool{}, finished: make(chan struct{}),
 	}
 	if len(arrival.Args) > 1 {
 		c.exten = arrival.Args[1]
@@ -244,7 +250,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 
 func (c *call) newLine() *line {
 	return &line{
-		session: c.session, leg: c.caller, media: c.media, lasts: c.library.Total, note: c.said, log: c.log,
+		session: c.session, leg: c.caller, media: c.media, lasts: c.library.Total, ready: c.keepRecording, note: c.said, log: c.log,
 		taken: func(take string) bool { return exists(c.o.MessageFile(take)) },
 	}
 }
@@ -336,6 +342,9 @@ func (c *call) end(ctx context.Context, err error) {
 		return
 	}
 	c.letGo(ctx)
+	if c.replaced() { // meanwhile: what is left to be done is the next one's
+		return
+	}
 	if c.released {
 		c.leaveToNet()
 	}
@@ -416,6 +425,7 @@ func (c *call) letGo(ctx context.Context) {
 
 // release hangs a leg up, if it is still there and ours, and waits for its
 // end; what Asterisk refused or did not answer is asked for again. A caller whom the dialplan has taken is left to its net.
+// Once another process has the calls, it is told of the end, and not this one.
 func (c *call) release(ctx context.Context, leg *ari.Leg) {
 	switch {
 	case leg.Context().Err() != nil, leg == c.caller && c.released:
@@ -429,10 +439,16 @@ func (c *call) release(ctx context.Context, leg *ari.Leg) {
 	}
 	again := time.NewTicker(hangupRetry)
 	defer again.Stop()
+	stopped := c.Service.ctx.Done()
 	for {
 		select {
 		case <-leg.Context().Done():
 			return
+		case <-stopped:
+			if c.replaced() {
+				return
+			}
+			stopped = nil
 		case <-again.C:
 			if leg.InStasis() {
 				c.hangUp(ctx, leg, "the call is over")

@@ -19,6 +19,7 @@ type line struct {
 	leg     *ari.Leg
 	media   func(prompt string) string // a prompt's file, as Asterisk names it
 	lasts   func(prompts ...string) time.Duration
+	ready   func(context.Context)                   // called before anything is played, while nothing plays; nil for nobody
 	note    func(prompts []string, playback string) // told before anything is played; nil for nobody
 	log     *slog.Logger
 	keys    []rune // pressed and not yet asked for
@@ -197,6 +198,9 @@ const stopRest = 12 * time.Millisecond
 func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error) {
 	if playing, err := l.takeUp(ctx, prompts); playing != nil || err != nil {
 		return playing, err
+	}
+	if l.ready != nil {
+		l.ready(ctx)
 	}
 	id := l.session.NewID("play")
 	if l.note != nil {

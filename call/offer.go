@@ -80,6 +80,9 @@ func (p *phones) stop(ctx context.Context) {
 	p.ringing = nil
 }
 
+// roleAgent names the leg of a phone that is offered a caller.
+const roleAgent = "agent"
+
 // offer rings the reserved agent's phone. It returns nil where the phone
 // cannot be rung at all; the caller then keeps the place and goes to the next.
 func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
@@ -88,7 +91,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	// Whether the leg is made must be known, even if the caller leaves meanwhile.
 	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
 		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
-		Role:         "agent",
+		Role:         roleAgent,
 		Endpoint:     c.endpoint(o.Agent.ID),
 		CallerName:   c.shownToAgent(),
 		CallerNumber: shown(c.number),

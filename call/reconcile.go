@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"hotline/ari"
@@ -19,8 +20,9 @@ import (
 //	… who waits                            at the place and on the clock of before
 //	… who talks                            watched again, without touching the sound
 //	… who is not joined with the agent     joined, or parted, as the scene wants
+//	… who is not recorded any more         recorded again, in a part of its own
 //	… whose agent is gone                  an apology, and the head of the line
-//	… for whom a phone rings               the phone is released, the next offer follows
+//	… for whom a phone rings               the phone is released, and then the next offer follows
 //	… whose agent has answered meanwhile   they are joined
 //	… who is dialled again                 the phone rings on; nobody is dialled twice
 //	… whom the dialplan's net has          goes on when the net brings them back
@@ -45,35 +47,39 @@ func (s *Service) connected(ctx context.Context, snap *ari.Snapshot) error {
 		return context.Cause(ctx)
 	}
 	note := ServiceConnected{Away: time.Since(s.link.Status().Since).Seconds()}
-	if !s.isRestored() {
-		if err := s.restore(ctx, snap, &note); err != nil {
+	if s.isRestored() {
+		s.clear(ctx, snap)
+	} else {
+		engaged, err := s.restore(ctx, snap, &note)
+		if err != nil {
 			return fmt.Errorf("taking up the calls of before: %w", err)
 		}
 		s.settle()
+		s.clear(ctx, snap)
+		s.openQueue(engaged)
 	}
-	s.clear(ctx, snap)
-	s.queue.Open()
 	s.learnFromNet()
 	s.note(KindServiceConnected, note)
 	return nil
 }
 
 // restore takes up what an earlier process left: agents first, then callers in
-// the order in which they stand in line, then every call at its stage.
-func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *ServiceConnected) error {
+// the order in which they stand in line, then every call at its stage. Engaged
+// are the legs to agents' phones with which no call goes on.
+func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *ServiceConnected) (engaged []string, err error) {
 	if s.o.Reader == nil {
-		return nil
+		return nil, nil
 	}
 	if s.o.Claim != nil {
 		if err := s.o.Claim(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.recallService(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if seen, err := s.lastSeen(ctx); err != nil {
-		return err
+		return nil, err
 	} else if !seen.IsZero() {
 		note.Away = max(s.now().Sub(seen).Seconds(), 0)
 	}
@@ -82,7 +88,7 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 	}
 	calls, unclean, err := recall(ctx, s.o.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.unconfirmed(unclean, snap.At)
 	taken := make([]*resumed, 0, len(calls))
@@ -94,8 +100,6 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 			continue
 		}
 		r := s.takeUp(left, snap, nil)
-		r.freeAgents()
-		r.keepPlace()
 		taken = append(taken, r)
 		if r.lost {
 			note.Lost++
@@ -103,12 +107,65 @@ func (s *Service) restore(ctx context.Context, snap *ari.Snapshot, note *Service
 			note.Resumed++
 		}
 	}
+	s.freeAgentsOf(taken...)
+	for _, r := range taken {
+		r.keepPlace()
+	}
 	for _, r := range taken {
 		s.start(r.begin)
 	}
 	s.freeAgents(snap)
-	return nil
+	return s.engaged(taken, snap), nil
 }
+
+// engaged are the legs to agents' phones that an earlier process made and that
+// are in no talk: most of them ring for an offer that is no more.
+func (s *Service) engaged(taken []*resumed, snap *ari.Snapshot) (legs []string) {
+	talks := map[string]bool{}
+	for _, r := range taken {
+		if r.agent != nil && r.agent.connected {
+			talks[r.agent.leg.ID()] = true
+		}
+	}
+	for _, c := range snap.Channels {
+		switch {
+		case c.App != s.link.App(), !c.Leg(), len(c.Args) < 3, c.Args[2] != roleAgent, talks[c.ID]:
+		case c.State == "Up" && (s.isInNet(c.Args[1]) || s.talksToStranger(c, snap)): // who has answered stays
+		default:
+			legs = append(legs, c.ID)
+		}
+	}
+	return legs
+}
+
+// openQueue has callers and agents offered to each other, once these legs are
+// let go of: a phone that still rings is busy for the next offer, and its agent
+// would rest for it. Events are not held up by that.
+func (s *Service) openQueue(engaged []string) {
+	if len(engaged) == 0 {
+		s.queue.Open()
+		return
+	}
+	s.start(func(ctx context.Context) {
+		limited, cancel := context.WithTimeout(ctx, letGoLimit)
+		defer cancel()
+		var each sync.WaitGroup
+		for _, leg := range engaged {
+			each.Go(func() {
+				if err := s.link.EndStray(limited, leg); err != nil && ctx.Err() == nil {
+					s.log.Warn("a phone may still ring for a call of before, and be busy for the next", "channel_id", leg, "err", err)
+				}
+			})
+		}
+		each.Wait()
+		if ctx.Err() == nil {
+			s.queue.Open()
+		}
+	})
+}
+
+// letGoLimit is how long callers wait for phones to be let go of.
+const letGoLimit = 2 * time.Second
 
 // lastSeen is the last sign of whoever had the calls before this process; zero
 // where there was nobody.
@@ -186,7 +243,7 @@ func (s *Service) takeUpFromNet(left *standing, snap *ari.Snapshot, back *ari.Ar
 	s.mu.Lock()
 	delete(s.inNet, left.id)
 	s.mu.Unlock()
-	r.freeAgents()
+	s.freeAgentsOf(r)
 	return r
 }
 

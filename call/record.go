@@ -174,9 +174,10 @@ type Greeted struct {
 
 // RecordingStarted is the moment from which everything is recorded.
 type RecordingStarted struct {
-	Part  int       `json:"part,omitempty"`  // 2: of the caller's leg after a redial
+	Part  int       `json:"part,omitempty"`  // 2 and on: another one than the first
 	Began time.Time `json:"began,omitzero"`  // on the machine's clock
 	Error string    `json:"error,omitempty"` // why it did not start
+	Why   string    `json:"why,omitempty"`   // there is another part than the first
 }
 
 // Said is something the caller is about to hear.
@@ -294,6 +295,7 @@ type RecordingEnded struct {
 	Expected float64 `json:"expected"`      // by the wall clock
 	Gap      string  `json:"gap,omitempty"` // what is missing and why; "" when complete
 
-	// Then is what was recorded of the caller's leg after a redial.
+	// Then is the next part: of the caller's leg after a redial, or where
+	// Asterisk had stopped recording.
 	Then *RecordingEnded `json:"then,omitempty"`
 }

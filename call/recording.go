@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"hotline/ari"
 	"hotline/ivr"
 	"hotline/journal"
 	"hotline/recordings"
@@ -17,28 +19,109 @@ import (
 // to the bridge.
 const recordContext = "hotline-record"
 
-// startRecording begins the recording at the end of the notice. A call whose
-// recording does not start goes on, and the journal says so.
-func (c *call) startRecording(ctx context.Context) {
-	if !c.o.Record || !c.recording.IsZero() {
-		return
-	}
-	began, err := c.beginRecording(ctx, c.id)
-	if err != nil && ctx.Err() == nil {
-		c.log.Error("the call is not recorded", "err", err)
-		c.write(KindRecording, RecordingStarted{Error: err.Error()})
-		return
-	}
-	c.recording = began
-	c.write(KindRecording, RecordingStarted{Began: began.UTC()})
+// part is one file of a call's recording. Asterisk records a channel from a
+// moment on: the caller's leg after a redial is another part, and so is what
+// follows where a recording had stopped.
+type part struct {
+	n     int       // from 1
+	began time.Time // machine's clock: since when everything is recorded; zero: it could not begin
+	again bool      // of the caller's leg after a redial
+	why   string    // it could not begin
 }
 
-// beginRecording says since when everything is recorded. Where a process that
-// died had begun it, and could not write so down, it goes on.
+// partName is what the files of a part are named after.
+func (c *call) partName(n int) string {
+	if n == 1 {
+		return c.id
+	}
+	return fmt.Sprintf("%s-%d", c.id, n)
+}
+
+// startRecording begins the recording at the end of the notice.
+func (c *call) startRecording(ctx context.Context) {
+	if !c.o.Record || len(c.parts) > 0 {
+		return
+	}
+	if p := c.record(ctx, ""); p.why == "" {
+		c.parts = append(c.parts, p)
+	}
+}
+
+// recordingLook is how old a part is before it is looked whether it is still
+// recorded, and how often that is looked at the most; recordingAgain, after it
+// had to be begun again: a disk that is full lets the next part fail as well.
+const (
+	recordingLook  = 3 * time.Second
+	recordingAgain = time.Minute
+)
+
+// keepRecording looks whether Asterisk still records the call, and has it begin
+// again where it does not: somebody has stopped it, or its file could not be
+// made. It is for moments in which nothing plays to the caller, who may be out
+// of the bridge when it returns: for one or two packets nobody hears the caller.
+func (c *call) keepRecording(ctx context.Context) {
+	if len(c.parts) == 0 || c.replaced() {
+		return
+	}
+	last := c.parts[len(c.parts)-1]
+	now := time.Now()
+	if last.why != "" || now.Sub(last.began) < recordingLook || now.Before(c.recordingLook) {
+		return
+	}
+	c.recordingLook = now.Add(recordingLook)
+	running, err := c.recordings.Running(c.partName(last.n))
+	if err != nil {
+		c.log.Warn("whether the call is still recorded is not known", "err", err)
+		return
+	}
+	if running {
+		return
+	}
+	if _, err := c.caller.GetVar(ctx, "CHANNEL(channeltype)"); err != nil {
+		return // the caller has left, and with them the recording: the end is on its way
+	}
+	c.log.Error("Asterisk has stopped recording a call, and is told to begin again", "part", last.n)
+	c.recordingLook = now.Add(recordingAgain)
+	if c.bridged[c.caller] {
+		if err := c.move(ctx, nil, []*ari.Leg{c.caller}); err != nil {
+			c.log.Error("the call is not recorded any more: the next look tries again", "err", err)
+			return
+		}
+	}
+	if p := c.record(ctx, "Asterisk had stopped recording"); p.why == "" {
+		c.parts = append(c.parts, p)
+	}
+}
+
+// record begins the next part, and says why there is another. A call whose
+// recording does not begin goes on, and the journal says so.
+func (c *call) record(ctx context.Context, why string) part {
+	p := part{n: len(c.parts) + 1, again: c.again.answered()}
+	told := RecordingStarted{Why: why}
+	if p.n > 1 {
+		told.Part = p.n
+	}
+	began, err := c.beginRecording(ctx, c.partName(p.n))
+	if err != nil && ctx.Err() == nil {
+		c.log.Error("the call is not recorded", "part", p.n, "err", err)
+		p.why, told.Error = err.Error(), err.Error()
+	} else {
+		p.began, told.Began = began, began.UTC()
+	}
+	c.write(KindRecording, told)
+	return p
+}
+
+// beginRecording says since when everything is recorded. What was begun before,
+// by a process that died and could not write so down, or by a command that was
+// carried out late, goes on.
 func (c *call) beginRecording(ctx context.Context, name string) (time.Time, error) {
 	_, err := c.recordings.Start(name, c.arrived)
-	if began := c.recordings.Began(name); c.run > 0 && errors.Is(err, recordings.ErrExists) && !began.IsZero() {
-		return began, nil
+	if errors.Is(err, recordings.ErrExists) {
+		running, _ := c.recordings.Running(name)
+		if began := c.recordings.Began(name); (c.run > 0 || running) && !began.IsZero() {
+			return began, nil
+		}
 	}
 	began := time.Now()
 	if err == nil {
@@ -48,22 +131,37 @@ func (c *call) beginRecording(ctx context.Context, name string) (time.Time, erro
 }
 
 // finishRecording keeps what was recorded and says how complete it is.
-func (c *call) finishRecording(ctx context.Context) *RecordingEnded {
-	if c.recording.IsZero() {
+func (c *call) finishRecording(ctx context.Context) (kept *RecordingEnded) {
+	if len(c.parts) == 0 {
 		return nil
 	}
 	if c.leftToNet() {
-		return &RecordingEnded{Expected: time.Since(c.recording).Seconds(), Gap: "it goes on in the dialplan's net and is kept when the caller has left"}
+		return &RecordingEnded{Expected: time.Since(c.parts[0].began).Seconds(), Gap: "it goes on in the dialplan's net and is kept when the caller has left"}
 	}
-	ended := c.caller.Evidence().GoneAt
-	if c.again != nil {
-		ended = c.again.Ending.Facts.Gone
+	if c.again.answered() && !c.parts[len(c.parts)-1].again {
+		kept = &RecordingEnded{Gap: notAfterRedial + "the caller left before the recording began"}
 	}
-	kept := c.finishPart(ctx, recordings.Meta{CallID: c.id, At: c.arrived, Began: c.recording, Ended: goneAt(ended)})
-	if c.again.answered() {
-		kept.Then = c.finishSecond(ctx)
+	for i, p := range slices.Backward(c.parts) {
+		before := c.finishPart(ctx, p, c.partEnded(i))
+		before.Then = kept
+		kept = before
 	}
 	return kept
+}
+
+const notAfterRedial = "after the redial nothing is recorded: "
+
+// partEnded is when a part was over: with its leg or, where that recording had
+// stopped, as the next one began: what is missing in between is missing in it.
+func (c *call) partEnded(i int) time.Time {
+	p := c.parts[i]
+	switch {
+	case i+1 < len(c.parts) && c.parts[i+1].again == p.again:
+		return c.parts[i+1].began
+	case !p.again && c.again != nil:
+		return goneAt(c.again.Ending.Facts.Gone)
+	}
+	return goneAt(c.caller.Evidence().GoneAt)
 }
 
 // goneAt is when a leg ended, which is now where that is not known.
@@ -75,11 +173,14 @@ func goneAt(gone time.Time) time.Time {
 }
 
 // finishPart keeps one file of what was recorded.
-func (c *call) finishPart(ctx context.Context, part recordings.Meta) *RecordingEnded {
-	result, err := c.recordings.Finish(ctx, part)
+func (c *call) finishPart(ctx context.Context, p part, ended time.Time) *RecordingEnded {
+	if p.why != "" {
+		return &RecordingEnded{Gap: notAfterRedial + p.why}
+	}
+	result, err := c.recordings.Finish(ctx, recordings.Meta{CallID: c.partName(p.n), At: c.arrived, Began: p.began, Ended: ended})
 	if err != nil {
-		c.log.Error("the recording is not kept yet; the next sweep tries again", "err", err)
-		return &RecordingEnded{Expected: part.Ended.Sub(part.Began).Seconds(), Gap: err.Error()}
+		c.log.Error("the recording is not kept yet; the next sweep tries again", "part", p.n, "err", err)
+		return &RecordingEnded{Expected: ended.Sub(p.began).Seconds(), Gap: err.Error()}
 	}
 	kept := &RecordingEnded{File: result.Path, Seconds: result.Duration.Seconds(), Expected: result.Expected.Seconds()}
 	if !result.Complete() {

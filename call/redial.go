@@ -3,13 +3,11 @@ package call
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"hotline/ari"
 	"hotline/ivr/prompt"
 	"hotline/journal"
-	"hotline/recordings"
 )
 
 // A caller whose line fails in a talk is dialled again at once, while the agent
@@ -96,9 +94,6 @@ type redialled struct {
 	outcome string   // "" while it is open
 	leg     *ari.Leg // nil before it is made
 	joins   bool     // the caller has just answered, and the script is to go on with the talk
-
-	recording  time.Time // machine's clock: since when the second part is recorded
-	unrecorded string    // why it is not
 }
 
 func (a *redialled) answered() bool { return a != nil && a.outcome == RedialAnswered }
@@ -137,14 +132,14 @@ func (c *call) whyNoRedial() string {
 }
 
 // mayRedial says whether the caller, who is gone, is to be dialled again: the
-// line failed, in a talk, and the agent is still there.
+// line failed, in a talk, they have not called again, and the agent is still there.
 func (c *call) mayRedial() bool {
 	if c.stage != stageTalk && c.stage != stageHold || c.caller.Context().Err() == nil || c.Service.ctx.Err() != nil || c.replaced() {
 		return false
 	}
 	ending := c.callerEnding()
 	_, allowed := c.o.Redial.endpoint(c.number)
-	return ending.Who == CallerParty && ending.How == LineFailed && allowed && c.agent.joined && c.agent.leg.Context().Err() == nil
+	return ending.Who == CallerParty && ending.How == LineFailed && ending.Facts.Command != deadLine && allowed && c.agent.joined && c.agent.leg.Context().Err() == nil
 }
 
 // meanToRedial writes down that the caller is about to be dialled. Where that
@@ -352,40 +347,12 @@ func (c *call) comeBack(ctx context.Context) (stage, error) {
 	return c.talk, nil
 }
 
-// secondPart is the recording after the redial: a file of its own, since
-// Asterisk records a channel and this is another one.
-const secondPart = 2
-
-func (c *call) secondName() string { return fmt.Sprintf("%s-%d", c.id, secondPart) }
-
-// recordAgain records the caller's new leg where the old one was recorded.
+// recordAgain records the caller's new leg where the old one was recorded:
+// Asterisk records a channel, and this is another one.
 func (c *call) recordAgain(ctx context.Context) {
-	if c.recording.IsZero() || !c.again.recording.IsZero() {
-		return
+	if len(c.parts) > 0 && !c.parts[len(c.parts)-1].again {
+		c.parts = append(c.parts, c.record(ctx, "the caller was dialled again"))
 	}
-	began, err := c.beginRecording(ctx, c.secondName())
-	if err != nil && ctx.Err() == nil {
-		c.log.Error("the call is not recorded after the redial", "err", err)
-		c.again.unrecorded = err.Error()
-		c.write(KindRecording, RecordingStarted{Part: secondPart, Error: err.Error()})
-		return
-	}
-	c.again.recording = began
-	c.write(KindRecording, RecordingStarted{Part: secondPart, Began: began.UTC()})
-}
-
-// finishSecond keeps the recording after the redial, or says that there is
-// none.
-func (c *call) finishSecond(ctx context.Context) *RecordingEnded {
-	a := c.again
-	if a.recording.IsZero() {
-		why := a.unrecorded
-		if why == "" {
-			why = "the caller left before the recording began"
-		}
-		return &RecordingEnded{Gap: "after the redial nothing is recorded: " + why}
-	}
-	return c.finishPart(ctx, recordings.Meta{CallID: c.secondName(), At: c.arrived, Began: a.recording, Ended: goneAt(c.caller.Evidence().GoneAt)})
 }
 
 // takeUpRedial goes on with the redial of an earlier process: nobody is dialled
@@ -394,7 +361,7 @@ func (c *call) takeUpRedial(left *standing, snap *ari.Snapshot) {
 	if left.redial == nil {
 		return
 	}
-	c.again = &redialled{Redial: *left.redial, outcome: left.redialled, recording: left.recordsAgain, unrecorded: left.notAgain}
+	c.again = &redialled{Redial: *left.redial, outcome: left.redialled}
 	switch channel, there := snap.Channels[c.again.Leg]; {
 	case c.again.answered():
 		c.again.leg = c.caller

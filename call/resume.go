@@ -48,8 +48,8 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 		number: left.arrived.Number, exten: left.arrived.Dialled, byNet: left.arrived.ByNet,
 		arrived: left.arrived.At, since: left.arrived.since(), started: left.arrived.Machine,
 		answered: left.answered, greeted: left.greeted, waiting: left.place,
-		bridged: map[*ari.Leg]bool{}, before: left.endings, served: left.served, offers: left.offers,
-		recording: left.records, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
+		bridged: map[*ari.Leg]bool{}, finished: make(chan struct{}), before: left.endings, served: left.served, offers: left.offers,
+		parts: left.parts, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
 		released: left.stage.Released,
 	}
 	c.session = s.link.Reopen(c.id, c.run)
@@ -73,8 +73,8 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 
 // takeUpBridge finds the call's bridge by the call's name on it.
 func (c *call) takeUpBridge(snap *ari.Snapshot) {
-	for _, b := range snap.Bridges {
-		if b.Name == c.id && (c.bridge == nil || len(b.Channels) > 0) {
+	for _, b := range snap.BridgesNamed(c.id) {
+		if c.bridge == nil || len(b.Channels) > 0 {
 			c.bridge = c.session.RestoreBridge(b.ID)
 		}
 	}
@@ -87,14 +87,11 @@ func (c *call) takeUpBridge(snap *ari.Snapshot) {
 func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 	stage := left.stage.Stage
 	var with *agentLeg
-	for _, channel := range snap.Channels {
+	for _, channel := range legsOf(left, snap) {
 		if channel.ID == c.caller.ID() || left.redial != nil && channel.ID == left.redial.Leg {
 			continue
 		}
-		was := channel.ID == left.stage.Leg // an agent who came back has a channel of their own making
-		if !was && !legOf(channel, c.id) {
-			continue
-		}
+		was := channel.ID == left.stage.Leg
 		a := &agentLeg{Profile: c.profile(agentID(channel.Endpoint())), leg: c.session.Restore(channel)}
 		c.agents = append(c.agents, a)
 		c.bridged[a.leg] = c.inBridge(channel.ID, snap)
@@ -135,12 +132,7 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 
 // inBridge says whether a channel is in the call's bridge.
 func (c *call) inBridge(channelID string, snap *ari.Snapshot) bool {
-	for _, b := range snap.Bridges {
-		if b.Name == c.id && slices.Contains(b.Channels, channelID) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(snap.BridgesNamed(c.id), func(b ari.BridgeInfo) bool { return slices.Contains(b.Channels, channelID) })
 }
 
 // answeredUnseen says whether an agent is with the caller though the journal
@@ -172,21 +164,32 @@ func (c *call) profile(id string) queue.Profile {
 	return queue.Profile{ID: id}
 }
 
-// legOf says whether a channel is a leg that was made for this call.
-func legOf(c ari.Channel, callID string) bool {
-	return c.Leg() && len(c.Args) > 1 && c.Args[1] == callID
+// legsOf are the channels that were made for a call, and the leg of the agent in
+// the talk: one who came back has a channel of their own making.
+func legsOf(left *standing, snap *ari.Snapshot) []ari.Channel {
+	legs := snap.Legs(left.id)
+	own := func(c ari.Channel) bool { return c.ID == left.stage.Leg }
+	if channel, there := snap.Channels[left.stage.Leg]; there && !slices.ContainsFunc(legs, own) {
+		legs = append(slices.Clip(legs), channel)
+	}
+	return legs
 }
 
-// freeAgents ends talks that the queue goes on seeing where the call, as it is
+// freeAgentsOf ends talks that the queue goes on seeing where the call, as it is
 // taken up, has no such agent: the journal had one of the two facts and not yet
 // the other when the process before this one died.
-func (r *resumed) freeAgents() {
-	for _, agent := range r.queue.Agents() {
-		if agent.Call != r.id || !agent.State.InTalk() {
+func (s *Service) freeAgentsOf(taken ...*resumed) {
+	calls := make(map[string]*resumed, len(taken))
+	for _, r := range taken {
+		calls[r.id] = r
+	}
+	for _, agent := range s.queue.Agents() {
+		r := calls[agent.Call]
+		if r == nil || !agent.State.InTalk() {
 			continue
 		}
 		if r.agent == nil || !r.agent.connected || r.agent.ID != agent.ID {
-			r.noteAgent(&agentLeg{Profile: agent.Profile}, r.queue.EndTalk(agent.ID, r.id))
+			r.noteAgent(&agentLeg{Profile: agent.Profile}, s.queue.EndTalk(agent.ID, r.id))
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 // Who calls again soon after a lost line is known by the number: whoever was in
 // line gets the old place, whoever was in a talk goes to the head of the line
 // and, if free, to the same agent (A5). Once for each lost line, and not who
-// hung up.
+// hung up. Who calls before the loss is noticed: silent.go.
 
 // KindReturned is a caller known again, in the stream of the new call.
 const KindReturned = "call.returned"
@@ -54,13 +54,18 @@ func (l *lostLines) add(number string, lost lostLine, keep time.Duration) {
 	}
 }
 
-// take gives a number's lost line out, once, if it is not older than keep.
-func (l *lostLines) take(number string, keep time.Duration) (lostLine, bool) {
+// take gives a number's lost line out, once, if it is not older than keep, to a
+// call that arrived when the line was dead: it goes dead before it is noticed,
+// by so much.
+func (l *lostLines) take(number string, keep time.Duration, arrived time.Time, before time.Duration) (lostLine, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lost, known := l.byNumber[number]
+	if !known || arrived.Before(lost.at.Add(-before)) { // a colleague with the same number
+		return lostLine{}, false
+	}
 	delete(l.byNumber, number)
-	return lost, known && time.Since(lost.at) <= keep
+	return lost, time.Since(lost.at) <= keep
 }
 
 // rememberLine remembers a caller whose line was lost while the call was in a
@@ -77,6 +82,7 @@ func (c *call) rememberLine(stage string, endings []Ending) {
 	}
 	if place, ok := placeAfter(stage, c.waiting, agent); ok {
 		c.lost.add(c.number, lostLine{call: c.id, at: goneAt(ending.Facts.Gone), place: place}, keep)
+		c.tellBack()
 	}
 }
 
@@ -114,19 +120,21 @@ func lineLost(e Ending) bool {
 	return e.Who == CallerParty && e.How == LineFailed || e.Who == AsteriskParty || e.Facts.Lost && e.How == Vanished
 }
 
-// returning is where a caller goes on, after the greeting, whose line was lost a
-// short while ago; nil for anybody else, and after closing time.
-func (c *call) returning() stage {
+// returning is where a caller goes on, after the greeting or in line, whose line
+// was lost a short while ago, or who had called by so much before that was
+// noticed; nil for anybody else, and after closing time.
+func (c *call) returning(before time.Duration) stage {
 	if c.number == "" {
 		return nil
 	}
-	lost, known := c.lost.take(c.number, c.o.Redial.Remember)
+	lost, known := c.lost.take(c.number, c.o.Redial.Remember, c.started, before)
 	if !known {
 		return nil
 	}
+	now := c.waiting
 	c.waiting = lost.place
 	if c.shutOut() {
-		c.waiting = Place{}
+		c.waiting = now
 		return nil
 	}
 	c.write(KindReturned, Returned{Of: lost.call, Place: c.waiting})
@@ -141,6 +149,9 @@ func (c *call) returned(ctx context.Context) (stage, error) {
 		word = "return.agent"
 	}
 	c.enter(Reached{Stage: stageReturned, Place: &place})
+	if err := c.stopTone(ctx); err != nil { // of one who was in line already
+		return nil, err
+	}
 	if err := c.line.Say(ctx, word); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ type standing struct {
 	outcome  Outcome // so far
 	said     *Said   // the last thing begun on the caller's channel
 	tone     *ToneBegan
-	records  time.Time // machine's clock: since when
+	parts    []part // of the recording
 	informed bool
 	left     *LeftMessage
 	rated    *Rated // after the last talk
@@ -38,11 +38,9 @@ type standing struct {
 	offers   int
 	over     bool
 
-	channel      string    // the caller's, after a redial the new one
-	redial       *Redial   // the one there was
-	redialled    string    // what came of it; "" while it is open
-	recordsAgain time.Time // machine's clock: since when the second part is recorded
-	notAgain     string    // why it is not
+	channel   string  // the caller's, after a redial the new one
+	redial    *Redial // the one there was
+	redialled string  // what came of it; "" while it is open
 }
 
 // fold adds one entry of the call's stream. Entries it cannot read change
@@ -84,12 +82,9 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	}),
 	KindGreeted: step(func(s *standing, _ Greeted) { s.greeted = true }),
 	KindRecording: step(func(s *standing, d RecordingStarted) {
-		if d.Part == secondPart {
-			s.recordsAgain, s.notAgain = d.Began, d.Error
-			return
-		}
-		if s.records = d.Began; d.Error != "" {
-			s.records = time.Time{}
+		p := part{n: max(d.Part, 1), began: d.Began, again: s.redialled == RedialAnswered, why: d.Error}
+		if p.why == "" || p.again && len(s.parts) > 0 && !s.parts[len(s.parts)-1].again { // otherwise it is tried again, or nothing is recorded
+			s.parts = append(s.parts, p)
 		}
 	}),
 	KindSaid: step(func(s *standing, d Said) {

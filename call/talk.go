@@ -79,6 +79,8 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 	c.write(KindStage, Reached{Stage: stageTalk, Agent: agent.ID, Leg: agent.leg.ID()}, AgentStream(agent.ID))
 	looks, stop := c.watchJoined(c.id)
 	defer stop()
+	_, absent := c.present()
+	defer absent()
 	again := c.reach(ctx, want)
 	for {
 		select {
@@ -94,8 +96,8 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 		case joined := <-looks:
 			if !c.agrees(joined) {
 				c.doubt = time.Now()
-				again = c.reach(ctx, want)
 			}
+			again = c.reach(ctx, want)
 
 		case <-c.tone.tick():
 			if err := c.tone.apologise(ctx); err != nil {
@@ -211,6 +213,9 @@ func (c *call) converge(ctx context.Context, want scene) error {
 				return err
 			}
 		}
+	}
+	if c.tone == nil && want.caller {
+		c.keepRecording(ctx)
 	}
 	var in, out []*ari.Leg
 	for leg, wanted := range map[*ari.Leg]bool{c.caller: want.caller, c.agent.leg: want.agent} {

@@ -72,6 +72,9 @@ var sentences = map[string]func(journal.Entry) string{
 		if d.Error != "" {
 			return "NOT recorded: " + d.Error
 		}
+		if d.Why != "" {
+			return "recording again from here on: " + d.Why
+		}
 		return "recording from here on"
 	}),
 	KindSaid: sentence(func(d Said) string { return "says: " + strings.Join(d.Prompts, " ") }),

@@ -115,6 +115,8 @@ func (c *call) positions(ticket *queue.Ticket) func(nth int) []string {
 
 // untilServed is the wait itself: whatever happens first is answered.
 func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, error) {
+	here, absent := c.present()
+	defer absent()
 	phones := c.phones()
 	for {
 		select {
@@ -135,6 +137,13 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 		case <-ticket.Lapsed():
 			phones.stop(ctx)
 			return c.lapsed(ticket.LapseReason()), nil
+
+		case <-here.lostUnless(len(phones.ringing) > 0 || c.waiting.Head || c.waiting.Emergency):
+			if back := c.returning(c.o.RTPTimeout); back != nil {
+				ticket.Leave("returned")
+				phones.stop(ctx)
+				return back, nil
+			}
 
 		case <-c.tone.tick():
 			if err := c.tone.apologise(ctx); err != nil {

@@ -111,6 +111,25 @@ func TestAMessageGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// Who goes on after a take that was too short has the next one recorded: the short one is nobody's message.
+func TestATooShortTakeIsNotGoneOnWith(t *testing.T) {
+	var noted []Progress
+	caller := &script{keys: "1#", takes: []time.Duration{0, time.Minute}}
+	if _, err := taker().Take(t.Context(), caller, "13800138000", "m", Progress{}, func(p Progress) { noted = append(noted, p) }); err != nil {
+		t.Fatal(err)
+	}
+	want := []Progress{
+		{Number: "13800138000", Confirmed: true, Take: 1},
+		{Number: "13800138000", Confirmed: true, Take: 1, Begun: true},
+		{Number: "13800138000", Confirmed: true, Take: 2},
+		{Number: "13800138000", Confirmed: true, Take: 2, Begun: true},
+		{Number: "13800138000", Confirmed: true, Take: 2, Begun: true, Taken: true},
+	}
+	if !slices.Equal(noted, want) {
+		t.Errorf("noted %+v,\nwant %+v", noted, want)
+	}
+}
+
 // A wrong number is never called back: what is kept is what was confirmed, or
 // the caller's own.
 func TestWhateverIsKeyedTheNumberIsUsable(t *testing.T) {

@@ -35,6 +35,24 @@ func setLease(f *os.File, kind uintptr) error {
 	return nil
 }
 
+// quietFor is after how long a raw file that nobody writes to counts as closed, where the kernel does not tell: Asterisk
+// writes to it every second.
+const quietFor = 10 * time.Second
+
+// Running says whether Asterisk is recording this call: whether it has the raw file open, or has written to it lately.
+// One that has just been begun may not be there yet. It costs a system call or three.
+func (s *Store) Running(callID string) (bool, error) {
+	open, err := openForWriting(s.RawPath(callID))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return open, nil
+	}
+	info, err := os.Stat(s.RawPath(callID))
+	if err != nil {
+		return false, fmt.Errorf("is the call %s being recorded: %w", callID, err)
+	}
+	return time.Since(info.ModTime()) < quietFor, nil
+}
+
 // waitClosed waits until nobody writes the file any more: Asterisk closes it a moment after the hang-up. It returns
 // ErrStillWritten when that takes too long, and nil when there is no file.
 func waitClosed(ctx context.Context, path string) error {

@@ -340,3 +340,34 @@ func TestMessages(t *testing.T) {
 		}
 	})
 }
+
+// Whether Asterisk records is whether it has the file open.
+func TestWhetherACallIsBeingRecorded(t *testing.T) {
+	s := newStore(t)
+	running := func() bool {
+		t.Helper()
+		is, err := s.Running("c1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	if running() {
+		t.Error("a call without a raw file is said to be recorded")
+	}
+	writeFile(t, s.RawPath("c1"), rawStream(800))
+	asterisk, err := os.OpenFile(s.RawPath("c1"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	age(t, s.RawPath("c1"), time.Minute) // its disk is full, say
+	if !running() {
+		t.Error("a call whose file Asterisk has open is said not to be recorded")
+	}
+	if err := asterisk.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if running() {
+		t.Error("a call whose file is closed is said to be recorded")
+	}
+}

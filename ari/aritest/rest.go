@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -246,7 +247,11 @@ func (s *Server) serveChannels(method, id, verb string, p params) answer {
 		c.end(end{soft: true, request: 32, cause: max(cause, 16), commanded: true})
 		return noContent
 	case verb == "variable" && method == http.MethodGet:
-		value, set := c.vars[p.text("variable")]
+		name := strings.Join(p.list("variable"), ",")
+		value, set := c.vars[name]
+		if name == "CHANNEL(rtcp,rxcount)" {
+			value, set = strconv.Itoa(c.received()), true
+		}
 		if !set {
 			return fail(http.StatusNotFound, "Provided variable was not found")
 		}

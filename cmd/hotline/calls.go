@@ -45,11 +45,16 @@ func (l callsCmd) Run(ctx context.Context, cfg *configs.Config) error {
 				}
 				continue
 			}
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t%s\n", s.ID, s.At.Local().Format("01-02 15:04:05"),
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t%s\n", s.ID, shown(s.At, cfg),
 				s.Number, orDash(s.Outcome.Result), orDash(s.Outcome.Reason), orDash(s.Agent), s.Waited, stars(s.Rating), s.HungUp)
 		}
 		return out.Flush()
 	})
+}
+
+// shown is a moment on the hotline's clock, as all commands show it and read it.
+func shown(at time.Time, cfg *configs.Config) string {
+	return at.In(cfg.Service.Timezone.Location).Format("01-02 15:04:05")
 }
 
 func summary(ctx context.Context, r *journal.Reader, stream string) (call.Summary, error) {
@@ -144,7 +149,7 @@ func (m messagesCmd) Run(ctx context.Context, cfg *configs.Config) error {
 				}
 				continue
 			}
-			fmt.Fprintf(out, "%s\t%s\t%.0f\t%s\t%s\n", line.At.Local().Format("01-02 15:04:05"),
+			fmt.Fprintf(out, "%s\t%s\t%.0f\t%s\t%s\n", shown(line.At, cfg),
 				orDash(line.Number), line.Seconds, line.Reason, orDash(line.File))
 		}
 		if err := out.Flush(); err != nil || m.JSON {

@@ -18,7 +18,7 @@ type changesCmd struct {
 }
 
 func (c changesCmd) Run(ctx context.Context, cfg *configs.Config) error {
-	return withJournal(ctx, cfg, func(r *journal.Reader) error { return c.print(ctx, os.Stdout, r) })
+	return withJournal(ctx, cfg, func(r *journal.Reader) error { return c.print(ctx, os.Stdout, r, cfg) })
 }
 
 // changed is what can be changed of queues and agents, in words.
@@ -29,7 +29,7 @@ var changed = map[string]string{
 
 // print lists who changed what, newest first: hotline.yaml at a start, or
 // whoever asked for it while the service ran.
-func (c changesCmd) print(ctx context.Context, w io.Writer, r *journal.Reader) error {
+func (c changesCmd) print(ctx context.Context, w io.Writer, r *journal.Reader, cfg *configs.Config) error {
 	var entries []journal.Entry
 	for e, err := range r.Read(ctx, journal.Query{Kinds: ruledKinds, Newest: true, Limit: c.Limit}) {
 		if err != nil {
@@ -47,7 +47,7 @@ func (c changesCmd) print(ctx context.Context, w io.Writer, r *journal.Reader) e
 		if err := e.Decode(&change); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s\t%s %s\t%s\n", e.At.Local().Format("01-02 15:04:05"), changed[e.Kind], change.Queue+change.Agent, orDash(change.By))
+		fmt.Fprintf(out, "%s\t%s %s\t%s\n", shown(e.At, cfg), changed[e.Kind], change.Queue+change.Agent, orDash(change.By))
 	}
 	return out.Flush()
 }

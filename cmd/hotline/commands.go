@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,9 +123,37 @@ func (promptsCheckCmd) Run(cfg *configs.Config) error {
 }
 
 // loadCatalogue reads the catalogue of the service's language: the operator's
-// where there is one, otherwise the one built in.
+// where there is one, otherwise the one built in. An operator's must have every
+// prompt that calls play by themselves, so that a slip in a name is found before
+// a caller hears nothing.
 func loadCatalogue(cfg *configs.Config) (*prompt.Catalogue, error) {
-	return prompt.LoadCatalogue(cfg.PromptTexts(), string(cfg.Service.Language)+".yaml")
+	name := string(cfg.Service.Language) + ".yaml"
+	catalogue, err := prompt.LoadCatalogue(cfg.PromptTexts(), name)
+	if err != nil {
+		return nil, err
+	}
+	needed, err := promptsOfEveryCall()
+	if err != nil {
+		return nil, err
+	}
+	has := func(id string) bool { _, has := catalogue.Prompt(id); return has }
+	if missing := slices.DeleteFunc(needed, has); len(missing) > 0 {
+		return nil, fmt.Errorf("%s lacks prompts that calls play: %s; add them, or correct the names they have there",
+			filepath.Join(cfg.Service.PromptsDir, name), strings.Join(missing, ", "))
+	}
+	return catalogue, nil
+}
+
+// promptsOfEveryCall are those that calls play whatever hotline.yaml says: what is
+// built in, but for what only hotline.yaml as shipped names.
+func promptsOfEveryCall() ([]string, error) {
+	shipped := configs.Default()
+	builtIn, err := prompt.LoadCatalogue(shipped.PromptTexts(), string(shipped.Service.Language)+".yaml")
+	if err != nil {
+		return nil, err
+	}
+	named := shipped.PromptIDs()
+	return slices.DeleteFunc(builtIn.IDs(), func(id string) bool { return slices.Contains(named, id) }), nil
 }
 
 type versionCmd struct{}

@@ -20,17 +20,19 @@ import (
 
 // controlServer answers the commands.
 type controlServer struct {
-	calls *call.Service
-	api   http.Handler // which knows queues and agents
-	drain *drain
-	clock *clock
-	zone  *time.Location
+	calls   *call.Service
+	api     http.Handler // which knows queues and agents
+	journal lateness
+	drain   *drain
+	clock   *clock
+	zone    *time.Location
 }
 
 // status is what the service says of itself.
 type status struct {
 	Now       time.Time `json:"now"`
 	Announced []string  `json:"announced"`
+	Late      int       `json:"late,omitempty"` // entries that the journal's disk has not taken yet
 }
 
 func (s *controlServer) handler() http.Handler {
@@ -55,7 +57,8 @@ func (s *controlServer) answer(w http.ResponseWriter, err error) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
 		return
 	}
-	_ = json.NewEncoder(w).Encode(status{Now: s.clock.now(), Announced: s.calls.Announcements()})
+	late, _ := s.journal.Late()
+	_ = json.NewEncoder(w).Encode(status{Now: s.clock.now(), Announced: s.calls.Announcements(), Late: late})
 }
 
 func (s *controlServer) setClock(at string) error {

@@ -33,7 +33,7 @@ func (o outageCmd) Run(ctx context.Context, cfg *configs.Config) error {
 		if o.JSON {
 			return encodeOutage(os.Stdout, list)
 		}
-		return printOutage(os.Stdout, list, since.Local())
+		return printOutage(os.Stdout, list, since.In(cfg.Service.Timezone.Location))
 	})
 }
 

@@ -104,12 +104,13 @@ type apiClient struct {
 	*http.Client
 	socket string
 	out    io.Writer
+	cfg    *configs.Config
 }
 
 func openAPI(cfg *configs.Config, out io.Writer) apiClient {
 	c := controlClient(cfg.ControlSocket())
 	c.Timeout = 5 * time.Second
-	return apiClient{c, cfg.ControlSocket(), out}
+	return apiClient{c, cfg.ControlSocket(), out, cfg}
 }
 
 // operator is who runs this command, as far as the machine knows: with sudo,
@@ -253,7 +254,7 @@ func (c apiClient) printAgents(ctx context.Context, id string) error {
 	for _, agent := range said.Agents {
 		if s := agent.State; id == "" || id == agent.ID {
 			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", agent.ID, agent.Profile.Number, s.State,
-				s.Since.Local().Format("01-02 15:04:05"), orDash(s.Call), s.Reason)
+				shown(s.Since, c.cfg), orDash(s.Call), s.Reason)
 		}
 	}
 	return out.Flush()

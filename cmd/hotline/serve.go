@@ -80,7 +80,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return errors.Join(err, book.Close())
 	}
 	tenure := newTenure(scribe, book, cfg.Journal(), leave, log)
-	defer tenure.release()
+	defer func() { tenure.release(time.Now().Add(goneWithin)) }()
 
 	store, err := recordings.Open(recordings.Options{
 		Dir: cfg.RecordingsDir(), MessagesDir: cfg.MessagesDir(), RawDir: cfg.Asterisk.Outside("raw"),
@@ -148,7 +148,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
 		health:  (&health{link: link, journal: tenure, drain: drain, watch: look}).handler(reg),
-		control: (&controlServer{calls: calls, api: api.Trusted(commandLine), drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
+		control: (&controlServer{calls: calls, journal: tenure, api: api.Trusted(commandLine), drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if cfg.Web.On() {
 		front.apiAddress, front.api = cfg.Web.Listen.String(), api.Public()
@@ -157,6 +157,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		return err
 	}
 	if beside {
+		tenure.asksBefore(ctx, cfg.ControlSocket())
 		log.Info("a hotline is running; its calls are taken over as soon as Asterisk is reached")
 		if err := tellManager(mainProcess()); err != nil {
 			return err
@@ -182,10 +183,14 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	<-running.Done()
 	by := time.Now().Add(goneWithin)
-	if err := within(leaveWithin, group.Wait); errors.Is(err, errStuck) {
+	limit := leaveWithin
+	if wasRelieved(context.Cause(running)) {
+		limit = yieldWithin
+	}
+	if err := within(limit, group.Wait); errors.Is(err, errStuck) {
 		log.Warn("not everything has come to its end; it ends with the process", "err", err)
 	}
-	closing(log, "the queues", func() error { lines.Stop(); return nil })
+	closing(log, "the queues", closeWithin, func() error { lines.Stop(); return nil })
 	if asked.Err() != nil {
 		return tenure.leaves(errAsked, calls.Live(), by)
 	}
@@ -194,11 +199,13 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 // Whoever stops the service waits for two seconds at most. What does not come
 // to its end within its share of them ends with the process: it is in the
-// journal already, and is found again by whoever comes next.
+// journal already, and is found again by whoever comes next. The shares add up
+// to no more than goneWithin, of which the journal has what the others leave.
 const (
 	goneWithin  = 1800 * time.Millisecond
-	leaveWithin = 800 * time.Millisecond // everything that runs
-	closeWithin = 300 * time.Millisecond // each thing that is closed then
+	leaveWithin = 700 * time.Millisecond // everything that runs
+	yieldWithin = 150 * time.Millisecond // … of a service that is relieved: its successor holds events back, and waits
+	closeWithin = 200 * time.Millisecond // each thing that is closed then
 )
 
 // errAsked is why a service leaves that was told to by a signal.
@@ -219,9 +226,9 @@ func within(limit time.Duration, stop func() error) error {
 	}
 }
 
-// closing runs a teardown and logs what it could not do.
-func closing(log *slog.Logger, what string, stop func() error) {
-	if err := within(closeWithin, stop); err != nil {
+// closing runs a teardown, no longer than limit, and logs what it could not do.
+func closing(log *slog.Logger, what string, limit time.Duration, stop func() error) {
+	if err := within(limit, stop); err != nil {
 		log.Error("closing "+what, "err", err)
 	}
 }

@@ -44,33 +44,53 @@ type tenure struct {
 	leave context.CancelCauseFunc // ends the service
 	log   *slog.Logger
 
-	once    sync.Once
-	begun   chan struct{} // closed when it has begun
-	since   time.Time     // when that was; settled once begun
-	release func()        // writes what is still in memory and lets go of the journal; once
+	patience time.Duration // with the process before, which lets go of the journal
+
+	once     sync.Once
+	begun    chan struct{} // closed when it has begun
+	since    time.Time     // when that was; settled once begun
+	released sync.Once
 }
 
 func newTenure(scribe *journal.Scribe, book *journal.Journal, path string, leave context.CancelCauseFunc, log *slog.Logger) *tenure {
-	t := &tenure{Scribe: scribe, book: book, path: path, leave: leave, log: log, begun: make(chan struct{})}
-	t.release = sync.OnceFunc(t.close)
-	return t
+	return &tenure{Scribe: scribe, book: book, path: path, leave: leave, log: log, patience: vacateWithin, begun: make(chan struct{})}
 }
 
-func (t *tenure) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
+// release writes what is still in memory and lets go of the journal, once, and
+// is over by then.
+func (t *tenure) release(by time.Time) {
+	t.released.Do(func() {
+		flush := min(flushWithin, time.Until(by)-closeWithin)
+		ctx, cancel := context.WithTimeout(context.Background(), flush)
+		defer cancel()
+		if err := t.Scribe.Close(ctx); err != nil {
+			t.log.Error("closing what is on its way to the journal", "err", err)
+		}
+		closing(t.log, "the journal", time.Until(by), t.book.Close)
+	})
+}
+
+// asksBefore asks the process before this one whether it has much to write: one
+// that the disk keeps waiting is given the time for it.
+func (t *tenure) asksBefore(ctx context.Context, socket string) {
+	ctx, cancel := context.WithTimeout(ctx, vacateWithin)
 	defer cancel()
-	if err := t.Scribe.Close(ctx); err != nil {
-		t.log.Error("closing what is on its way to the journal", "err", err)
+	before, err := ask(ctx, socket, "GET", "/status")
+	switch {
+	case err != nil:
+		t.log.Warn("the hotline before this one does not answer, and is not waited for", "err", err)
+	case before.Late > 0:
+		t.log.Warn("the hotline before this one has entries that its disk has not taken, and is waited for", "entries", before.Late)
+		t.patience = vacateLate
 	}
-	closing(t.log, "the journal", t.book.Close)
 }
 
 // begin claims the journal, unless it is ours already, and writes down that
 // this process acts from now on. The process before it, which leaves at this
 // moment, may write what it still has in memory; one that hangs is not waited
-// for.
+// for: until the journal is claimed, callers' keys wait.
 func (t *tenure) begin(ctx context.Context) error {
-	patience, cancel := context.WithTimeout(ctx, vacateWithin)
+	patience, cancel := context.WithTimeout(ctx, t.patience)
 	defer cancel()
 	if err := t.book.Vacant(patience); err != nil && ctx.Err() == nil {
 		t.log.Warn("the hotline before this one does not let go of the journal, which is taken from it", "err", err)
@@ -91,8 +111,14 @@ func (t *tenure) begin(ctx context.Context) error {
 // and waiting for that.
 const (
 	flushWithin  = 700 * time.Millisecond
-	vacateWithin = 1500 * time.Millisecond
+	vacateWithin = 300 * time.Millisecond
+	vacateLate   = 1500 * time.Millisecond // … where it is known to take time
 )
+
+// wasRelieved says whether a service leaves since another one has its calls.
+func wasRelieved(why error) bool {
+	return errors.Is(why, ari.ErrReplaced) || errors.Is(why, journal.ErrFenced)
+}
 
 // leaves writes down why this process acts no more, leaving this many calls to
 // Asterisk, lets go of the journal, and says whether that is a mistake. It is to
@@ -104,13 +130,13 @@ func (t *tenure) leaves(why error, live int, by time.Time) error {
 		said, mistake = "shutdown", false
 	case errors.Is(why, errDrained), errors.Is(why, errDrainTime):
 		said, mistake = "drained", false
-	case errors.Is(why, ari.ErrReplaced), errors.Is(why, journal.ErrFenced):
+	case wasRelieved(why):
 		said = "replaced"
 	}
 	if t.acts() {
 		t.stopping(said, live)
 	}
-	t.release()
+	t.release(by)
 	switch {
 	case said == "replaced":
 		return t.replaced(why, by)

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,7 +36,7 @@ func newProcess(t *testing.T, path string, takeover bool) *process {
 	}
 	ctx, leave := context.WithCancelCause(t.Context())
 	p := &process{newTenure(scribe, book, path, leave, slog.New(slog.DiscardHandler)), ctx, beside}
-	t.Cleanup(p.release)
+	t.Cleanup(func() { p.release(soon()) })
 	return p
 }
 
@@ -177,6 +179,44 @@ func TestAHandoverLosesNothing(t *testing.T) {
 	}
 }
 
+// Callers' keys wait for the claim: who does not let go of the journal is not
+// waited for, unless it has said that it has much to write. That is not lost.
+func TestASuccessorWaitsForWhoSaysWhy(t *testing.T) {
+	for name, test := range map[string]struct {
+		status string // of the one before; "": none answers
+		waits  bool
+	}{
+		"nothing is late":   {`{}`, false},
+		"nobody answers":    {"", false},
+		"entries are late":  {`{"late": 7}`, true},
+		"it says something": {`?`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "journal.db")
+			first := newProcess(t, path, false).begins(t)
+			second := newProcess(t, path, true)
+			socket := filepath.Join(t.TempDir(), "s")
+			if test.status != "" {
+				l, err := net.Listen("unix", socket)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, test.status) })}
+				go before.Serve(l)
+				defer before.Close()
+			}
+			second.asksBefore(t.Context(), socket)
+			left := time.AfterFunc(2*vacateWithin, func() { first.release(soon()) })
+			defer left.Stop()
+			began := time.Now()
+			second.begins(t)
+			if took := time.Since(began); (took > 2*vacateWithin) != test.waits {
+				t.Errorf("it claims the journal after %v, want it to wait for the one before: %v", took, test.waits)
+			}
+		})
+	}
+}
+
 // Why a service leaves decides what it writes, and whether that is a mistake.
 func TestWhyAServiceLeaves(t *testing.T) {
 	broken := errors.New("listen.metrics: broken")
@@ -255,5 +295,40 @@ func TestWhoIsRelievedConnectsNoMore(t *testing.T) {
 	}
 	if cause := context.Cause(first.ctx); !errors.Is(cause, journal.ErrFenced) {
 		t.Errorf("the one who is relieved does not leave: %v", cause)
+	}
+}
+
+// stuckDisk takes nothing until it is let go.
+type stuckDisk struct {
+	*journal.Journal
+	goes chan struct{}
+}
+
+func (d *stuckDisk) Append(ctx context.Context, entries ...journal.Entry) (int64, error) {
+	<-d.goes
+	return d.Journal.Append(ctx, entries...)
+}
+
+// Whoever stops a service is promised a time, and a disk that takes nothing has
+// no more than what the rest has left of it.
+func TestADiskThatIsStuckHoldsNobodyUp(t *testing.T) {
+	p := newProcess(t, filepath.Join(t.TempDir(), "journal.db"), false).begins(t)
+	if err := p.Scribe.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	disk := &stuckDisk{p.book, make(chan struct{})}
+	scribe, err := journal.NewScribe(disk, journal.ScribeOptions{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Scribe = scribe
+	defer close(disk.goes)
+	_ = p.writes() // it is late
+	by := time.Now().Add(500 * time.Millisecond)
+	if err := p.leaves(errAsked, 1, by); err != nil {
+		t.Error(err)
+	}
+	if late := time.Since(by); late > 100*time.Millisecond {
+		t.Errorf("it leaves %v after it was to be gone: a share of the time is not bound by what is left", late)
 	}
 }

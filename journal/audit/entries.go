@@ -57,11 +57,15 @@ type (
 	}
 	ended struct {
 		outcome
-		Recording *struct {
-			File    string  `json:"file"`
-			Seconds float64 `json:"seconds"`
-			Gap     string  `json:"gap"`
-		} `json:"recording"`
+		Recording *recording `json:"recording"`
+	}
+
+	// recording is one part of what was recorded.
+	recording struct {
+		File    string     `json:"file"`
+		Seconds float64    `json:"seconds"`
+		Gap     string     `json:"gap"`
+		Then    *recording `json:"then"`
 	}
 
 	// change is what the queue tells, whatever the kind.

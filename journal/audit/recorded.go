@@ -39,10 +39,17 @@ func (c *recorded) judge(e *entry, d *ended) {
 	if !e.At.Before(c.since) {
 		c.Looked++
 	}
+	if d.Recording == nil {
+		c.find(e.call, "", []mark{e.visit.recording, e.mark()}, "it was recorded, and its ending does not say what became of that")
+	}
+	for part := d.Recording; part != nil; part = part.Then {
+		c.judgePart(e, part)
+	}
+}
+
+func (c *recorded) judgePart(e *entry, r *recording) {
 	shown := []mark{e.visit.recording, e.mark()}
-	switch r := d.Recording; {
-	case r == nil:
-		c.find(e.call, "", shown, "it was recorded, and its ending does not say what became of that")
+	switch {
 	case r.File == "" && r.Gap == "":
 		c.find(e.call, "", shown, "it was recorded, and there is neither a file nor a reason why not")
 	case r.File == "" || !c.files || e.At.Before(c.since):

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
 	if !chosen {
-		if err := flag.Set("test.parallel", "8"); err != nil {
+		if err := flag.Set("test.parallel", "6"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(2)
 		}
@@ -41,22 +41,26 @@ var voices = map[string]int{"caller": 250, "agent": 400, "other": 550}
 // world is one hotline with its phones.
 type world struct {
 	*stand.Service
-	t    testing.TB
-	ctx  context.Context
-	code *ear.Code
+	t     testing.TB
+	limit time.Duration   // of the test, and of each part of it
+	ctx   context.Context // ends with the limit
+	code  *ear.Code
 }
 
 // newWorld starts a hotline of the test's own. configure may be nil.
 func newWorld(t testing.TB, limit time.Duration, configure func(*configs.Config)) *world {
 	t.Helper()
-	s := stand.Hotline(t, stand.Options{Configure: configure})
-	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("the test took longer than %s", limit))
-	t.Cleanup(cancel)
+	return around(t, limit, stand.Hotline(t, stand.Options{Configure: configure}))
+}
+
+// around is the world of a service.
+func around(t testing.TB, limit time.Duration, s *stand.Service) *world {
+	t.Helper()
 	code, err := s.Code()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{Service: s, t: t, ctx: ctx, code: code}
+	return (&world{Service: s, limit: limit, code: code}).in(t)
 }
 
 // calm fails the test when the service has logged an error by its end.
@@ -72,10 +76,14 @@ func (w *world) calm() *world {
 }
 
 // in is the same hotline for a part of a test: what fails and what is cleared
-// away belongs to that part.
+// away belongs to that part, and its time begins now, however long it stood in
+// line behind other tests.
 func (w *world) in(t testing.TB) *world {
 	part := *w
 	part.t = t
+	ctx, cancel := context.WithTimeoutCause(t.Context(), w.limit, fmt.Errorf("the test took longer than %s", w.limit))
+	t.Cleanup(cancel)
+	part.ctx = ctx
 	return &part
 }
 
@@ -225,11 +233,15 @@ func (w *world) heard(c *phone.Call, want ...string) {
 	}
 }
 
-// whole lists the prompts heard. One that was torn, because the machine was held up in the middle of it, counts once:
-// its later pieces lack the beginning.
+// whole lists the prompts heard. One that was torn, because it was held up, counts once: its later pieces lack the
+// beginning, or the first one has little more than that.
 func whole(heard ear.Transcript) (ids []string) {
-	for _, h := range heard.Prompts() {
-		if torn := !h.Began && len(ids) > 0 && ids[len(ids)-1] == h.ID; !torn {
+	torn := func(piece, next ear.Heard) bool {
+		return piece.ID == next.ID && (!next.Began || piece.Duration() < 100*time.Millisecond)
+	}
+	prompts := heard.Prompts()
+	for i, h := range prompts {
+		if i == 0 || !torn(prompts[i-1], h) {
 			ids = append(ids, h.ID)
 		}
 	}

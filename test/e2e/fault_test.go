@@ -48,13 +48,7 @@ func prepared(t testing.TB, limit time.Duration, i *stand.Instance) *world {
 			t.Logf("the service's log:\n%s", s.ServiceLog())
 		}
 	})
-	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("the test took longer than %s", limit))
-	t.Cleanup(cancel)
-	code, err := s.Code()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{Service: s, t: t, ctx: ctx, code: code}
+	return around(t, limit, s)
 }
 
 // variant writes a configuration that differs from the world's, in a folder of its own, and gives its path.

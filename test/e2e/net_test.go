@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -18,30 +16,6 @@ import (
 // ready: one try of the dialplan's and a moment.
 const handOver = 2500 * time.Millisecond
 
-// newEmptyWorld is a hotline whose service does not run yet.
-func newEmptyWorld(t testing.TB, limit time.Duration, configure func(*configs.Config)) *world {
-	t.Helper()
-	s, err := stand.On(stand.Asterisk(t, stand.Options{Configure: configure}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("the test took longer than %s", limit))
-	t.Cleanup(cancel)
-	t.Cleanup(func() {
-		if err := s.Terminate(); err != nil {
-			t.Errorf("stop the service: %v", err)
-		}
-		if t.Failed() {
-			t.Logf("the service's log:\n%s", s.ServiceLog())
-		}
-	})
-	code, err := s.Code()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{Service: s, t: t, ctx: ctx, code: code}
-}
-
 // launched starts the service and returns when it was ready.
 func (w *world) launched() time.Time {
 	w.t.Helper()
@@ -55,7 +29,7 @@ func (w *world) launched() time.Time {
 // on its clock, and is served as soon as the service is there (A3, C3, D1).
 func TestCallerIsHandedToTheServiceWhenItComes(t *testing.T) {
 	t.Parallel()
-	w := newEmptyWorld(t, 2*time.Minute, nil)
+	w := idleWorld(t, 2*time.Minute, stand.Options{})
 	v := w.visitor()
 	tone := v.hears(ear.HoldTone)
 	answer := v.call.Times().Answered.Sub(v.call.Start())
@@ -89,11 +63,11 @@ func TestCallerIsHandedToTheServiceWhenItComes(t *testing.T) {
 // end the caller is told.
 func TestAgentsAreRungWithoutTheServiceThenSorry(t *testing.T) {
 	t.Parallel()
-	w := newEmptyWorld(t, 2*time.Minute, func(cfg *configs.Config) {
+	w := idleWorld(t, 2*time.Minute, stand.Options{Configure: func(cfg *configs.Config) {
 		cfg.Asterisk.Net.FallbackAfter.Duration = 6 * time.Second
 		cfg.Asterisk.Net.Round.Duration = 15 * time.Second
 		cfg.Asterisk.Net.FallbackRounds = 2
-	})
+	}})
 	desk := w.desk("1001", phone.RingForEver())
 	v := w.visitor()
 	tone := v.hears(ear.HoldTone)
@@ -121,9 +95,9 @@ func TestAgentsAreRungWithoutTheServiceThenSorry(t *testing.T) {
 // comes, and the other caller does not get that agent's ear.
 func TestATalkOfTheNetGoesOnWhenTheServiceComes(t *testing.T) {
 	t.Parallel()
-	w := newEmptyWorld(t, 2*time.Minute, func(cfg *configs.Config) {
+	w := idleWorld(t, 2*time.Minute, stand.Options{Configure: func(cfg *configs.Config) {
 		cfg.Asterisk.Net.FallbackAfter.Duration = 4 * time.Second
-	})
+	}})
 	desk := w.desk("1001", phone.AnswerAfter(time.Second))
 	v := w.visitor()
 	agent := w.answered(desk)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -84,10 +85,17 @@ func On(i *Instance) (*Service, error) {
 	return s, os.WriteFile(s.config, text, 0o600)
 }
 
-// program builds the hotline, with the race detector where the test itself
-// has it. One test process builds at a time; the next finds it up to date.
+// Race is the variable of the environment with which the service that is tested has the race detector, whether or not
+// the tests have: they are the ears, and the detector would make them late.
+const Race = "HOTLINE_RACE"
+
+// program builds the hotline. One test process builds at a time; the next finds it up to date.
 func program(module string) (string, error) {
-	dir := filepath.Join(module, ".build", "test"+strings.Join(raceFlag, ""))
+	var flags []string
+	if os.Getenv(Race) != "" {
+		flags = []string{"-race"}
+	}
+	dir := filepath.Join(module, ".build", "test"+strings.Join(flags, ""))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -97,7 +105,7 @@ func program(module string) (string, error) {
 	}
 	defer held.Close()
 	binary := filepath.Join(dir, "hotline")
-	build := exec.Command("go", append(append([]string{"build", "-o", binary}, raceFlag...), "./cmd/hotline")...)
+	build := exec.Command("go", slices.Concat([]string{"build", "-o", binary}, flags, []string{"./cmd/hotline"})...)
 	build.Dir = module
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the hotline: %w: %s", err, out)

@@ -170,7 +170,7 @@ func TestACallInTheNetIsTakenUpLater(t *testing.T) {
 		w.asterisk.Net(25 * time.Second)
 		p := w.next(false)
 		w.asterisk.Dialplan("hotline-record", "", func(c *aritest.Channel) { // where the process ends
-			w.write(filepath.Join("raw", strings.TrimPrefix(c.Exten(), "rec-")+".raw"), parts.raw)
+			w.record(c)
 			for p.cut(); w.asterisk.Connected(); time.Sleep(time.Millisecond) {
 			}
 		})

@@ -65,9 +65,7 @@ func newWorld(t testing.TB, p plan, dir string, verbose bool) *world {
 	w.asterisk.MediaLasts(lasts)
 	w.asterisk.Net(netTry)
 	w.asterisk.Recorder(func(name, format string) { w.write(filepath.Join("spool", name+"."+format), parts.message) })
-	w.asterisk.Dialplan("hotline-record", "", func(c *aritest.Channel) {
-		w.write(filepath.Join("raw", strings.TrimPrefix(c.Exten(), "rec-")+".raw"), parts.raw)
-	})
+	w.asterisk.Dialplan("hotline-record", "", w.record)
 	for _, profile := range w.agents {
 		a := &agent{id: profile.ID, w: w, r: p.stream("agent "+profile.ID, 0)}
 		w.asterisk.Phone(endpoint(a.id), aritest.Phone{Does: aritest.Answers, Draw: a.draw})
@@ -80,6 +78,26 @@ func (w *world) write(name string, data []byte) {
 	if err := os.WriteFile(filepath.Join(w.dir, name), data, 0o600); err != nil {
 		w.fail("Asterisk cannot write %s: %v", name, err)
 	}
+}
+
+// record is what MixMonitor does: the file is its own until the call is over.
+func (w *world) record(c *aritest.Channel) {
+	name := filepath.Join("raw", strings.TrimPrefix(c.Exten(), "rec-")+".raw")
+	w.write(name, parts.raw)
+	file, err := os.OpenFile(filepath.Join(w.dir, name), os.O_WRONLY, 0)
+	if err != nil {
+		w.fail("Asterisk cannot write %s: %v", name, err)
+		return
+	}
+	w.work.Go(func() {
+		select {
+		case <-c.Over():
+		case <-w.ctx.Done():
+		}
+		if err := file.Close(); err != nil {
+			w.fail("Asterisk cannot close %s: %v", name, err)
+		}
+	})
 }
 
 // now is the wall clock, which can be set.

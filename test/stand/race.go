@@ -1,5 +1,0 @@
-//go:build race
-
-package stand
-
-var raceFlag = []string{"-race"}
