@@ -105,9 +105,9 @@ func TestTheCommandLineChangesRules(t *testing.T) {
 	}
 	a.Engine.Stop() // so that all is recorded
 	a.out.Reset()
-	a.ok(changesCmd{Limit: 2}.print(t.Context(), &a.out, a.book.Reader()))
+	a.ok(changesCmd{Limit: 2}.print(t.Context(), &a.out, a.book.Reader(), configs.Default()))
 	a.prints("removed agent 1004  "+byCommandLine, "removed queue gas")
-	a.ok(changesCmd{Limit: 6, JSON: true}.print(t.Context(), &a.out, a.book.Reader()))
+	a.ok(changesCmd{Limit: 6, JSON: true}.print(t.Context(), &a.out, a.book.Reader(), configs.Default()))
 	a.prints(`"max_waiting":7`, `"english":3`)
 	by := a.by(queue.KindRules, queue.KindRemoved, queue.KindProfile, queue.KindLetGo)
 	if want := strings.Repeat(byCommandLine+": "+operator()+"\n", 6); operator() == "" || by != want {
