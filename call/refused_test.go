@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,23 @@ func TestACallerWhoLeavesWhileTheAgentIsDialed(t *testing.T) {
 	h.asterisk.Stall(0)
 	h.until("nothing is left in Asterisk", func() bool { return h.asterisk.Channels() == 0 && h.asterisk.Bridges() == 0 })
 	h.until("the agent is ready", func() bool { return h.agentState() == queue.StateReady })
+}
+
+// Asterisk lets the two hear each other before it answers the command that joins
+// them. A caller who hangs up in between has talked, and did not give up.
+func TestACallerWhoLeavesAsTheTalkBeginsWasServed(t *testing.T) {
+	h, caller := waits(t, answers)
+	h.ready()
+	h.until("the agent's phone rings", func() bool { return len(h.asterisk.At("PJSIP/1001")) == 1 })
+	h.asterisk.Stall(300 * time.Millisecond)
+	agent := h.asterisk.At("PJSIP/1001")[0]
+	h.until("the two are joined", func() bool {
+		return slices.Contains(caller.Joined(), agent.ID()) || slices.Contains(agent.Joined(), caller.ID())
+	})
+	caller.Bye()
+	if got := h.outcome(); got.Outcome != (call.Outcome{Result: call.Served, Reason: "talked"}) {
+		t.Errorf("the call ended as %+v", got.Outcome)
+	}
 }
 
 // A shutdown ends nothing: Asterisk keeps the callers, what they hear and the

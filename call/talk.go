@@ -65,6 +65,9 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 		return
 	}
 	c.write(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: time.Since(c.waiting.Joined).Seconds()}, AgentStream(a.ID))
+	if ctx.Err() != nil {
+		return // the caller has left already
+	}
 	prompts := c.speech.Agent(a.Number)
 	c.said(prompts, "")
 	if _, err := c.bridge.Play(ctx, c.line.files(prompts)); err != nil {
@@ -246,7 +249,9 @@ func (c *call) move(ctx context.Context, in, out []*ari.Leg) (err error) {
 		err = c.bridge.Remove(ctx, out...)
 	}
 	if len(in) > 0 && err == nil {
-		err = c.bridge.Add(ctx, in...)
+		// Asterisk lets them hear each other before it answers: whether they talked
+		// must be known, even if the caller leaves meanwhile.
+		err = c.bridge.Add(context.WithoutCancel(ctx), in...)
 	}
 	if err != nil {
 		c.doubt = time.Now()

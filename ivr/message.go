@@ -111,7 +111,9 @@ func (t MessageTaker) record(ctx context.Context, p Phone, name string, at *Prog
 		return enough, err
 	}
 	if !enough {
-		note(at.next()) // whoever goes on from here has another take recorded, and not this one kept
+		if next := at.next(); next.Take <= recordTries {
+			note(next) // whoever goes on from here has another take recorded, and not this one kept
+		}
 		return false, p.Say(ctx, "message.too_short")
 	}
 	at.Taken = true

@@ -129,8 +129,8 @@ func (promptsCheckCmd) Run(cfg *configs.Config) error {
 func loadCatalogue(cfg *configs.Config) (*prompt.Catalogue, error) {
 	name := string(cfg.Service.Language) + ".yaml"
 	catalogue, err := prompt.LoadCatalogue(cfg.PromptTexts(), name)
-	if err != nil {
-		return nil, err
+	if err != nil || cfg.Service.PromptsDir == "" {
+		return catalogue, err
 	}
 	needed, err := promptsOfEveryCall()
 	if err != nil {

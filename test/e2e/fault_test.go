@@ -394,6 +394,7 @@ func restartUnder(w *world, stop func(*world) error) {
 	if err := ringing.WaitRinging(w.ctx); err != nil {
 		w.t.Fatal(err)
 	}
+	w.arrived(mask("13800000024")) // the phone hears of it sooner than the service
 
 	if err := stop(w); err != nil {
 		w.t.Fatal(err)

@@ -73,7 +73,7 @@ func TestWhoCallsWhileTheServiceIsAwayIsListed(t *testing.T) {
 	if off := line.Waited - (end.At - answeredAt(lost)).Seconds(); off < -1 || off > 1 {
 		t.Errorf("the caller is said to have waited %.1f s, want %v", line.Waited, end.At-answeredAt(lost))
 	}
-	if table := w.must("outage"); !strings.Contains(table, number) || !strings.Contains(table, line.At.Local().Format("01-02 15:04:05")) {
+	if table := w.must("outage"); !strings.Contains(table, number) || !strings.Contains(table, line.At.In(w.Config.Service.Timezone.Location).Format("01-02 15:04:05")) {
 		t.Errorf("`hotline outage` prints\n%s\nwant number and time", table)
 	}
 	if hint := w.must("messages"); !strings.Contains(hint, "still to be called back: 1;") {

@@ -67,12 +67,6 @@ func killable(cfg *configs.Config) {
 	cfg.Agents = append(cfg.Agents, never)
 }
 
-// serveByTheRealClock starts the service without a clock of its own, which a restart would set back.
-func (w *world) serveByTheRealClock() {
-	w.t.Helper()
-	w.try(w.Serve(w.ctx, ""))
-}
-
 // ways through the hotline.
 var ways = map[string]func(number string) *customer{
 	"a whole call": func(number string) *customer { return whoWantsAPerson(number, 50*time.Second) },

@@ -208,7 +208,7 @@ func (i *Instance) Beside(stateDir string) *Instance {
 func (i *Instance) AsteriskPID() (int, error) {
 	text, err := os.ReadFile(filepath.Join(i.Dir, "run", "pid"))
 	if err != nil {
-		return 0, fmt.Errorf("Asterisk's process: %w", err)
+		return 0, fmt.Errorf("find the process of Asterisk: %w", err)
 	}
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
