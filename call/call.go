@@ -285,20 +285,33 @@ func (c *call) name(stage string) {
 	}
 }
 
-// write appends to the call's stream of the journal. A journal that cannot be
+// fact is one entry of the call's stream, and of others.
+type fact struct {
+	kind string
+	data any
+	also []string
+}
+
+// write appends to the call's stream of the journal.
+func (c *call) write(kind string, data any, also ...string) { c.writeAll(fact{kind, data, also}) }
+
+// writeAll appends facts that are told at once. A journal that cannot be
 // written does not stop a call: the call goes on, marked.
 //
 // A service that is shutting down writes nothing: whatever ends now ends for
 // this process, and not for the caller.
-func (c *call) write(kind string, data any, also ...string) {
-	if stopping(c.ctx) || c.replaced() {
+func (c *call) writeAll(facts ...fact) {
+	if len(facts) == 0 || stopping(c.ctx) || c.replaced() {
 		return
 	}
-	entry := journal.NewEntry(kind, data, append([]string{Stream(c.id)}, also...)...)
-	entry.At = c.now().UTC()
+	entries := make([]journal.Entry, len(facts))
+	for i, f := range facts {
+		entries[i] = journal.NewEntry(f.kind, f.data, append([]string{Stream(c.id)}, f.also...)...)
+		entries[i].At = c.now().UTC()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), journalLimit)
 	defer cancel()
-	seq, err := c.journal.Append(ctx, entry)
+	seq, err := c.journal.Append(ctx, entries...)
 	switch {
 	case errors.Is(err, journal.ErrFenced):
 		c.giveUp() // another process has the calls; what we meant to do must not be done
@@ -337,7 +350,8 @@ func (c *call) end(ctx context.Context, err error) {
 	defer cancel()
 
 	c.outcome = c.conclude(stage, err)
-	c.write(KindStage, Reached{Stage: stageEnd, Outcome: &c.outcome, Released: c.released})
+	end := fact{kind: KindStage, data: Reached{Stage: stageEnd, Outcome: &c.outcome, Released: c.released}}
+	c.writeAll(append(c.forgetTone(), end)...)
 	if stopping(c.ctx) || c.replaced() { // the journal is another process's, and so is the call
 		return
 	}
@@ -398,10 +412,6 @@ const hangupNormal = 16
 // letGo hangs up whoever is still there and waits until they are gone, so
 // that the evidence is complete.
 func (c *call) letGo(ctx context.Context) {
-	if c.tone != nil {
-		c.tone.forget()
-		c.tone = nil
-	}
 	legs := []*ari.Leg{c.caller}
 	if c.again != nil && c.again.leg != nil && c.again.leg != c.caller {
 		legs = append(legs, c.again.leg)

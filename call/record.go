@@ -187,19 +187,25 @@ type Said struct {
 	Machine  time.Time `json:"machine,omitzero"`   // on the machine's clock
 }
 
-// ToneBegan is a stretch of hold tone beginning. Asterisk gets it whole, with
-// its apologies 30, 60, 90 … s from here.
+// ToneBegan is a stretch of hold tone beginning, or going on after an
+// interruption. Asterisk gets it whole, with its apologies 30, 60, 90 … s from
+// Machine.
 type ToneBegan struct {
-	List    int       `json:"list"`    // the number of the list that plays
-	Machine time.Time `json:"machine"` // on the machine's clock
+	List      int       `json:"list"`                // the number of the list that plays
+	Machine   time.Time `json:"machine"`             // on the machine's clock
+	Apologies int       `json:"apologies,omitempty"` // that were due before it goes on
 }
 
 // Apology is an apology of the hold tone that is due: the list that begins
-// with it takes the place of the one that plays.
+// with it takes the place of the one that plays. Those right before it that
+// Asterisk has played by itself are told with it, or by [Tone]: each was due
+// 30 s after the one before it.
 type Apology struct {
-	Nth  int      `json:"nth"`  // from 1
-	List int      `json:"list"` // the number of the new list
-	Said []string `json:"said,omitempty"`
+	Nth   int       `json:"nth"`             // from 1
+	Due   time.Time `json:"due,omitzero"`    // on the machine's clock
+	Plain int       `json:"plain,omitempty"` // how many before it are told with it
+	List  int       `json:"list"`            // the number of the new list
+	Said  []string  `json:"said,omitempty"`
 }
 
 // private is what was said without the digits of the caller's own number,
@@ -237,7 +243,8 @@ type Chose struct {
 	Informed bool `json:"informed,omitempty"` // heard something asked for on the way
 }
 
-// Tone is a stretch of hold tone that is over.
+// Tone is a stretch of hold tone that is over, with the apologies that no
+// [Apology] tells of.
 type Tone struct {
 	Seconds   float64 `json:"seconds"`
 	Apologies int     `json:"apologies"` // that had begun

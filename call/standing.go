@@ -96,7 +96,7 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindToneBegan: step(func(s *standing, d ToneBegan) { s.tone = &d }),
 	KindApology: step(func(s *standing, d Apology) {
 		if s.tone != nil {
-			s.tone.List = d.List
+			s.tone.List, s.tone.Apologies = d.List, d.Nth
 		}
 	}),
 	KindTone:     step(func(s *standing, _ Tone) { s.tone = nil }),

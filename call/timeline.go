@@ -81,6 +81,19 @@ var sentences = map[string]func(journal.Entry) string{
 	KindChose: sentence(func(d Chose) string {
 		return strings.TrimSpace(fmt.Sprintf("chose %s %s by %s [%s]", d.Do, d.Target, d.Why, d.Path))
 	}),
+	KindToneBegan: sentence(func(d ToneBegan) string {
+		if d.Apologies > 0 {
+			return fmt.Sprintf("hold tone goes on, after %d apologies", d.Apologies)
+		}
+		return "hold tone begins"
+	}),
+	KindApology: sentence(func(d Apology) string {
+		text := fmt.Sprintf("apology %d", d.Nth)
+		if d.Plain > 0 {
+			text = fmt.Sprintf("apologies %d to %d, every 30 s", d.Nth-d.Plain, d.Nth)
+		}
+		return strings.Join(append([]string{text}, d.Said...), " ")
+	}),
 	KindTone: sentence(func(d Tone) string {
 		return fmt.Sprintf("hold tone ends after %.2f s with %d apologies", d.Seconds, d.Apologies)
 	}),

@@ -120,7 +120,7 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 		Library:  parts.library, Speech: parts.speech, Recordings: store, SoundsDir: soundsDir,
 		MessageFile: messages(p.folder("spool")), PIN: func(_, pin string) bool { return pin == ourPIN },
 		AfterRings: 1, Record: true, RecordingNotice: "notice.recording", RTPTimeout: 30 * time.Second, RTPTimeoutAgent: 10 * time.Second,
-		RatingWait: 5 * time.Second, RatingTries: 2, MixTalk: true, Queues: queueOptions, Announcements: announcements, Redial: redial,
+		RatingWait: 5 * time.Second, RatingTries: 2, MixTalk: true, Queues: w.queues, Announcements: announcements, Redial: redial,
 		Now: w.now, Logger: log,
 	})
 	return nil

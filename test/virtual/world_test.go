@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hotline/ari/aritest"
+	"hotline/call"
 	"hotline/journal"
 	"hotline/queue"
 )
@@ -28,6 +29,7 @@ type world struct {
 	file     string // of the journal
 	agents   []queue.Profile
 	rules    []queue.Rules
+	queues   map[string]call.QueueOptions
 	written  func(journal.Entry) // told of what a process has written; nil: nobody
 	ctx      context.Context
 	end      context.CancelFunc
@@ -55,7 +57,7 @@ const netTry = 2 * time.Second
 
 func newWorld(t testing.TB, p plan, dir string, verbose bool) *world {
 	w := &world{t: t, plan: p, verbose: verbose, asterisk: aritest.StartPipe(t), dir: dir, file: filepath.Join(dir, "journal.db"),
-		agents: profiles(p.agents), rules: rules, began: time.Now()}
+		agents: profiles(p.agents), rules: rules, queues: queueOptions, began: time.Now()}
 	w.ctx, w.end = context.WithCancel(context.Background())
 	for _, folder := range folders {
 		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
