@@ -115,7 +115,7 @@ func BenchmarkReconcile(b *testing.B) {
 			_, kill := serving(b, server, func(link *ari.Link, now *ari.Snapshot) {
 				for id, c := range now.Channels {
 					session := link.Reopen(id, 1)
-					session.RestorePlayback(session.Restore(c), id+"-tone", nil)
+					session.RestorePlayback(session.Restore(c), id+"-tone")
 					restored++
 				}
 			})

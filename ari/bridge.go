@@ -93,9 +93,9 @@ func (b *Bridge) Joined(ctx context.Context) ([]string, error) {
 // chan_bridge_media.so for it, and answers 500 "Could not create playback
 // channel" without.
 func (b *Bridge) Play(ctx context.Context, media []string) (*Playback, error) {
-	p := newPlayback(b.session, nil, media, "")
+	p := newPlayback(b.session, nil, "")
 	p.bridge = b
-	return p.start(ctx, opBridgePlay, []string{"bridges", b.id, "play"}, PlayOptions{})
+	return p.start(ctx, opBridgePlay, []string{"bridges", b.id, "play"}, media, PlayOptions{})
 }
 
 func (b *Bridge) track(p *Playback) {

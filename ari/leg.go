@@ -287,9 +287,9 @@ func (l *Leg) Play(ctx context.Context, media []string, o PlayOptions) (*Playbac
 	entries := l.entries
 	l.mu.Unlock()
 	path := []string{"channels", l.id, "play"}
-	p, err := newPlayback(s, l, media, o.ID).start(ctx, opPlay, path, o)
+	p, err := newPlayback(s, l, o.ID).start(ctx, opPlay, path, media, o)
 	if outside(err) && l.until(ctx, func() bool { return l.entries > entries }) == nil {
-		p, err = newPlayback(s, l, media, o.ID).start(ctx, opPlay, path, o)
+		p, err = newPlayback(s, l, o.ID).start(ctx, opPlay, path, media, o)
 	}
 	return p, err
 }

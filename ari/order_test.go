@@ -140,7 +140,7 @@ func newListener(t *rapid.T) *listener {
 	l.session.own(anAgent, agent)
 	agent.attach(l.session)
 	l.legs = map[string]*Leg{aCaller: caller, anAgent: agent}
-	l.tone = l.session.RestorePlayback(caller, aTone, nil)
+	l.tone = l.session.RestorePlayback(caller, aTone)
 	l.record = l.session.RestoreRecording(caller, aRecord)
 	return l
 }

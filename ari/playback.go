@@ -27,7 +27,6 @@ type Playback struct {
 	leg     *Leg    // nil in a bridge
 	bridge  *Bridge // nil on a leg
 	id      string
-	media   []string
 	done    chan struct{}
 
 	mu       sync.Mutex
@@ -36,18 +35,15 @@ type Playback struct {
 	stopped  bool
 }
 
-func newPlayback(s *Session, leg *Leg, media []string, id string) *Playback {
+func newPlayback(s *Session, leg *Leg, id string) *Playback {
 	if id == "" {
 		id = s.newID("play")
 	}
-	return &Playback{session: s, leg: leg, id: id, media: media, done: make(chan struct{})}
+	return &Playback{session: s, leg: leg, id: id, done: make(chan struct{})}
 }
 
 // ID is the playback's ID.
 func (p *Playback) ID() string { return p.id }
-
-// Media is the list that was asked for.
-func (p *Playback) Media() []string { return p.media }
 
 // Done is closed once the playback is over.
 func (p *Playback) Done() <-chan struct{} { return p.done }
@@ -87,10 +83,10 @@ func (p *Playback) stopping() {
 	p.stopped = true
 }
 
-func (p *Playback) start(ctx context.Context, op string, path []string, o PlayOptions) (*Playback, error) {
+func (p *Playback) start(ctx context.Context, op string, path, media []string, o PlayOptions) (*Playback, error) {
 	p.session.own(p.id, p)
 	p.track()
-	body := map[string]any{"media": p.media, "playbackId": p.id}
+	body := map[string]any{"media": media, "playbackId": p.id}
 	if o.Language != "" {
 		body["lang"] = o.Language
 	}

@@ -94,8 +94,8 @@ func TestASecondProcessTakesACallUp(t *testing.T) {
 		server.ClearLog()
 		session = link.Reopen(callID, 1)
 		restored, rings = session.Restore(now.Channels[leg.ID()]), session.Restore(now.Channels[agent.ID()])
-		tone = session.RestorePlayback(restored, "tone", []string{"sound:/ever"})
-		over = session.RestorePlayback(restored, "over", []string{"sound:/a"})
+		tone = session.RestorePlayback(restored, "tone")
+		over = session.RestorePlayback(restored, "over")
 		if n := len(server.Requests()); n != 0 {
 			t.Errorf("restoring sent %d requests: a thousand calls are to be restored in a moment", n)
 		}

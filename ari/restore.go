@@ -57,8 +57,8 @@ func (s *Session) RestoreBridge(id string) *Bridge { return newBridge(s, id) }
 
 // RestorePlayback is what an earlier process plays on a leg, or in a bridge if
 // leg is nil. Whether it is still there [Playback.Check] asks.
-func (s *Session) RestorePlayback(leg *Leg, id string, media []string) *Playback {
-	p := newPlayback(s, leg, media, id)
+func (s *Session) RestorePlayback(leg *Leg, id string) *Playback {
+	p := newPlayback(s, leg, id)
 	p.accepted = true
 	s.own(id, p)
 	p.track()

@@ -103,11 +103,7 @@ type agentLeg struct {
 type stage func(ctx context.Context) (next stage, err error)
 
 // serve runs a new caller's script from first to last.
-func (s *Service) serve(ctx context.Context, arrival ari.Arrival) {
-	c := s.newCall(arrival)
-	c.log.Info("caller arrived", "channel_id", arrival.ChannelID)
-	c.follow(ctx, c.arrive)
-}
+func (c *call) serve(ctx context.Context) { c.follow(ctx, c.arrive) }
 
 // follow runs the script from a stage on to the call's end.
 func (c *call) follow(service context.Context, from stage) {
@@ -124,9 +120,7 @@ func (c *call) follow(service context.Context, from stage) {
 		err = c.explained(ctx, c.play(ctx, from))
 		from = c.goOn(err)
 	}
-	if err != nil && !callerGone(err) && ctx.Err() == nil && !c.replaced() {
-		c.apologise(ctx, err)
-	}
+	c.apologiseFor(ctx, err)
 	c.end(ctx, err)
 }
 
@@ -170,8 +164,11 @@ func ended(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// apologise says sorry where we cannot go on, rather than just hang up.
-func (c *call) apologise(ctx context.Context, err error) {
+// apologiseFor says sorry where we cannot go on, rather than just hang up.
+func (c *call) apologiseFor(ctx context.Context, err error) {
+	if err == nil || callerGone(err) || ctx.Err() != nil || c.replaced() {
+		return
+	}
 	c.log.Error("the call cannot go on; the caller hears an apology", "err", err)
 	ctx, cancel := context.WithTimeout(ctx, teardownLimit)
 	defer cancel()
@@ -250,7 +247,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 
 func (c *call) newLine() *line {
 	return &line{
-		session: c.session, leg: c.caller, media: c.media, lasts: c.library.Total, ready: c.keepRecording, note: c.said, log: c.log,
+		session: c.session, leg: c.caller, files: c.files, lasts: c.library.Total, ready: c.keepRecording, note: c.said, log: c.log,
 		taken: func(take string) bool { return exists(c.o.MessageFile(take)) },
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"hotline/ari"
@@ -86,7 +87,7 @@ func (c *call) takeUpTone(ctx context.Context, left ToneBegan) error {
 	c.tones = left.List
 	playing := false
 	for n := max(left.List-1, 1); n <= left.List; n++ { // the last was perhaps queued behind the one before
-		list := c.session.RestorePlayback(c.caller, toneName(c.caller, n), nil)
+		list := c.session.RestorePlayback(c.caller, toneName(c.caller, n))
 		there, err := list.Check(ctx)
 		if err != nil {
 			return fmt.Errorf("call %s: looking for the hold tone: %w", c.id, err)
@@ -115,7 +116,7 @@ func (h *holdTone) hand(ctx context.Context, elapsed time.Duration, first []stri
 	h.handed = time.Now()
 	playing, err := c.caller.Play(ctx, c.holdMedia(elapsed, first), ari.PlayOptions{ID: name})
 	if err != nil {
-		h.doubts = append(h.doubts, c.session.RestorePlayback(c.caller, name, nil))
+		h.doubts = append(h.doubts, c.session.RestorePlayback(c.caller, name))
 		return err
 	}
 	h.lists = append(h.lists, playing)
@@ -199,8 +200,7 @@ const toneNames = 8
 func toneName(leg *ari.Leg, n int) string { return fmt.Sprintf("%s-tone-%d", leg.ID(), n%toneNames) }
 
 // endLeftTone ends the hold tone of a caller who was left in Asterisk by a
-// service that died: nothing else could be heard before its 20 minutes are
-// over.
+// service that died: nothing else could be heard before its list is over.
 func (c *call) endLeftTone(ctx context.Context) error {
 	for n := range toneNames {
 		if err := c.caller.StopPlayback(ctx, toneName(c.caller, n)); err != nil {
@@ -210,14 +210,33 @@ func (c *call) endLeftTone(ctx context.Context) error {
 	return nil
 }
 
-// holdMedia is the list of a wait that has lasted for elapsed.
+// holdMedia is the list of a wait that has lasted for elapsed. Those with which
+// a wait begins, and those with which only apologies are said, are the same for
+// everybody, and made once.
 func (s *Service) holdMedia(elapsed time.Duration, first []string) []string {
-	ids := prompt.HoldList(s.library, elapsed, first, holdSegments)
-	media := make([]string, len(ids))
-	for i, id := range ids {
-		media[i] = s.media(id)
+	if elapsed == 0 || len(first) == 0 && elapsed%prompt.HoldEvery == 0 {
+		return s.holdLists.get(fmt.Sprint(elapsed == 0, first), func() []string {
+			return s.files(prompt.HoldList(s.library, elapsed, first, holdSegments))
+		})
 	}
-	return media
+	return s.files(prompt.HoldList(s.library, elapsed, first, holdSegments))
+}
+
+// holdLists are the lists of media that many callers hear: nobody changes them.
+type holdLists struct {
+	mu    sync.Mutex
+	lists map[string][]string
+}
+
+func (h *holdLists) get(which string, made func() []string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list, known := h.lists[which]
+	if !known {
+		list = made()
+		h.lists[which] = list
+	}
+	return list
 }
 
 // due is when the next apology begins.
@@ -284,8 +303,8 @@ func (c *call) stopTone(ctx context.Context) error {
 }
 
 // stopAllBut stops the lists but the newest few. One that could not be stopped
-// is kept and tried again with the next: a tone that nobody ends would play for
-// its 20 minutes, and Asterisk lets a leg that plays into no bridge.
+// is kept and tried again with the next: a tone that nobody ends would play to
+// the end of its list, and Asterisk lets a leg that plays into no bridge.
 func (h *holdTone) stopAllBut(ctx context.Context, newest int) error {
 	for len(h.lists) > newest {
 		err := h.lists[0].Stop(ctx)

@@ -17,7 +17,7 @@ import (
 type line struct {
 	session *ari.Session
 	leg     *ari.Leg
-	media   func(prompt string) string // a prompt's file, as Asterisk names it
+	files   func(prompts []string) []string // as Asterisk names them
 	lasts   func(prompts ...string) time.Duration
 	ready   func(context.Context)                   // called before anything is played, while nothing plays; nil for nobody
 	note    func(prompts []string, playback string) // told before anything is played; nil for nobody
@@ -162,7 +162,7 @@ func (l *line) await(ctx context.Context, playing *ari.Playback) (rune, error) {
 func (l *line) heard(ctx context.Context, playing *ari.Playback) error {
 	err := l.left(ctx)
 	if err == nil && playing.Result() == ari.Failed {
-		l.log.Error("a prompt could not be played and was silence; check with: hotline prompts check", "first", playing.Media()[0])
+		l.log.Error("a prompt could not be played and was silence; check with: hotline prompts check", "playback", playing.ID())
 	}
 	return err
 }
@@ -225,7 +225,7 @@ func (l *line) takeUp(ctx context.Context, prompts []string) (*ari.Playback, err
 	if l.begun = nil; left == nil || left.Playback == "" {
 		return nil, nil
 	}
-	playing := l.session.RestorePlayback(l.leg, left.Playback, l.files(prompts))
+	playing := l.session.RestorePlayback(l.leg, left.Playback)
 	there, err := playing.Check(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("looking for what was being said: %w", err)
@@ -243,14 +243,6 @@ func (l *line) takeUp(ctx context.Context, prompts []string) (*ari.Playback, err
 // goodbye says whether the call is over after these.
 func goodbye(prompts []string) bool {
 	return strings.HasPrefix(prompts[len(prompts)-1], "closing.")
-}
-
-func (l *line) files(prompts []string) []string {
-	media := make([]string, len(prompts))
-	for i, p := range prompts {
-		media[i] = l.media(p)
-	}
-	return media
 }
 
 // listen takes the keys pressed since it last did.

@@ -36,8 +36,18 @@ func (p *phones) ring(ctx context.Context, o *queue.Offer) {
 	})
 }
 
-// event follows the ringing phones: it returns the agent who has answered and
-// has the caller.
+// answered follows the ringing phones through what has happened on the call: it
+// returns the agent who has answered and has the caller.
+func (p *phones) answered(ctx context.Context) *agentLeg {
+	for event, ok := p.session.Poll(); ok; event, ok = p.session.Poll() {
+		if agent := p.event(ctx, event); agent != nil {
+			return agent
+		}
+	}
+	return nil
+}
+
+// event follows them through one event.
 func (p *phones) event(ctx context.Context, e ari.Event) *agentLeg {
 	at := slices.IndexFunc(p.ringing, func(a *agentLeg) bool { return a.leg == e.Leg })
 	if at < 0 {

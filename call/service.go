@@ -88,6 +88,7 @@ type Service struct {
 	recordings    *recordings.Store
 	metrics       *metrics
 	announcements announcements
+	holdLists     holdLists
 	pins          pinGuard
 	net           netLog
 	lost          lostLines
@@ -129,9 +130,10 @@ func New(o Options) *Service {
 		link: o.Link, queue: o.Queue, journal: o.Journal,
 		calendar: o.Calendar, menus: o.Menus, messages: o.Messages,
 		library: o.Library, speech: o.Speech, recordings: o.Recordings,
-		metrics: newMetrics(o.Registerer),
-		pins:    pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
-		byBack:  map[string]*wayBack{}, byNumber: map[string]map[*presence]bool{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
+		metrics:   newMetrics(o.Registerer),
+		holdLists: holdLists{lists: map[string][]string{}},
+		pins:      pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
+		byBack:    map[string]*wayBack{}, byNumber: map[string]map[*presence]bool{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
 		suspicion: make(chan struct{}, 1), running: make(chan struct{}),
 	}
 	s.announcements.known = map[string]Announcement{}
@@ -171,7 +173,7 @@ func (s *Service) Run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			s.start(func(ctx context.Context) { s.receive(ctx, arrival) })
+			s.start(func(ctx context.Context) { s.receive(&arrival)(ctx) })
 		}
 	}
 }
@@ -187,32 +189,32 @@ func (s *Service) start(part func(context.Context)) {
 // written any more.
 func (s *Service) replaced() bool { return s.fenced.Load() || s.link.Status().Replaced }
 
-// receive tells what kind of caller has arrived: the dialplan says so, and what
-// became of the call that the channel was in before.
-func (s *Service) receive(ctx context.Context, arrival ari.Arrival) {
+// receive tells what kind of caller has arrived, and with that what is to be
+// done: the dialplan says so, and what became of the call that the channel was in
+// before. The script that it returns keeps nothing of the arrival that it does
+// not need: it may wait for an hour.
+func (s *Service) receive(arrival *ari.Arrival) (script func(context.Context)) {
 	if len(arrival.Args) > 0 && arrival.Args[0] == "agent" {
-		s.serveAgent(ctx, arrival)
-		return
+		return func(ctx context.Context) { s.serveAgent(ctx, *arrival) }
 	}
 	if s.isOver(arrival) {
-		s.forget(arrival)
-		return
+		return func(context.Context) { s.forget(*arrival) }
 	}
 	if left := s.backFromNet(arrival.ChannelID); left != nil {
-		s.serveAgain(ctx, left, arrival)
-		return
+		return func(ctx context.Context) { s.serveAgain(ctx, left, *arrival) }
 	}
 	if s.isDraining() {
-		s.refer(ctx, arrival)
-		return
+		return func(ctx context.Context) { s.refer(ctx, *arrival) }
 	}
-	s.serve(ctx, arrival)
+	c := s.newCall(*arrival)
+	c.log.Info("caller arrived", "channel_id", arrival.ChannelID)
+	return c.serve
 }
 
 // isOver says whether a channel is found in Stasis whose call has ended: it could
 // not be hung up. One that the dialplan brings back is not, whatever was meant to
 // become of it: the caller still wants something.
-func (s *Service) isOver(arrival ari.Arrival) bool {
+func (s *Service) isOver(arrival *ari.Arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, ended := range s.endedCalls {
@@ -440,6 +442,14 @@ func (s *Service) nextLook() time.Duration {
 
 // media names a prompt's file for Asterisk.
 func (s *Service) media(id string) string { return "sound:" + s.o.SoundsDir + "/" + id }
+
+func (s *Service) files(prompts []string) []string {
+	media := make([]string, len(prompts))
+	for i, p := range prompts {
+		media[i] = s.media(p)
+	}
+	return media
+}
 
 // endpoint is an agent's phone.
 func (s *Service) endpoint(agentID string) string { return "PJSIP/" + agentID }

@@ -36,7 +36,7 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 		}
 		return nil, err
 	}
-	return c.untilServed(ctx, ticket)
+	return c.inLine(ticket), nil
 }
 
 // takePlace is the caller's place in line, or the stage that says why there is
@@ -113,7 +113,14 @@ func (c *call) positions(ticket *queue.Ticket) func(nth int) []string {
 	}
 }
 
-// untilServed is the wait itself: whatever happens first is answered.
+// inLine goes on with the wait of a caller who has a place.
+func (c *call) inLine(ticket *queue.Ticket) stage {
+	return func(ctx context.Context) (stage, error) { return c.untilServed(ctx, ticket) }
+}
+
+// untilServed is the wait itself: whatever happens first is answered. Thousands
+// are in it at a time: what it and its callers keep on the stack is most of what
+// a waiting caller costs.
 func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, error) {
 	here, absent := c.present()
 	defer absent()
@@ -154,10 +161,8 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			_ = c.tone.mend(ctx) // its only error is that the wait is over
 
 		case <-c.session.Wake():
-			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
-				if agent := phones.event(ctx, event); agent != nil {
-					return c.connect(agent), nil
-				}
+			if agent := phones.answered(ctx); agent != nil {
+				return c.connect(agent), nil
 			}
 		}
 	}
