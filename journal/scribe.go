@@ -28,6 +28,9 @@ var errSlow = errors.New("the disk has not kept up")
 const (
 	defaultPatience = 250 * time.Millisecond
 	defaultKeep     = 200_000
+	// gather is how long a note waits for company: as long as nobody misses it, and long enough that with a few calls a
+	// second most notes are written with what somebody waits for, and cost no commit of their own.
+	gather = 20 * time.Millisecond
 	// A disk that failed is tried again after firstRetry, then after twice as long each time, up to lastRetry.
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Second
@@ -82,6 +85,7 @@ type Scribe struct {
 type letter struct {
 	entries []Entry
 	durable bool
+	noted   bool // nobody waits for it
 	came    time.Time
 	tries   int          // the tries that had begun when it came
 	done    chan outcome // capacity 1, so that the goroutine never waits for a caller
@@ -125,7 +129,7 @@ func (s *Scribe) Append(ctx context.Context, entries ...Entry) (last int64, err 
 	if len(entries) == 0 {
 		return 0, nil
 	}
-	l, behind, err := s.take(ctx, false, entries)
+	l, behind, err := s.take(ctx, &letter{}, entries)
 	if err != nil {
 		return 0, err
 	}
@@ -143,6 +147,17 @@ func (s *Scribe) Append(ctx context.Context, entries ...Entry) (last int64, err 
 	return l.outcome(s.late())
 }
 
+// Note writes the entries in one transaction, after everything that was appended before and before everything that is
+// appended later, and waits for nothing: they are on their way, and share a commit with what comes within 20 ms. It is
+// for what has happened, and never for what is about to be done. After an error they are not kept: see Append.
+func (s *Scribe) Note(entries ...Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	_, _, err := s.take(context.Background(), &letter{noted: true}, entries)
+	return err
+}
+
 // AppendDurable writes the entries after everything that was appended before, and returns nil only once they are flushed
 // to the disk: for promises. It waits for what is late as long as ctx allows, and tries a disk that failed once more.
 // After an error the entries are not kept and nothing was written, with one exception: ErrInDoubt, when ctx ended
@@ -151,7 +166,7 @@ func (s *Scribe) AppendDurable(ctx context.Context, entries ...Entry) (last int6
 	if len(entries) == 0 {
 		return 0, nil
 	}
-	l, _, err := s.take(ctx, true, entries)
+	l, _, err := s.take(ctx, &letter{durable: true}, entries)
 	if err != nil {
 		return 0, err
 	}
@@ -181,12 +196,13 @@ func (s *Scribe) late() error {
 	return ErrLate // and it has just caught up
 }
 
-// take puts the entries at the end of the queue. behind is closed when nobody may wait for the disk any more.
-func (s *Scribe) take(ctx context.Context, durable bool, entries []Entry) (l *letter, behind <-chan struct{}, err error) {
+// take puts a letter with the entries at the end of the queue. behind is closed when nobody may wait for the disk any
+// more.
+func (s *Scribe) take(ctx context.Context, l *letter, entries []Entry) (_ *letter, behind <-chan struct{}, err error) {
 	if ctx.Err() != nil {
 		return nil, nil, notTaken(ctx)
 	}
-	l = &letter{entries: make([]Entry, len(entries)), durable: durable, came: time.Now(), done: make(chan outcome, 1)}
+	l.entries, l.came, l.done = make([]Entry, len(entries)), time.Now(), make(chan outcome, 1)
 	for i, e := range entries {
 		if l.entries[i], err = e.accepted(s.now()); err != nil {
 			return nil, nil, err
@@ -205,8 +221,10 @@ func (s *Scribe) take(ctx context.Context, durable bool, entries []Entry) (l *le
 	l.tries = s.tries
 	s.queue = append(s.queue, l)
 	s.kept += len(entries)
-	signal(s.wake)
-	if durable || s.since.IsZero() {
+	if !l.noted || len(s.queue) == 1 || s.kept >= maxBatch { // otherwise it knows of notes
+		signal(s.wake)
+	}
+	if l.durable || s.since.IsZero() && !l.noted {
 		signal(s.hurry)
 	}
 	return l, s.behind, nil
@@ -283,12 +301,12 @@ func (s *Scribe) run() {
 	defer close(s.ended)
 	retry := firstRetry
 	for {
-		batch, closed := s.batch()
+		batch, company, closed := s.batch()
 		if len(batch) == 0 {
 			if closed {
 				return
 			}
-			<-s.wake
+			s.await(company)
 			continue
 		}
 		last, err := s.write(batch)
@@ -312,29 +330,62 @@ func (s *Scribe) run() {
 	}
 }
 
+// await returns when there is something new, or when the notes have waited for company long enough; 0: there are none.
+func (s *Scribe) await(company time.Duration) {
+	if company == 0 {
+		<-s.wake
+		return
+	}
+	timer := time.NewTimer(company)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.wake:
+	}
+}
+
 // batch is what the next transaction writes: the first letters of the queue, either those that need a flush or those
-// that need none, so that nobody waits for the flush another one asked for.
-func (s *Scribe) batch() (batch []*letter, closed bool) {
+// that need none, so that nobody waits for the flush another one asked for, and notes with either. Where there are
+// only notes, and no reason to hurry, it is nothing yet: company is how long they may wait.
+func (s *Scribe) batch() (batch []*letter, company time.Duration, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if company := s.company(); company > 0 {
+		return nil, company, false
+	}
 	entries := 0
+	var awaited *letter
 	for i, l := range s.queue {
 		entries += len(l.entries)
-		if i > 0 && (entries > maxBatch || l.durable != s.queue[0].durable) {
+		if i > 0 && (entries > maxBatch || awaited != nil && !l.noted && l.durable != awaited.durable) {
 			break
+		}
+		if awaited == nil && !l.noted {
+			awaited = l
 		}
 		s.writing = i + 1
 	}
 	s.tries++
-	return slices.Clone(s.queue[:s.writing]), s.closed
+	return slices.Clone(s.queue[:s.writing]), 0, s.closed
+}
+
+// company is how long what is in the queue may wait for more, 0 for not at all.
+func (s *Scribe) company() time.Duration {
+	awaited := func(l *letter) bool { return !l.noted }
+	if len(s.queue) == 0 || s.closed || !s.since.IsZero() || s.kept >= maxBatch || slices.ContainsFunc(s.queue, awaited) {
+		return 0
+	}
+	return max(gather-time.Since(s.queue[0].came), 0)
 }
 
 func (s *Scribe) write(batch []*letter) (last int64, err error) {
 	var entries []Entry
+	durable := false
 	for _, l := range batch {
 		entries = append(entries, l.entries...)
+		durable = durable || l.durable
 	}
-	if batch[0].durable {
+	if durable {
 		return s.journal.AppendDurable(s.abandoned, entries...)
 	}
 	return s.journal.Append(s.abandoned, entries...)
