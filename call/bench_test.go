@@ -32,6 +32,7 @@ import (
 const (
 	mostRequests = 18
 	mostEvents   = 24
+	mostCommits  = 13 // that the call waits for, the queue's not counted
 )
 
 // The lists that this prints with -v are those in docs/benchmarks.md.
@@ -84,6 +85,11 @@ func (h *hotline) wantCheap() {
 	}
 	if len(events) > mostEvents {
 		h.t.Errorf("the call cost %d events, want at most %d; is the event filter in force?", len(events), mostEvents)
+	}
+	entries, commits := h.journal.size()
+	h.t.Logf("%d entries in %d commits", entries, commits)
+	if commits > mostCommits {
+		h.t.Errorf("the call waited for the journal %d times, want at most %d; is something told with write that need only be noted?", commits, mostCommits)
 	}
 	if n := h.asterisk.Bridges(); n != 0 {
 		h.t.Errorf("%d bridges are left", n)
@@ -324,17 +330,36 @@ func libraryOfNames(t testing.TB) *prompt.Library {
 type book struct {
 	mu      sync.Mutex
 	entries []journal.Entry
+	commits int // that somebody waited for
 	noRoom  bool
 }
 
 func (b *book) Append(_ context.Context, entries ...journal.Entry) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.commits++
+	return b.add(entries)
+}
+
+func (b *book) add(entries []journal.Entry) (int64, error) {
 	if b.noRoom {
 		return 0, errNoRoom
 	}
 	b.entries = append(b.entries, entries...)
 	return int64(len(b.entries)), nil
+}
+
+func (b *book) Note(entries ...journal.Entry) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, err := b.add(entries)
+	return err
+}
+
+func (b *book) size() (entries, commits int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.entries), b.commits
 }
 
 func (b *book) AppendDurable(ctx context.Context, entries ...journal.Entry) (int64, error) {

@@ -271,6 +271,13 @@ func (c *call) enter(at Reached) {
 	c.write(KindStage, at)
 }
 
+// enterSaying begins a stage whose first act is written down by itself, so that
+// nothing needs to wait for the stage's own entry.
+func (c *call) enterSaying(at Reached) {
+	c.name(at.Stage)
+	c.note(KindStage, at)
+}
+
 // name says which stage the call is in, for the metrics and the reason of a
 // caller who leaves in it.
 func (c *call) name(stage string) {
@@ -289,26 +296,51 @@ type fact struct {
 	also []string
 }
 
-// write appends to the call's stream of the journal.
+// write appends to the call's stream of the journal what is about to be done,
+// or what something is done about without another entry: it is in the journal
+// when write returns, and the journal still ours.
 func (c *call) write(kind string, data any, also ...string) { c.writeAll(fact{kind, data, also}) }
 
-// writeAll appends facts that are told at once. A journal that cannot be
-// written does not stop a call: the call goes on, marked.
-//
-// A service that is shutting down writes nothing: whatever ends now ends for
-// this process, and not for the caller.
+// writeAll appends facts that are told at once.
 func (c *call) writeAll(facts ...fact) {
+	if stopping(c.ctx) || c.replaced() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), journalLimit)
+	defer cancel()
+	seq, err := c.journal.Append(ctx, c.entries(facts)...)
+	c.written(err)
+	c.wrote(seq)
+}
+
+// note tells what has happened and what is done about it only after another
+// entry. It is in the journal a moment later, and before all that is written
+// after it: should the service die in that moment, it is as if it had died before
+// it happened.
+func (c *call) note(kind string, data any, also ...string) { c.noteAll(fact{kind, data, also}) }
+
+func (c *call) noteAll(facts ...fact) {
 	if len(facts) == 0 || stopping(c.ctx) || c.replaced() {
 		return
 	}
+	c.written(c.journal.Note(c.entries(facts)...))
+}
+
+func (c *call) entries(facts []fact) []journal.Entry {
 	entries := make([]journal.Entry, len(facts))
 	for i, f := range facts {
 		entries[i] = journal.NewEntry(f.kind, f.data, append([]string{Stream(c.id)}, f.also...)...)
 		entries[i].At = c.now().UTC()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), journalLimit)
-	defer cancel()
-	seq, err := c.journal.Append(ctx, entries...)
+	return entries
+}
+
+// written looks at what the journal has said. One that cannot be written does
+// not stop a call: the call goes on, marked.
+//
+// A service that is shutting down writes nothing: whatever ends now ends for
+// this process, and not for the caller.
+func (c *call) written(err error) {
 	switch {
 	case errors.Is(err, journal.ErrFenced):
 		c.giveUp() // another process has the calls; what we meant to do must not be done
@@ -320,7 +352,6 @@ func (c *call) writeAll(facts ...fact) {
 		c.unrecorded = err
 		c.metrics.unjournaled.Inc()
 	}
-	c.wrote(seq)
 }
 
 // journalLimit is how long a call waits for a journal that is busy before it
@@ -329,8 +360,10 @@ const journalLimit = time.Second
 
 // said journals what the caller is about to hear, and its name in Asterisk, so
 // that another process can tell whether it still plays.
-func (c *call) said(prompts []string, playback string) {
-	c.write(KindSaid, Said{Prompts: private(prompts), Playback: playback, Machine: time.Now()})
+func (c *call) said(prompts []string, playback string) { c.writeAll(saying(prompts, playback)) }
+
+func saying(prompts []string, playback string) fact {
+	return fact{kind: KindSaid, data: Said{Prompts: private(prompts), Playback: playback, Machine: time.Now()}}
 }
 
 // end closes the call: one result with one reason is decided and written, then
@@ -361,7 +394,7 @@ func (c *call) end(ctx context.Context, err error) {
 	}
 	endings := c.allEndings()
 	c.rememberLine(stage, endings)
-	c.write(KindEnded, Ended{
+	c.note(KindEnded, Ended{
 		Outcome:   c.outcome,
 		Seconds:   time.Since(c.started).Seconds(),
 		HungUp:    firstToLeave(endings),

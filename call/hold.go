@@ -61,11 +61,12 @@ const holdSegments = renewEvery + 40
 // not take is tried again at the next tick, on the clock that runs from now.
 func (c *call) startTone(ctx context.Context, spoken func(nth int) []string, first ...string) error {
 	h := &holdTone{call: c, started: time.Now(), spoken: spoken, nth: 1}
-	if len(first) > 0 {
-		c.said(first, "")
-	}
 	c.tones++
-	c.write(KindToneBegan, ToneBegan{List: c.tones, Machine: h.started})
+	began := []fact{{kind: KindToneBegan, data: ToneBegan{List: c.tones, Machine: h.started}}}
+	if len(first) > 0 {
+		began = append([]fact{saying(first, "")}, began...)
+	}
+	c.writeAll(began...)
 	h.timer = time.NewTimer(time.Until(h.due()) - apologyLead)
 	c.tone = h
 	if err := c.explained(ctx, h.hand(ctx, 0, first)); err != nil {
@@ -298,7 +299,7 @@ func (c *call) stopTone(ctx context.Context) error {
 	if err := errors.Join(h.stopAllBut(ctx, 0), h.stopDoubts(ctx)); err != nil {
 		return fmt.Errorf("call %s: stopping the hold tone: %w", c.id, err)
 	}
-	c.writeAll(c.forgetTone()...)
+	c.noteAll(c.forgetTone()...)
 	return pause(ctx, stopRest)
 }
 

@@ -22,6 +22,8 @@ type ledger struct {
 
 func (l *ledger) Append(context.Context, ...journal.Entry) (int64, error) { return 0, l.broken }
 
+func (l *ledger) Note(...journal.Entry) error { return l.broken }
+
 func (l *ledger) AppendDurable(_ context.Context, entries ...journal.Entry) (int64, error) {
 	if l.broken == nil {
 		l.durable = append(l.durable, entries...)

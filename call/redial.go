@@ -153,7 +153,7 @@ func (c *call) meanToRedial() bool {
 		Attempt: 1, Number: mask(c.number), Leg: c.session.NewID(roleCaller),
 		Agent: c.agent.ID, Ending: c.callerEnding(), Machine: time.Now(),
 	}}
-	c.writeAll(c.forgetTone()...) // which the caller heard until the line failed
+	c.noteAll(c.forgetTone()...) // which the caller heard until the line failed
 	err := c.writeDurably(
 		journal.NewEntry(KindStage, Reached{Stage: stageRedial, Agent: c.agent.ID, Leg: c.agent.leg.ID()}, Stream(c.id), AgentStream(c.agent.ID)),
 		journal.NewEntry(KindRedial, a.Redial, Stream(c.id), AgentStream(c.agent.ID)),

@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -50,6 +51,10 @@ func (h *house) serves() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	scribe, err := journal.NewScribe(book, journal.ScribeOptions{Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
 	lines, err := queue.New(queue.Options{
 		Queues: []queue.Rules{{ID: "service", WrapUp: time.Second}},
 		Agents: []queue.Profile{
@@ -58,7 +63,7 @@ func (h *house) serves() {
 		Hold: true, Logger: quiet,
 		Record: func(changes []queue.Change) {
 			for _, c := range changes {
-				if _, err := book.Append(context.Background(), journal.NewEntry(c.Kind, c, call.Stream(c.Call), call.AgentStream(c.Agent))); err != nil {
+				if _, err := scribe.Append(context.Background(), journal.NewEntry(c.Kind, c, call.Stream(c.Call), call.AgentStream(c.Agent))); err != nil {
 					t.Errorf("the journal misses what the queue did: %v", err)
 				}
 			}
@@ -73,7 +78,7 @@ func (h *house) serves() {
 		t.Fatal(err)
 	}
 	o := h.options
-	o.Link, o.Queue, o.Journal, o.Reader = link, lines, book, book.Reader()
+	o.Link, o.Queue, o.Journal, o.Reader = link, lines, scribe, book.Reader()
 	service := call.New(o)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -85,7 +90,7 @@ func (h *house) serves() {
 		running.Wait()
 		lines.Stop()
 		front.Close()
-		if err := book.Close(); err != nil {
+		if err := errors.Join(scribe.Close(context.Background()), book.Close()); err != nil {
 			t.Errorf("close the journal: %v", err)
 		}
 	})

@@ -22,7 +22,9 @@ import (
 
 // Journal takes entries; an error means that they were not kept. What is
 // appended durably is flushed to the disk on return: a promise to the caller.
+// What is noted is on its way, behind all that came before: see [journal.Scribe].
 type Journal interface {
+	Note(entries ...journal.Entry) error
 	Append(ctx context.Context, entries ...journal.Entry) (last int64, err error)
 	AppendDurable(ctx context.Context, entries ...journal.Entry) (last int64, err error)
 }

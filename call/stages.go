@@ -75,11 +75,11 @@ func (c *call) answer(ctx context.Context) error {
 	c.answered = time.Now()
 	after := c.answered.Sub(c.started)
 	if c.byNet {
-		c.write(KindAnswered, Answered{ByNet: true, After: after.Seconds()})
+		c.note(KindAnswered, Answered{ByNet: true, After: after.Seconds()})
 		return nil
 	}
 	c.metrics.answered(after)
-	c.write(KindAnswered, Answered{After: after.Seconds(), Rings: rings(after), Late: late(after)})
+	c.note(KindAnswered, Answered{After: after.Seconds(), Rings: rings(after), Late: late(after)})
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (c *call) answer(ctx context.Context) error {
 // answer came late (B1), says what the operator announces, and tells the
 // caller about the recording before it begins.
 func (c *call) greet(ctx context.Context) (stage, error) {
-	c.enter(Reached{Stage: stageGreet})
+	c.enterSaying(Reached{Stage: stageGreet})
 	greeting := c.calendar.Greeting(c.now())
 	announced, _ := c.announcements.current()
 
@@ -102,7 +102,7 @@ func (c *call) greet(ctx context.Context) (stage, error) {
 	}
 	if !c.greeted {
 		c.greeted = true
-		c.write(KindGreeted, Greeted{Prompts: prompts, Festival: greeting.Festival, Why: greeting.Why})
+		c.note(KindGreeted, Greeted{Prompts: prompts, Festival: greeting.Festival, Why: greeting.Why})
 		c.metrics.firstSound.Observe(time.Since(c.started).Seconds())
 	}
 	if err := c.line.Say(ctx, prompts...); err != nil {
@@ -164,8 +164,8 @@ func (c *call) menuAt(id, path string) stage {
 	return func(ctx context.Context) (stage, error) {
 		menus := c.menus
 		menus.At, menus.Path = id, path
-		menus.Moved = func(id, path string) { c.enter(Reached{Stage: stageMenu, Menu: id, Path: path}) }
-		c.enter(Reached{Stage: stageMenu, Menu: id, Path: path})
+		menus.Moved = func(id, path string) { c.enterSaying(Reached{Stage: stageMenu, Menu: id, Path: path}) }
+		c.enterSaying(Reached{Stage: stageMenu, Menu: id, Path: path})
 		choice, err := c.choose(ctx, menus)
 		c.informed = choice.Informed
 		if err != nil {
@@ -178,7 +178,7 @@ func (c *call) menuAt(id, path string) stage {
 // choose leads the caller through menus and journals the way taken.
 func (c *call) choose(ctx context.Context, menus ivr.Menus) (ivr.Choice, error) {
 	choice, err := menus.Choose(ctx, c.line)
-	c.write(KindChose, Chose{
+	c.note(KindChose, Chose{
 		Path: choice.Path, Do: string(choice.Do), Target: choice.Target,
 		Topic: choice.Topic, Why: string(choice.Why), Informed: choice.Informed,
 	})
@@ -259,7 +259,7 @@ func (c *call) saved(ctx context.Context) (stage, error) {
 // rate asks the caller to rate the call once the agent has left (A11). An
 // agent who hung up by accident can come back while it lasts (B4).
 func (c *call) rate(ctx context.Context) (stage, error) {
-	c.enter(Reached{Stage: stageRate, Agent: c.agent.ID})
+	c.enterSaying(Reached{Stage: stageRate, Agent: c.agent.ID})
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	back := make(chan ari.Arrival, 1)
@@ -281,7 +281,7 @@ func (c *call) askAndClose(ctx context.Context) error {
 	if c.o.RatingWait > 0 && c.rated == nil {
 		rating, err := ivr.Rate(ctx, c.line, c.o.RatingWait, c.o.RatingTries)
 		c.rated = &Rated{Score: rating.Score, Outcome: rating.Outcome}
-		c.write(KindRated, c.rated, AgentStream(c.agent.ID))
+		c.note(KindRated, c.rated, AgentStream(c.agent.ID))
 		if err != nil {
 			return err
 		}
@@ -297,6 +297,6 @@ var errRejoined = errors.New("the agent came back to the call")
 
 // farewell closes by the hour (B2, C7): our side ends the call politely.
 func (c *call) farewell(ctx context.Context) (stage, error) {
-	c.enter(Reached{Stage: stageFarewell, Outcome: &c.outcome})
+	c.enterSaying(Reached{Stage: stageFarewell, Outcome: &c.outcome})
 	return nil, c.line.Say(ctx, c.calendar.Closing(c.now()))
 }

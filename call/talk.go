@@ -61,10 +61,10 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 	c.name(stageTalk) // until now it was a wait, or a farewell
 	a.joined, c.served = true, true
 	if a.back {
-		c.write(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, AgentStream(a.ID))
+		c.note(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, AgentStream(a.ID))
 		return
 	}
-	c.write(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: time.Since(c.waiting.Joined).Seconds()}, AgentStream(a.ID))
+	c.note(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: time.Since(c.waiting.Joined).Seconds()}, AgentStream(a.ID))
 	if ctx.Err() != nil {
 		return // the caller has left already
 	}

@@ -24,6 +24,12 @@ type Options struct {
 	// with its own errors. It must not call Stop. nil: nothing is recorded.
 	Record func([]Change)
 
+	// Note gets, in the place of Record and in one order with it, the changes
+	// for which nobody waits: no offer and no lapse goes with them, and
+	// [Engine.Recorded] was not asked. They need only be on their way when it
+	// returns. nil: Record gets them.
+	Note func([]Change)
+
 	// Hold puts matching off until Open: callers take their places and agents
 	// are listened to, but nobody is offered anybody, and nobody lapses because
 	// no agent is there, since who is there is not known before Restore.
@@ -48,6 +54,7 @@ type Engine struct {
 	owner   string
 	shared  Log // nil: none
 	record  func([]Change)
+	note    func([]Change)
 	log     *slog.Logger
 	metrics *metrics
 	news    chan struct{} // something is in the outbox
@@ -74,7 +81,7 @@ type Engine struct {
 // New checks the options, names everything that is wrong in them, and starts.
 func New(o Options) (*Engine, error) {
 	e := &Engine{
-		now: o.Now, began: time.Now(), owner: o.Owner, shared: o.Log, record: o.Record, log: o.Logger,
+		now: o.Now, began: time.Now(), owner: o.Owner, shared: o.Log, record: o.Record, note: o.Note, log: o.Logger,
 		news: make(chan struct{}, 1), told: make(chan struct{}), settled: make(chan struct{}), tickets: map[string]*Ticket{},
 	}
 	if err := o.prepare(); err != nil {

@@ -27,6 +27,9 @@ func (o *outbox) empty() bool {
 	return len(o.changes)+len(o.offers)+len(o.lapses)+len(o.awaited) == 0
 }
 
+// unawaited says whether nobody waits for the changes to be recorded.
+func (o *outbox) unawaited() bool { return len(o.offers)+len(o.lapses)+len(o.awaited) == 0 }
+
 // causes of an offer's end, as its context tells them.
 var causes = map[string]error{
 	string(NoAnswer): ErrOfferOver, string(Declined): ErrOfferOver, string(Unreachable): ErrOfferOver,
@@ -133,7 +136,11 @@ func (e *Engine) tell() {
 		e.out, e.spare = e.spare, outbox{}
 		e.mu.Unlock()
 
-		if len(out.changes) > 0 {
+		switch {
+		case len(out.changes) == 0:
+		case e.note != nil && out.unawaited():
+			e.note(out.changes)
+		default:
 			e.record(out.changes)
 		}
 		for _, recorded := range out.awaited {

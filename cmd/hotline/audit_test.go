@@ -120,6 +120,11 @@ func (c *course) Append(_ context.Context, entries ...journal.Entry) (int64, err
 	return 0, nil
 }
 
+func (c *course) Note(entries ...journal.Entry) error {
+	_, err := c.Append(context.Background(), entries...)
+	return err
+}
+
 func (c *course) AppendDurable(ctx context.Context, entries ...journal.Entry) (int64, error) {
 	return c.Append(ctx, entries...)
 }

@@ -92,7 +92,7 @@ func queuesOfCalls(cfg *configs.Config) (map[string]call.QueueOptions, error) {
 }
 
 func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *slog.Logger, reg prometheus.Registerer) queue.Options {
-	o := queue.Options{Hold: true, Now: now, Record: w.record, Logger: log, Registerer: reg}
+	o := queue.Options{Hold: true, Now: now, Record: w.record, Note: w.note, Logger: log, Registerer: reg}
 	for _, q := range cfg.Queues {
 		o.Queues = append(o.Queues, queueRules(q))
 	}

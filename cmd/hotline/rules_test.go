@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,14 @@ func newRuling(t *testing.T) *ruling {
 	return r
 }
 
+// atOnce is a journal that waits for what is noted, too.
+type atOnce struct{ *journal.Journal }
+
+func (b atOnce) Note(entries ...journal.Entry) error {
+	_, err := b.Append(context.Background(), entries...)
+	return err
+}
+
 // start starts the service, anew where one runs.
 func (r *ruling) start() {
 	r.Helper()
@@ -45,7 +54,7 @@ func (r *ruling) start() {
 		r.Engine.Stop()
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	record := &changes{journal: r.book, log: quiet}
+	record := &changes{journal: atOnce{r.book}, log: quiet}
 	o := queueOptions(r.cfg, time.Now, record, quiet, nil)
 	rules, err := rulesInForce(r.Context(), r.book.Reader(), o, quiet)
 	if err != nil {

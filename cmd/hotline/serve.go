@@ -269,8 +269,21 @@ type changes struct {
 	log     *slog.Logger
 }
 
-// record is called from one goroutine.
+// record and note are called from one goroutine.
 func (w *changes) record(list []queue.Change) {
+	_, err := w.journal.Append(context.Background(), entriesOf(list)...) // which waits for a quarter of a second at most
+	w.missed(len(list), err)
+}
+
+func (w *changes) note(list []queue.Change) { w.missed(len(list), w.journal.Note(entriesOf(list)...)) }
+
+func (w *changes) missed(changes int, err error) {
+	if untold(err) {
+		w.log.Error("the journal misses what the queue did; calls go on", "changes", changes, "err", err)
+	}
+}
+
+func entriesOf(list []queue.Change) []journal.Entry {
 	entries := make([]journal.Entry, 0, len(list))
 	for _, change := range list {
 		var streams []string
@@ -287,10 +300,7 @@ func (w *changes) record(list []queue.Change) {
 		entry.At = change.At.UTC()
 		entries = append(entries, entry)
 	}
-	_, err := w.journal.Append(context.Background(), entries...) // which waits for a quarter of a second at most
-	if untold(err) {
-		w.log.Error("the journal misses what the queue did; calls go on", "changes", len(entries), "err", err)
-	}
+	return entries
 }
 
 // openLibrary opens the prompts and refuses to start without any of those

@@ -214,6 +214,9 @@ func (t *tenure) Append(ctx context.Context, entries ...journal.Entry) (int64, e
 	return last, t.fenced(err)
 }
 
+// Note likewise.
+func (t *tenure) Note(entries ...journal.Entry) error { return t.fenced(t.Scribe.Note(entries...)) }
+
 // AppendDurable likewise.
 func (t *tenure) AppendDurable(ctx context.Context, entries ...journal.Entry) (int64, error) {
 	last, err := t.Scribe.AppendDurable(ctx, entries...)

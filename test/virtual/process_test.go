@@ -100,7 +100,7 @@ func (p *process) prepare(ctx context.Context, beside bool) (err error) {
 	if err != nil {
 		return err
 	}
-	p.lines, err = queue.New(queue.Options{Queues: w.rules, Agents: w.agents, Hold: true, Now: w.now, Record: p.record, Logger: log})
+	p.lines, err = queue.New(queue.Options{Queues: w.rules, Agents: w.agents, Hold: true, Now: w.now, Record: p.record, Note: p.noteChanges, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -299,6 +299,8 @@ func (t tenure) Append(ctx context.Context, entries ...journal.Entry) (int64, er
 	return last, t.fenced(err)
 }
 
+func (t tenure) Note(entries ...journal.Entry) error { return t.fenced(t.p.scribe.Note(entries...)) }
+
 func (t tenure) AppendDurable(ctx context.Context, entries ...journal.Entry) (int64, error) {
 	last, err := t.p.scribe.AppendDurable(ctx, entries...)
 	return last, t.fenced(err)
@@ -341,8 +343,21 @@ func (g gate) append(entries []journal.Entry, write func() (int64, error)) (int6
 	return last, err
 }
 
-// record writes what the queue does into the journal.
+// record and noteChanges write what the queue does into the journal.
 func (p *process) record(list []queue.Change) {
+	_, err := tenure{p}.Append(context.Background(), entriesOf(list)...)
+	p.missed(err)
+}
+
+func (p *process) noteChanges(list []queue.Change) { p.missed(tenure{p}.Note(entriesOf(list)...)) }
+
+func (p *process) missed(err error) {
+	if err != nil && !p.dead.Load() && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrFenced) {
+		p.w.fail("process %d: the journal misses what the queue did: %v", p.n, err)
+	}
+}
+
+func entriesOf(list []queue.Change) []journal.Entry {
 	entries := make([]journal.Entry, 0, len(list))
 	for _, change := range list {
 		var streams []string
@@ -359,10 +374,7 @@ func (p *process) record(list []queue.Change) {
 		entry.At = change.At.UTC()
 		entries = append(entries, entry)
 	}
-	_, err := tenure{p}.Append(context.Background(), entries...)
-	if err != nil && !p.dead.Load() && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrFenced) {
-		p.w.fail("process %d: the journal misses what the queue did: %v", p.n, err)
-	}
+	return entries
 }
 
 // logger writes into the world's log.

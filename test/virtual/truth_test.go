@@ -16,6 +16,7 @@ type visit struct {
 	stream string
 	tones  []tone
 	meant  bool // a farewell was to be said
+	again  bool // the caller was dialled again and answered: how that line ended is another question
 	end    *call.Ended
 }
 
@@ -37,6 +38,8 @@ func (v *visit) fold(w *world, e journal.Entry) {
 	case call.KindSaid:
 		said := decoded[call.Said](w, e).Prompts
 		v.meant = v.meant || len(said) > 0 && strings.HasPrefix(said[len(said)-1], "closing.")
+	case call.KindRedialled:
+		v.again = decoded[call.Redialled](w, e).Outcome == call.RedialAnswered
 	case call.KindEnded:
 		end := decoded[call.Ended](w, e)
 		v.end = &end
@@ -103,7 +106,7 @@ func (w *world) checkEnding(c *caller, v *visit, last bool) {
 		return
 	}
 	seen := w.disturbed(c.left.Add(-time.Second), c.left.Add(time.Second)) == 0
-	if v.end.Result == call.Lost && last && seen {
+	if v.end.Result == call.Lost && last && seen && !v.again {
 		w.fail("caller %d left at %.3f s while the service was there, and %s is lost", c.n, c.left.Sub(w.began).Seconds(), v.stream)
 	}
 	for _, leg := range v.end.Legs {
