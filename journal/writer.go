@@ -15,7 +15,9 @@ import (
 type writer struct {
 	conn       *sql.Conn
 	epoch      int64
-	newest     *sql.Stmt
+	start      *sql.Stmt // of a transaction that writes
+	end        *sql.Stmt
+	later      *sql.Stmt // an epoch than ours
 	insert     *sql.Stmt
 	nameStream *sql.Stmt
 	findStream *sql.Stmt
@@ -41,7 +43,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 // close ends the statements too: SQLite keeps a connection open, and the WAL with it, while one of them is.
 func (w *writer) close() error {
 	var errs []error
-	for _, s := range []*sql.Stmt{w.newest, w.insert, w.nameStream, w.findStream, w.joinStream} {
+	for _, s := range []*sql.Stmt{w.start, w.end, w.later, w.insert, w.nameStream, w.findStream, w.joinStream} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
@@ -76,15 +78,31 @@ func (w *writer) begin(ctx context.Context, newest *int64, at time.Time) error {
 	return w.readTail(ctx)
 }
 
-// transact runs do in a transaction that other processes' writing waits for.
+// What begins and ends a transaction that other processes' writing waits for.
+const (
+	beginText  = "BEGIN IMMEDIATE"
+	commitText = "COMMIT"
+)
+
+// run runs a statement, which is not prepared yet in the writer's first transaction.
+func (w *writer) run(ctx context.Context, s *sql.Stmt, text string) (err error) {
+	if s == nil {
+		_, err = w.conn.ExecContext(ctx, text)
+	} else {
+		_, err = s.ExecContext(ctx)
+	}
+	return err
+}
+
+// transact runs do in a transaction.
 func (w *writer) transact(ctx context.Context, do func() error) error {
-	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := w.run(ctx, w.start, beginText); err != nil {
 		return err
 	}
 	err := do()
 	ctx = context.WithoutCancel(ctx) // from here on it comes to its end, so that what is said of it is true
 	if err == nil {
-		_, err = w.conn.ExecContext(ctx, "COMMIT")
+		err = w.run(ctx, w.end, commitText)
 	}
 	if err != nil {
 		// SQLite may have rolled back by itself (disk full); then this finds no transaction, which is as well.
@@ -110,7 +128,7 @@ func (e epoch) fences() error {
 func (w *writer) newestEpoch(ctx context.Context) (epoch, error) {
 	var e epoch
 	var micro int64
-	err := w.newest.QueryRowContext(ctx).Scan(&e.number, &micro, &e.host, &e.process)
+	err := w.conn.QueryRowContext(ctx, "SELECT number, at, host, process FROM epoch ORDER BY number DESC LIMIT 1").Scan(&e.number, &micro, &e.host, &e.process)
 	if errors.Is(err, sql.ErrNoRows) {
 		return epoch{}, nil
 	}
@@ -138,7 +156,9 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		into **sql.Stmt
 		text string
 	}{
-		{&w.newest, "SELECT number, at, host, process FROM epoch ORDER BY number DESC LIMIT 1"},
+		{&w.start, beginText},
+		{&w.end, commitText},
+		{&w.later, "SELECT EXISTS (SELECT 1 FROM epoch WHERE number > ?)"},
 		{&w.insert, "INSERT INTO entry (seq, epoch, at, kind, streams, data, data_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO NOTHING"},
 		{&w.findStream, "SELECT id FROM stream WHERE name = ?"},
@@ -204,11 +224,15 @@ func (w *writer) commit(entries []Entry, durable bool) (first int64, err error) 
 
 // checkEpoch is the fence: within the transaction no other process can claim, and one that has claimed is seen.
 func (w *writer) checkEpoch(ctx context.Context) error {
-	newest, err := w.newestEpoch(ctx)
-	if err == nil && newest.number > w.epoch {
-		err = newest.fences()
+	var fenced bool
+	if err := w.later.QueryRowContext(ctx, w.epoch).Scan(&fenced); err != nil || !fenced {
+		return err
 	}
-	return err
+	newest, err := w.newestEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	return newest.fences()
 }
 
 // flushOnCommit chooses, outside of a transaction as SQLite wants it, whether a commit flushes the WAL to the disk.
