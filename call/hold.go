@@ -257,14 +257,13 @@ func (h *holdTone) tick() <-chan time.Time {
 // apologise is called at tick. It replaces the list's tail where something is
 // to be said with this apology, and after renewEvery of them; the others are
 // Asterisk's alone, and the journal is told of them with the next of ours, or
-// at the tone's end. The new list is queued behind the old one before the old
-// one is stopped, so that there is no gap and, should we die in between, the
-// old list goes on with its plain apology.
-func (h *holdTone) apologise(ctx context.Context) error {
+// at the tone's end.
+func (h *holdTone) apologise(ctx context.Context) {
 	if h.silent() {
-		return h.mend(ctx)
+		_ = h.mend(ctx) // its only error is that the wait is over
+		return
 	}
-	c, nth, due := h.call, h.nth, h.due()
+	nth, due := h.nth, h.due()
 	h.nth++
 	h.timer.Reset(time.Until(h.due()) - apologyLead)
 	var said []string
@@ -272,8 +271,18 @@ func (h *holdTone) apologise(ctx context.Context) error {
 		said = h.spoken(nth)
 	}
 	if len(said) == 0 && nth < h.renewed+renewEvery || time.Since(due) > apologyMissed {
-		return nil
+		return
 	}
+	if err := h.renew(ctx, nth, due, said); err != nil {
+		h.call.log.Warn("the plain apology plays instead", "nth", nth, "err", err)
+	}
+}
+
+// renew replaces the list's tail. The new list is queued behind the old one
+// before the old one is stopped, so that there is no gap and, should we die in
+// between, the old list goes on with its plain apology.
+func (h *holdTone) renew(ctx context.Context, nth int, due time.Time, said []string) error {
+	c := h.call
 	c.write(KindApology, Apology{Nth: nth, Due: due, Plain: nth - 1 - h.told, List: c.tones + 1, Said: said})
 	h.renewed, h.told = nth, nth
 	c.tones++

@@ -51,7 +51,7 @@ func (h *house) serves() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scribe, err := journal.NewScribe(book, journal.ScribeOptions{Logger: quiet})
+	scribe, err := journal.NewScribe(book, journal.ScribeOptions{Patience: time.Minute, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,9 +103,7 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 			again = c.reach(ctx, want)
 
 		case <-c.tone.tick():
-			if err := c.tone.apologise(ctx); err != nil {
-				c.log.Warn("the hold tone could not be renewed", "err", err)
-			}
+			c.tone.apologise(ctx)
 
 		case <-c.tone.broken():
 			_ = c.tone.mend(ctx) // its only error is that the talk is over

@@ -128,11 +128,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 	for {
 		select {
 		case <-ctx.Done():
-			if !stopping(ctx) && !c.replaced() { // Asterisk keeps the caller and the phones that ring
-				ticket.Leave("abandoned")
-				phones.stop(ctx)
-			}
-			return nil, context.Cause(ctx)
+			return nil, c.leaveLine(ctx, ticket, phones)
 
 		case offer := <-ticket.Offers():
 			phones.dropTaken(ctx) // in the same moment
@@ -153,9 +149,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			}
 
 		case <-c.tone.tick():
-			if err := c.tone.apologise(ctx); err != nil {
-				c.log.Warn("the plain apology plays instead of the position", "err", err)
-			}
+			c.tone.apologise(ctx)
 
 		case <-c.tone.broken():
 			_ = c.tone.mend(ctx) // its only error is that the wait is over
@@ -166,6 +160,16 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			}
 		}
 	}
+}
+
+// leaveLine is the end of a wait in which the caller has left, or the service:
+// then Asterisk keeps the caller, and the phones that ring.
+func (c *call) leaveLine(ctx context.Context, ticket *queue.Ticket, phones *phones) error {
+	if !stopping(ctx) && !c.replaced() {
+		ticket.Leave("abandoned")
+		phones.stop(ctx)
+	}
+	return context.Cause(ctx)
 }
 
 // lapsed gives the caller a spoken outcome where the queue ended the wait. An
