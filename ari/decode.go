@@ -12,7 +12,7 @@ import (
 type (
 	stasisStart struct {
 		arilib.StasisStart
-		Language string
+		message []byte // for what only an arrival is asked for
 	}
 	destroyed struct {
 		arilib.ChannelDestroyed
@@ -24,13 +24,11 @@ type (
 	}
 )
 
-func (s *stasisStart) UnmarshalJSON(data []byte) error {
+// language is the channel's. Most channels that enter Stasis are ours or come back, and nobody asks it of them.
+func (s *stasisStart) language() string {
 	var more struct{ Channel struct{ Language string } }
-	if err := json.Unmarshal(data, &more); err != nil {
-		return err
-	}
-	s.Language = more.Channel.Language
-	return json.Unmarshal(data, &s.StasisStart)
+	_ = json.Unmarshal(s.message, &more) // which has been read before
+	return more.Channel.Language
 }
 
 // kind is one event kind the service uses.
@@ -80,6 +78,9 @@ func decode(data []byte) (k *kind, name string, ev any, err error) {
 	ev = k.make()
 	if err := json.Unmarshal(data, ev); err != nil {
 		return nil, name, nil, fmt.Errorf("ari: event %s cannot be read: %w", name, err)
+	}
+	if start, ok := ev.(*stasisStart); ok {
+		start.message = data
 	}
 	return k, name, ev, nil
 }

@@ -218,7 +218,7 @@ func (l *Link) arrive(ev *stasisStart) {
 	}
 	a := Arrival{
 		ChannelID: ev.Channel.ID, Name: ev.Channel.Name, Endpoint: endpointOf(ev.Channel.Name),
-		Language: ev.Language, Args: ev.Args, Answered: ev.Channel.State == "Up",
+		Language: ev.language(), Args: ev.Args, Answered: ev.Channel.State == "Up",
 		Vars: ev.Channel.ChannelVars, At: at(ev.Timestamp),
 	}
 	if c := ev.Channel.Caller; c != nil {
