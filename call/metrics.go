@@ -33,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.5, 1, 1.5, 2, 5, 10, 15, 30},
 		}),
 		apologyLate: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "hotline_apology_late_seconds", Help: "How late an apology of the hold tone began (C3).",
+			Name: "hotline_apology_late_seconds", Help: "How late an apology of the hold tone began (C3) with which this service replaced the list that played.",
 			Buckets: []float64{.005, .01, .02, .05, .1, .2, .5, 1, 5},
 		}),
 		active: prometheus.NewGaugeVec(prometheus.GaugeOpts{

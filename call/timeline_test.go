@@ -39,3 +39,16 @@ func TestTheTimelineIsInTheOrderOfWhatHappened(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTimelineTellsOfEveryApology(t *testing.T) {
+	for want, entry := range map[string]journal.Entry{
+		"hold tone begins":                      journal.NewEntry(KindToneBegan, ToneBegan{List: 1}),
+		"hold tone goes on, after 12 apologies": journal.NewEntry(KindToneBegan, ToneBegan{List: 3, Apologies: 12}),
+		"apology 1 queue.next":                  journal.NewEntry(KindApology, Apology{Nth: 1, List: 2, Said: []string{"queue.next"}}),
+		"apologies 2 to 11, every 30 s":         journal.NewEntry(KindApology, Apology{Nth: 11, Plain: 9, List: 3}),
+	} {
+		if got := Sentence(entry); got != want {
+			t.Errorf("an entry %s %s is told as %q, want %q", entry.Kind, entry.Data, got, want)
+		}
+	}
+}

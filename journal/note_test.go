@@ -104,6 +104,18 @@ func TestNotesShareACommit(t *testing.T) {
 			note(t, s, "c")
 			time.Sleep(time.Second)
 		}, [][]string{{"a", "b"}, {"c"}}},
+		"with whoever waits for them alone": {func(s *Scribe) {
+			began := time.Now()
+			note(t, s, "a")
+			if _, err := s.Append(context.Background()); err != nil || time.Since(began) > 0 {
+				t.Errorf("waiting for the notes took %v (%v)", time.Since(began), err)
+			}
+			note(t, s, "b")
+			time.Sleep(time.Second)
+			if _, err := s.Append(context.Background()); err != nil {
+				t.Errorf("waiting for nothing: %v", err)
+			}
+		}, [][]string{{"a"}, {"b"}}},
 		"with the scribe's end": {func(s *Scribe) { note(t, s, "a") }, [][]string{{"a"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

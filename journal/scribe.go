@@ -120,15 +120,12 @@ func NewScribe(j Appender, o ScribeOptions) (*Scribe, error) {
 }
 
 // Append writes the entries in one transaction, after everything that was appended before, and returns the sequence
-// number of the last. Their data must not be changed afterwards.
+// number of the last. Their data must not be changed afterwards. With no entries it waits for those that were noted.
 //
 // It waits no longer than the patience, and not at all while the scribe is late: then it returns ErrLate with the reason,
 // and the entries are kept. So they are when ctx ends meanwhile. After any other error they are not: entries that no
 // journal takes, ErrNoRoom, ErrFenced, ErrStandby, ErrClosed.
 func (s *Scribe) Append(ctx context.Context, entries ...Entry) (last int64, err error) {
-	if len(entries) == 0 {
-		return 0, nil
-	}
 	l, behind, err := s.take(ctx, &letter{}, entries)
 	if err != nil {
 		return 0, err
@@ -384,6 +381,9 @@ func (s *Scribe) write(batch []*letter) (last int64, err error) {
 	for _, l := range batch {
 		entries = append(entries, l.entries...)
 		durable = durable || l.durable
+	}
+	if len(entries) == 0 {
+		return 0, nil
 	}
 	if durable {
 		return s.journal.AppendDurable(s.abandoned, entries...)

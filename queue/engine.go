@@ -27,7 +27,8 @@ type Options struct {
 	// Note gets, in the place of Record and in one order with it, the changes
 	// for which nobody waits: no offer and no lapse goes with them, and
 	// [Engine.Recorded] was not asked. They need only be on their way when it
-	// returns. nil: Record gets them.
+	// returns; Record then comes back once they are recorded, too, and may be
+	// called with no changes for that alone. nil: Record gets them.
 	Note func([]Change)
 
 	// Hold puts matching off until Open: callers take their places and agents

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -387,6 +388,45 @@ func TestRecorded(t *testing.T) {
 	e.Recorded(t.Context()) // of nothing
 	e.Stop()
 	e.Recorded(t.Context())
+}
+
+// What nobody waits for is noted, in one order with what is recorded; whoever asks whether it is recorded waits for the
+// notes, too, and so does an offer.
+func TestNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, told := usual(), ""
+		tell := func(how string) func([]Change) {
+			return func(list []Change) {
+				told += how
+				for _, c := range list {
+					told += " " + string(c.Kind)
+				}
+				told += "; "
+			}
+		}
+		o.Note, o.Record = tell("note"), tell("record")
+		e, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Stop()
+		if err := e.SignIn("1001"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		e.Recorded(t.Context())
+		if want := "note agent.state; record; "; told != want {
+			t.Errorf("a sign-in is told as %q, want %q", told, want)
+		}
+		told = ""
+		if _, err := e.Join(Caller{ID: "a", Queue: "bills"}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if !strings.HasPrefix(told, "record ") || !strings.Contains(told, "queue.offered") || strings.Contains(told, "note") {
+			t.Errorf("an offer is told as %q, want it recorded before it is made", told)
+		}
+	})
 }
 
 // Whoever changes what an agent serves does not move their phone.

@@ -27,9 +27,6 @@ func (o *outbox) empty() bool {
 	return len(o.changes)+len(o.offers)+len(o.lapses)+len(o.awaited) == 0
 }
 
-// unawaited says whether nobody waits for the changes to be recorded.
-func (o *outbox) unawaited() bool { return len(o.offers)+len(o.lapses)+len(o.awaited) == 0 }
-
 // causes of an offer's end, as its context tells them.
 var causes = map[string]error{
 	string(NoAnswer): ErrOfferOver, string(Declined): ErrOfferOver, string(Unreachable): ErrOfferOver,
@@ -136,13 +133,7 @@ func (e *Engine) tell() {
 		e.out, e.spare = e.spare, outbox{}
 		e.mu.Unlock()
 
-		switch {
-		case len(out.changes) == 0:
-		case e.note != nil && out.unawaited():
-			e.note(out.changes)
-		default:
-			e.record(out.changes)
-		}
+		e.tellRecord(&out)
 		for _, recorded := range out.awaited {
 			close(recorded)
 		}
@@ -161,6 +152,22 @@ func (e *Engine) tell() {
 			e.mu.Unlock()
 		}
 		<-e.news
+	}
+}
+
+// tellRecord has the changes recorded: those that somebody waits for, and with
+// them all that was noted before, by the time it returns.
+func (e *Engine) tellRecord(out *outbox) {
+	awaited := len(out.offers)+len(out.lapses)+len(out.awaited) > 0
+	switch {
+	case e.record == nil:
+	case e.note != nil && awaited:
+		e.record(out.changes)
+	case len(out.changes) == 0:
+	case e.note != nil:
+		e.note(out.changes)
+	default:
+		e.record(out.changes)
 	}
 }
 
