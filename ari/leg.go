@@ -50,12 +50,11 @@ type Evidence struct {
 	GoneAt     time.Time       // zero: still there
 	Cause      int             // Q.850 cause of the end
 	CauseText  string
-	TechCause  int               // SIP status of the end, 0 when not given
-	DialStatus string            // last status of dialing: "", RINGING, ANSWER, or a Dial… constant
-	AnsweredAt time.Time         // zero: never answered while we listened
-	Lost       bool              // its end was not seen
-	RTP        RTP               // what had passed by then
-	Vars       map[string]string // channelvars of the latest event, see Options
+	TechCause  int       // SIP status of the end, 0 when not given
+	DialStatus string    // last status of dialing: "", RINGING, ANSWER, or a Dial… constant
+	AnsweredAt time.Time // zero: never answered while we listened
+	Lost       bool      // its end was not seen
+	RTP        RTP       // what had passed by then
 }
 
 // RTP counts the packets of a leg, as Asterisk reports them when it ends; they

@@ -60,11 +60,8 @@ func (l *Leg) see(c *arilib.ChannelData) {
 	if c.Name != "" {
 		l.name = c.Name
 	}
-	if len(c.ChannelVars) > 0 {
-		l.evidence.Vars = c.ChannelVars
-		if rtp := rtpOf(c.ChannelVars["RTPAUDIOQOS"]); rtp.Known {
-			l.evidence.RTP = rtp
-		}
+	if rtp := rtpOf(c.ChannelVars["RTPAUDIOQOS"]); rtp.Known {
+		l.evidence.RTP = rtp
 	}
 }
 

@@ -3,6 +3,7 @@ package ari
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -66,7 +67,7 @@ type Session struct {
 	box    []Event
 	warned bool
 	closed bool
-	serial map[string]int
+	serial []serial
 	owned  map[string]route // everything routed to this call
 	wake   chan struct{}
 }
@@ -78,9 +79,8 @@ const deepMailbox = 1000
 func (l *Link) Session(callID string) *Session {
 	return &Session{
 		link: l, callID: callID,
-		serial: make(map[string]int),
-		owned:  make(map[string]route),
-		wake:   make(chan struct{}, 1),
+		owned: make(map[string]route),
+		wake:  make(chan struct{}, 1),
 	}
 }
 
@@ -197,11 +197,23 @@ func (s *Session) NewID(what string) string { return s.newID(what) }
 func (s *Session) newID(what string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serial[what]++
-	if s.run > 0 {
-		return fmt.Sprintf("%s-%s-r%d-%d", s.callID, what, s.run, s.serial[what])
+	at := slices.IndexFunc(s.serial, func(one serial) bool { return one.what == what })
+	if at < 0 {
+		at = len(s.serial)
+		s.serial = append(s.serial, serial{what: what})
 	}
-	return fmt.Sprintf("%s-%s-%d", s.callID, what, s.serial[what])
+	s.serial[at].last++
+	if s.run > 0 {
+		return fmt.Sprintf("%s-%s-r%d-%d", s.callID, what, s.run, s.serial[at].last)
+	}
+	return fmt.Sprintf("%s-%s-%d", s.callID, what, s.serial[at].last)
+}
+
+// serial is the last number given to things of a name. There are two or three of
+// them, in each of thousands of calls: a map would be ten times as large.
+type serial struct {
+	what string
+	last int
 }
 
 // own routes events about id to r until disown or Close.
