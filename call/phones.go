@@ -21,7 +21,7 @@ func (s *Service) watchPhones(ctx context.Context) {
 		case <-ticker.C:
 		}
 		for _, agent := range s.queue.Agents() {
-			if agent.State != queue.StateUnreachable {
+			if agent.State != queue.StateUnreachable || agent.Home != s.o.Name {
 				delete(offline, agent.ID)
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"hotline/ari"
 	"hotline/ivr"
@@ -92,7 +93,7 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 			continue
 		}
 		was := channel.ID == left.stage.Leg
-		a := &agentLeg{Profile: c.profile(agentID(channel.Endpoint())), leg: c.session.Restore(channel)}
+		a := &agentLeg{Profile: c.profile(left.agentOf(channel)), leg: c.session.Restore(channel)}
 		c.agents = append(c.agents, a)
 		c.bridged[a.leg] = c.inBridge(channel.ID, snap)
 		if was || left.stage.Leg == "" && with == nil && c.answeredUnseen(a, stage, channel) {
@@ -128,6 +129,17 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
 	}
 	return c.reenter(left)
+}
+
+// agentOf is whose phone a leg is: of one that is registered at another
+// service's Asterisk only the offer tells.
+func (s *standing) agentOf(channel ari.Channel) string {
+	for offer, agent := range s.offered {
+		if channel.ID == offer || strings.HasPrefix(channel.ID, offer+againMark) {
+			return agent
+		}
+	}
+	return agentID(channel.Endpoint())
 }
 
 // inBridge says whether a channel is in the call's bridge.

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"strings"
@@ -45,8 +46,10 @@ type Options struct {
 	SoundsDir   string                   // the library's folder, as Asterisk sees it
 	MessageFile func(name string) string // where Asterisk leaves a message, as this machine sees it
 	PIN         func(agent, pin string) bool
-	Who         func(number string) string // a caller's number as a key that tells nobody what it is, for queue.Caller.Who; nil: one of this process's own
-	NetLog      string                     // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
+	Name        string                           // of this service where several share their queues: the Home of its own agents
+	Phone       func(agent queue.Profile) string // how Asterisk dials an agent's phone; nil: all are registered here, under their accounts
+	Who         func(number string) string       // a caller's number as a key that tells nobody what it is, for queue.Caller.Who; nil: one of this process's own
+	NetLog      string                           // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
 
 	AfterRings      int           // rings before the answer, 1 to 3 (B1)
 	Record          bool          // whether calls are recorded
@@ -122,7 +125,10 @@ func New(o Options) *Service {
 		o.Logger = slog.Default()
 	}
 	if o.Who == nil {
-		o.Who = newWho()
+		o.Who = NewWho([]byte(rand.Text()))
+	}
+	if o.Phone == nil {
+		o.Phone = func(agent queue.Profile) string { return "PJSIP/" + agent.ID }
 	}
 	s := &Service{
 		o: o, log: o.Logger, now: o.Now,
@@ -440,9 +446,6 @@ func (s *Service) nextLook() time.Duration {
 
 // media names a prompt's file for Asterisk.
 func (s *Service) media(id string) string { return "sound:" + s.o.SoundsDir + "/" + id }
-
-// endpoint is an agent's phone.
-func (s *Service) endpoint(agentID string) string { return "PJSIP/" + agentID }
 
 func (s *Service) queueName(id string) string {
 	if name := s.o.Queues[id].Name; name != "" {

@@ -36,6 +36,7 @@ type standing struct {
 	served   bool
 	endings  []Ending // of agents' legs
 	offers   int
+	offered  map[string]string // by offer, the agent
 	over     bool
 
 	channel   string  // the caller's, after a redial the new one
@@ -121,8 +122,14 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindResumed:  step(func(s *standing, d Resumed) { s.runs = d.Run }),
 	KindEnded:    step(func(s *standing, _ Ended) { s.over = true }),
 
-	queue.KindOffered: step(func(s *standing, d queue.Change) { s.offers++ }),
-	queue.KindMoved:   step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
+	queue.KindOffered: step(func(s *standing, d queue.Change) {
+		s.offers++
+		if s.offered == nil {
+			s.offered = map[string]string{}
+		}
+		s.offered[d.Offer] = d.Agent
+	}),
+	queue.KindMoved: step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
 }
 
 func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {

@@ -92,6 +92,9 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	record := &changes{journal: tenure, log: log}
 	queues := queueOptions(cfg, clock.now, record, log, reg)
+	if err := share(cfg, &queues, log); err != nil {
+		return err
+	}
 	rules, err := rulesInForce(ctx, book.Reader(), queues, log)
 	if err != nil {
 		return err
@@ -129,6 +132,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		SoundsDir:   cfg.PromptsInside(),
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
+		Name:        queues.Owner, Phone: phoneOf(queues.Owner), Who: whoOf(cfg),
 		NetLog:      asterisk.NetLog(cfg),
 		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
@@ -147,7 +151,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	}
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
-		health:  (&health{link: link, journal: tenure, drain: drain, watch: look}).handler(reg),
+		health:  (&health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}).handler(reg),
 		control: (&controlServer{calls: calls, journal: tenure, api: api.Trusted(commandLine), drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if cfg.Web.On() {

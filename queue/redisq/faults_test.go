@@ -225,7 +225,6 @@ func TestSnapshot(t *testing.T) {
 		x := &session{Log: north.log, redis: north.log.client(time.Second)}
 		x.ctx, x.end = context.WithCancelCause(context.Background())
 		defer func() { _ = x.redis.Close() }()
-		x.follower = north.log.follower
 		leases := s.do("HGET", keys(DefaultSpace)[2], "north").(string)
 		for i := range leases {
 			if leases[i] == ' ' {
