@@ -263,7 +263,7 @@ func (m *Machine) note(c Change) { m.noteFor(c, m.quiet) }
 func (m *Machine) noteFor(c Change, homeOnly bool) {
 	c.At, c.homeOnly = m.wall, homeOnly
 	if a := m.agents[c.Agent]; a != nil {
-		c.home = a.profile.Home
+		c.Home = a.profile.Home
 	}
 	if c.Call != "" && c.Owner == "" {
 		c.Owner = m.ownerOf(c.Call)

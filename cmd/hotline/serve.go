@@ -133,8 +133,8 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
 		Name:        queues.Owner, Phone: phoneOf(queues.Owner), Who: whoOf(cfg),
-		NetLog:      asterisk.NetLog(cfg),
-		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
+		NetLog:     asterisk.NetLog(cfg),
+		AfterRings: cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
 		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: cfg.Recording.Enabled, Queues: queuesOfCalls,
 		Redial:        redial(cfg),
@@ -273,15 +273,16 @@ type changes struct {
 	log     *slog.Logger
 }
 
-// record is called from one goroutine.
+// record is called from one goroutine. What concerns another service's call or
+// agent is not in their streams: the whole of that is in the other's journal.
 func (w *changes) record(list []queue.Change) {
 	entries := make([]journal.Entry, 0, len(list))
 	for _, change := range list {
 		var streams []string
-		if change.Call != "" {
+		if change.Call != "" && change.Owner == "" {
 			streams = append(streams, call.Stream(change.Call))
 		}
-		if change.Agent != "" {
+		if change.Agent != "" && change.Home == "" {
 			streams = append(streams, call.AgentStream(change.Agent))
 		}
 		if change.Queue != "" {
