@@ -1,8 +1,10 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -357,6 +359,10 @@ func (e *Engine) Close(queueID, reason string) error {
 // somebody else) is ready. All others are restored. Agents who have done
 // something since the start, or were restored before, keep their state.
 func (e *Engine) Restore(list []Restored) error {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Owner = cmp.Or(list[i].Owner, e.owner)
+	}
 	err := e.do(Command{Do: VerbRestore, Agents: list})
 	if err == ErrStopped {
 		return fmt.Errorf("restoring %d agents: %w", len(list), err)
