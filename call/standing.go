@@ -32,6 +32,7 @@ type standing struct {
 	rated    *Rated // after the last talk
 	scene    string
 	parted   *Ending // of the agent's leg of the stage talk, once it is over
+	callers  *Ending // of the caller's leg, where it was seen
 	met      bool    // the agent of the stage talk and the caller have heard each other
 	served   bool
 	endings  []Ending // of agents' legs
@@ -65,6 +66,9 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 		s.stage = d
 		if d.Place != nil {
 			s.place = *d.Place
+		}
+		if d.Ending != nil {
+			s.callers = d.Ending
 		}
 		switch {
 		case d.Outcome != nil:
