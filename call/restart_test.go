@@ -348,6 +348,7 @@ func TestAHangUpThatWasBeingAnsweredIsToldByTheNextProcess(t *testing.T) {
 	caller.Bye()
 	h.until("the agent is hung up, in vain", asked.Load)
 	h.asterisk.Replace()
+	h.until("the service is relieved", func() bool { return h.link.Status().Replaced })
 	h.stop()
 	h.web = h.asterisk
 	h.serves()
