@@ -76,8 +76,7 @@ type call struct {
 	parts         []part    // of the recording; none when nothing is recorded
 	recordingLook time.Time // before it, it is not looked whether Asterisk records
 
-	listening <-chan []heardLine // of other calls with this number; nil: there are none
-	finished  chan struct{}      // closed when the call is over
+	lineLost chan struct{} // capacity 1: another call of the number has lost its line, whose place this one may have
 
 	informed   bool         // heard something from the menu
 	left       *LeftMessage // a message
@@ -216,7 +215,7 @@ func (c *call) leftToNet() bool {
 
 // over notes that the call is over.
 func (c *call) over() {
-	close(c.finished)
+	c.delist()
 	left := c.caller.ID()
 	if c.leftToNet() {
 		left = ""
@@ -237,7 +236,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		arrived: now.Add(-age),
 		since:   s.order.Now(now).Add(-age),
 		started: time.Now().Add(-age),
-		bridged: map[*ari.Leg]bool{}, finished: make(chan struct{}),
+		bridged: map[*ari.Leg]bool{}, lineLost: make(chan struct{}, 1),
 	}
 	if len(arrival.Args) > 1 {
 		c.exten = arrival.Args[1]
@@ -246,6 +245,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 	c.session = s.link.Session(c.id)
 	c.caller = c.session.Adopt(arrival)
 	c.line = c.newLine()
+	c.enlist()
 	return c
 }
 

@@ -162,8 +162,6 @@ func judge(r role, f Facts) Ending {
 		return verdict(r.party, LineFailed, Inferred, lineStatuses[f.TechCause])
 	case asked:
 		return verdict(r.party, Pressed, Proven, "the phone said goodbye")
-	case commanded && f.Command == deadLine:
-		return verdict(r.party, LineFailed, Inferred, "no sound arrived any more, and the caller called again")
 	case commanded:
 		return verdict(ServiceParty, Command, Proven, "we hung up")
 	case lineCauses[f.Cause] != "":

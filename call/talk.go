@@ -82,8 +82,6 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 	c.write(KindStage, Reached{Stage: stageTalk, Agent: agent.ID, Leg: agent.leg.ID()}, AgentStream(agent.ID))
 	looks, stop := c.watchJoined(c.id)
 	defer stop()
-	_, absent := c.present()
-	defer absent()
 	again := c.reach(ctx, want)
 	for {
 		select {

@@ -68,11 +68,14 @@ func (c *call) join(again bool) (*queue.Ticket, error) {
 	})
 }
 
-// shutOut says whether closing time sends this caller away: not an emergency,
-// and not one who was already talking when the agent's line broke.
-func (c *call) shutOut() bool {
-	reason, _ := c.closed()
-	return reason != "" && !c.waiting.Emergency && !c.waiting.Head
+// shutOut says whether closing time sends this caller away.
+func (c *call) shutOut() bool { return c.shutsOut(c.waiting) }
+
+// shutsOut says whether closing time sends away who has this place: not an
+// emergency, and not one who was already talking when the agent's line broke.
+func (s *Service) shutsOut(p Place) bool {
+	reason, _ := s.closed()
+	return reason != "" && !p.Emergency && !p.Head
 }
 
 // keepTone starts the hold tone, or lets the one go on that the caller hears
@@ -116,8 +119,6 @@ func (c *call) positions(ticket *queue.Ticket) func(nth int) []string {
 
 // untilServed is the wait itself: whatever happens first is answered.
 func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, error) {
-	here, absent := c.present()
-	defer absent()
 	var ringing *agentLeg
 	leave := func(reason string) {
 		ticket.Leave(reason)
@@ -143,8 +144,8 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			leave(ticket.LapseReason())
 			return c.lapsed(ticket.LapseReason()), nil
 
-		case <-here.lostUnless(ringing != nil || c.waiting.Head || c.waiting.Emergency):
-			if back := c.returning(c.o.RTPTimeout); back != nil {
+		case <-c.lostUnless(ringing != nil):
+			if back := c.returning(c.o.RTPTimeout, c.gains); back != nil {
 				leave("returned")
 				return back, nil
 			}
