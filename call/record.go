@@ -173,7 +173,7 @@ type Greeted struct {
 	Why      string   `json:"why"`
 }
 
-// RecordingStarted is the moment from which everything is recorded.
+// RecordingStarted is the moment from which everything is recorded, or was to be.
 type RecordingStarted struct {
 	Part  int       `json:"part,omitempty"`  // 2 and on: another one than the first
 	Began time.Time `json:"began,omitzero"`  // on the machine's clock

@@ -353,7 +353,7 @@ func (c *call) comeBack(ctx context.Context) (stage, error) {
 // Asterisk records a channel, and this is another one.
 func (c *call) recordAgain(ctx context.Context) {
 	if len(c.parts) > 0 && !c.parts[len(c.parts)-1].again {
-		c.parts = append(c.parts, c.record(ctx, "the caller was dialled again"))
+		c.record(ctx, "the caller was dialled again")
 	}
 }
 

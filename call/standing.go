@@ -86,10 +86,10 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	}),
 	KindGreeted: step(func(s *standing, _ Greeted) { s.greeted = true }),
 	KindRecording: step(func(s *standing, d RecordingStarted) {
-		p := part{n: max(d.Part, 1), began: d.Began, again: s.redialled == RedialAnswered, why: d.Error}
-		if p.why == "" || p.again && len(s.parts) > 0 && !s.parts[len(s.parts)-1].again { // otherwise it is tried again, or nothing is recorded
-			s.parts = append(s.parts, p)
+		if d.Error != "" && d.Began.IsZero() { // of a version that did not try again
+			return
 		}
+		s.parts = withPart(s.parts, part{n: max(d.Part, 1), began: d.Began, again: s.redialled == RedialAnswered, why: d.Error})
 	}),
 	KindSaid: step(func(s *standing, d Said) {
 		if d.Playback != "" {
