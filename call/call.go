@@ -138,11 +138,10 @@ func (c *call) play(ctx context.Context, next stage) (err error) {
 			err = fmt.Errorf("call %s: in the stage %q: %v\n%s", c.id, c.stage, fault, debug.Stack())
 		}
 	}()
-	if gone := context.Cause(ctx); gone != nil {
-		return gone
-	}
 	for next != nil && err == nil {
-		next, err = next(ctx)
+		if err = context.Cause(ctx); err == nil { // no stage runs for a caller who is gone
+			next, err = next(ctx)
+		}
 	}
 	return err
 }

@@ -108,6 +108,9 @@ func (c *call) greet(ctx context.Context) (stage, error) {
 		return nil, err
 	}
 	c.startRecording(ctx)
+	if err := c.line.left(ctx); err != nil { // a place is kept for who calls again
+		return nil, err
+	}
 	if back := c.returning(time.Since(c.started), anyPlace); back != nil {
 		return back, nil
 	}
@@ -252,7 +255,7 @@ func (c *call) rate(ctx context.Context) (stage, error) {
 	stop()
 	select {
 	case arrival := <-back:
-		return c.welcomeBack(arrival), nil
+		return c.welcomeBack(c.adopt(arrival)), nil
 	default:
 		return nil, err
 	}

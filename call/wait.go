@@ -32,7 +32,12 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 		return c.closing(), nil
 	}
 	if err := c.keepTone(ctx, ticket); err != nil {
-		if !stopping(ctx) && !c.replaced() {
+		err = c.explained(ctx, err)
+		switch {
+		case stopping(ctx), c.replaced():
+		case callerGone(err):
+			ticket.Leave("abandoned")
+		default:
 			ticket.Leave("failed")
 		}
 		return nil, err
