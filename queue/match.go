@@ -36,7 +36,7 @@ func (e *Engine) join(c Caller) (*Ticket, error) {
 	c.Arrived = c.Arrived.Round(0) // the order goes by what is recorded, so that a restart finds the same
 	t := &Ticket{engine: e, caller: c, queue: q, joined: time.Now().Add(-max(0, c.Waited)), number: c.Offers,
 		offers: make(chan *Offer, 1), lapsed: make(chan struct{})}
-	if !e.held && (q.signedIn == 0 || q.refusing) {
+	if (!e.held || !c.Again) && (q.signedIn == 0 || q.refusing) { // who had a place before a restart keeps it until Open
 		q.metrics.turnedAway("nobody")
 		return nil, ErrNobodySignedIn
 	}
