@@ -49,7 +49,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 		number: left.arrived.Number, exten: left.arrived.Dialled, byNet: left.arrived.ByNet,
 		arrived: left.arrived.At, since: left.arrived.since(), started: left.arrived.Machine,
 		answered: left.answered, greeted: left.greeted, waiting: left.place,
-		bridged: map[*ari.Leg]bool{}, finished: make(chan struct{}), before: left.endings, served: left.served, offers: left.offers,
+		bridged: map[*ari.Leg]bool{}, lineLost: make(chan struct{}, 1), before: left.endings, seen: left.callers, served: left.served, offers: left.offers,
 		parts: left.parts, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
 		released: left.stage.Released,
 	}
@@ -65,6 +65,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 	}
 	c.line = c.newLine()
 	c.line.begun = left.said
+	c.enlist()
 	c.takeUpRedial(left, snap)
 	c.takeUpBridge(snap)
 	r := &resumed{call: c, left: left, lost: !there && left.stage.Stage != stageRedial}

@@ -32,6 +32,7 @@ type standing struct {
 	rated    *Rated // after the last talk
 	scene    string
 	parted   *Ending // of the agent's leg of the stage talk, once it is over
+	callers  *Ending // of the caller's leg, where it was seen
 	met      bool    // the agent of the stage talk and the caller have heard each other
 	served   bool
 	endings  []Ending // of agents' legs
@@ -67,6 +68,9 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 		if d.Place != nil {
 			s.place = *d.Place
 		}
+		if d.Ending != nil {
+			s.callers = d.Ending
+		}
 		switch {
 		case d.Outcome != nil:
 			s.outcome = *d.Outcome
@@ -83,10 +87,10 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	}),
 	KindGreeted: step(func(s *standing, _ Greeted) { s.greeted = true }),
 	KindRecording: step(func(s *standing, d RecordingStarted) {
-		p := part{n: max(d.Part, 1), began: d.Began, again: s.redialled == RedialAnswered, why: d.Error}
-		if p.why == "" || p.again && len(s.parts) > 0 && !s.parts[len(s.parts)-1].again { // otherwise it is tried again, or nothing is recorded
-			s.parts = append(s.parts, p)
+		if d.Error != "" && d.Began.IsZero() { // of a version that did not try again
+			return
 		}
+		s.parts = withPart(s.parts, part{n: max(d.Part, 1), began: d.Began, again: s.redialled == RedialAnswered, why: d.Error})
 	}),
 	KindSaid: step(func(s *standing, d Said) {
 		if d.Playback != "" {

@@ -28,7 +28,8 @@ type Options struct {
 
 	// Hold puts matching off until Open: callers take their places and agents
 	// are listened to, but nobody is offered anybody, and nobody lapses because
-	// no agent is there, since who is there is not known before Restore.
+	// no agent is there, since who is there is not known before Restore. Newcomers
+	// are refused as ever: they are to come after Restore.
 	Hold bool
 
 	// Log is shared with other engines, whose callers and agents are then one

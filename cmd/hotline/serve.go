@@ -187,14 +187,11 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	<-running.Done()
 	by := time.Now().Add(goneWithin)
-	limit := leaveWithin
-	if wasRelieved(context.Cause(running)) {
-		limit = yieldWithin
-	}
-	if err := within(limit, group.Wait); errors.Is(err, errStuck) {
+	share := sharesOf(context.Cause(running))
+	if err := within(share.run, group.Wait); errors.Is(err, errStuck) {
 		log.Warn("not everything has come to its end; it ends with the process", "err", err)
 	}
-	closing(log, "the queues", closeWithin, func() error { lines.Stop(); return nil })
+	closing(log, "the queues", share.close, func() error { lines.Stop(); return nil })
 	if asked.Err() != nil {
 		return tenure.leaves(errAsked, calls.Live(), by)
 	}
@@ -207,10 +204,24 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 // to no more than goneWithin, of which the journal has what the others leave.
 const (
 	goneWithin  = 1800 * time.Millisecond
-	leaveWithin = 700 * time.Millisecond // everything that runs
-	yieldWithin = 150 * time.Millisecond // … of a service that is relieved: its successor holds events back, and waits
-	closeWithin = 200 * time.Millisecond // each thing that is closed then
+	closeWithin = 200 * time.Millisecond // what is closed last
 )
+
+// shares are those that come before the journal is let go of.
+type shares struct {
+	run   time.Duration // everything that runs
+	close time.Duration // then the queues, and then the entry that the service stops, each
+}
+
+// sharesOf are those of a service that leaves for this reason. Where it is
+// relieved its successor holds events back, and waits no longer than
+// vacateWithin for the journal.
+func sharesOf(why error) shares {
+	if wasRelieved(why) {
+		return shares{run: 150 * time.Millisecond, close: 50 * time.Millisecond}
+	}
+	return shares{run: 700 * time.Millisecond, close: closeWithin}
+}
 
 // errAsked is why a service leaves that was told to by a signal.
 var errAsked = errors.New("asked to stop")
