@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server is a Redis of the test's own.
 type server struct {
-	*redistest.Server
+	*redistest.Test
 	t testing.TB
 }
 

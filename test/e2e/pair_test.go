@@ -20,7 +20,7 @@ import (
 // the north, 1003 and 1004 in the south.
 type pair struct {
 	north, south *world
-	redis        *redistest.Server
+	redis        *redistest.Test
 }
 
 var northern = []string{"1001", "1002"}

@@ -4,6 +4,8 @@ package redistest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -20,50 +22,55 @@ type Server struct {
 	Addr   string        // host:port, the same after a restart
 	Client *redis.Client // the test's own
 
-	t       testing.TB
 	dir     string
 	options []string
 	process *exec.Cmd
 }
 
-// Start starts a Redis with further options of redis-server, and ends it with the test.
-func Start(t testing.TB, options ...string) *Server {
-	t.Helper()
+// Launch starts a Redis in a folder, with further options of redis-server. Kill and Close it.
+func Launch(dir string, options ...string) (*Server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	s := &Server{t: t, Addr: listener.Addr().String(), dir: t.TempDir(), options: options}
+	s := &Server{Addr: listener.Addr().String(), dir: dir, options: options}
 	_ = listener.Close()
 	s.Client = redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, DialerRetries: 1})
-	t.Cleanup(func() {
-		s.Kill()
-		_ = s.Client.Close()
-	})
-	s.Start()
-	return s
+	if err := s.launch(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-// Start starts the server again with whatever it finds in its folder.
-func (s *Server) Start() {
-	s.t.Helper()
+// launch starts the server with whatever it finds in its folder.
+func (s *Server) launch() error {
 	_, port, _ := net.SplitHostPort(s.Addr)
 	args := append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--appendonly", "yes", "--save", "", "--logfile", "log"}, s.options...)
 	s.process = exec.Command("redis-server", args...)
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.process.Start(); err != nil {
-		s.t.Fatalf("starting redis-server: %v: is the Debian package redis-server installed (scripts/bootstrap)?", err)
+		s.process = nil
+		return fmt.Errorf("starting redis-server: %w: is the Debian package redis-server installed (scripts/bootstrap)?", err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := s.Client.Ping(context.Background()).Err()
 		if err == nil {
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
 			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-			s.t.Fatalf("redis-server does not answer at %s: %v\n%s", s.Addr, err, log)
+			return fmt.Errorf("redis-server does not answer at %s: %w\n%s", s.Addr, err, log)
 		}
 	}
+}
+
+// PID is the server's process.
+func (s *Server) PID() int { return s.process.Process.Pid }
+
+// Close ends the server for good.
+func (s *Server) Close() error {
+	s.Kill()
+	return s.Client.Close()
 }
 
 // Kill ends the server as a crash does.
@@ -75,8 +82,33 @@ func (s *Server) Kill() {
 	}
 }
 
+// Test is a server for one test, which fails with it.
+type Test struct {
+	*Server
+	t testing.TB
+}
+
+// Start starts a Redis with further options of redis-server, and ends it with the test.
+func Start(t testing.TB, options ...string) *Test {
+	t.Helper()
+	s, err := Launch(t.TempDir(), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return &Test{s, t}
+}
+
+// Start starts the server again with whatever it finds in its folder.
+func (s *Test) Start() {
+	s.t.Helper()
+	if err := s.launch(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // Lose removes what the server has written to its folder.
-func (s *Server) Lose() {
+func (s *Test) Lose() {
 	s.t.Helper()
 	if err := os.RemoveAll(filepath.Join(s.dir, "appendonlydir")); err != nil {
 		s.t.Fatal(err)
@@ -84,12 +116,12 @@ func (s *Server) Lose() {
 }
 
 // Pause has the server stand still until Resume.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Test) Pause() { s.signal(syscall.SIGSTOP) }
 
 // Resume ends Pause.
-func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+func (s *Test) Resume() { s.signal(syscall.SIGCONT) }
 
-func (s *Server) signal(which os.Signal) {
+func (s *Test) signal(which os.Signal) {
 	s.t.Helper()
 	if err := s.process.Process.Signal(which); err != nil {
 		s.t.Fatal(err)
@@ -97,7 +129,7 @@ func (s *Server) signal(which os.Signal) {
 }
 
 // Do runs a command.
-func (s *Server) Do(args ...any) any {
+func (s *Test) Do(args ...any) any {
 	s.t.Helper()
 	reply, err := s.Client.Do(context.Background(), args...).Result()
 	if err != nil {
