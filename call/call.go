@@ -68,6 +68,7 @@ type call struct {
 	agent    *agentLeg // who talks or talked last; nil before the first
 	agents   []*agentLeg
 	before   []Ending   // of legs that were over when this process took the call up, or the caller was dialled again
+	seen     *Ending    // of the caller's leg, by an earlier process; nil otherwise
 	again    *redialled // the caller is, or has been, dialled again; nil otherwise
 	served   bool       // has talked with an agent
 	offers   int        // made so far, over all waits
@@ -75,8 +76,7 @@ type call struct {
 	parts         []part    // of the recording; none when nothing is recorded
 	recordingLook time.Time // before it, it is not looked whether Asterisk records
 
-	listening <-chan []heardLine // of other calls with this number; nil: there are none
-	finished  chan struct{}      // closed when the call is over
+	lineLost chan struct{} // capacity 1: another call of the number has lost its line, whose place this one may have
 
 	informed   bool         // heard something from the menu
 	left       *LeftMessage // a message
@@ -132,11 +132,10 @@ func (c *call) play(ctx context.Context, next stage) (err error) {
 			err = fmt.Errorf("call %s: in the stage %q: %v\n%s", c.id, c.stage, fault, debug.Stack())
 		}
 	}()
-	if gone := context.Cause(ctx); gone != nil {
-		return gone
-	}
 	for next != nil && err == nil {
-		next, err = next(ctx)
+		if err = context.Cause(ctx); err == nil { // no stage runs for a caller who is gone
+			next, err = next(ctx)
+		}
 	}
 	return err
 }
@@ -212,7 +211,7 @@ func (c *call) leftToNet() bool {
 
 // over notes that the call is over.
 func (c *call) over() {
-	close(c.finished)
+	c.delist()
 	left := c.caller.ID()
 	if c.leftToNet() {
 		left = ""
@@ -233,7 +232,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		arrived: now.Add(-age),
 		since:   s.order.Now(now).Add(-age),
 		started: time.Now().Add(-age),
-		bridged: map[*ari.Leg]bool{}, finished: make(chan struct{}),
+		bridged: map[*ari.Leg]bool{}, lineLost: make(chan struct{}, 1),
 	}
 	if len(arrival.Args) > 1 {
 		c.exten = arrival.Args[1]
@@ -242,6 +241,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 	c.session = s.link.Session(c.id)
 	c.caller = c.session.Adopt(arrival)
 	c.line = c.newLine()
+	c.enlist()
 	return c
 }
 
@@ -380,13 +380,14 @@ func (c *call) end(ctx context.Context, err error) {
 	defer cancel()
 
 	c.outcome = c.conclude(stage, err)
-	end := fact{kind: KindStage, data: Reached{Stage: stageEnd, Outcome: &c.outcome, Released: c.released}}
+	end := fact{kind: KindStage, data: Reached{Stage: stageEnd, Outcome: &c.outcome, Released: c.released, Ending: c.endSeen()}}
 	c.writeAll(append(c.forgetTone(), end)...)
 	if stopping(c.ctx) || c.replaced() { // the journal is another process's, and so is the call
 		return
 	}
 	c.letGo(ctx)
 	if c.replaced() { // meanwhile: what is left to be done is the next one's
+		c.noteEnd(c.outcome)
 		return
 	}
 	if c.released {
@@ -407,25 +408,39 @@ func (c *call) end(ctx context.Context, err error) {
 	c.log.Info("call ended", "result", c.outcome.Result, "reason", c.outcome.Reason)
 }
 
+// endSeen is how the caller's leg has ended; nil where it has not, or nobody
+// saw it. Whoever writes the end may not live to tell it: the next process finds
+// nobody, and could not tell why.
+func (c *call) endSeen() *Ending {
+	if c.caller.Context().Err() == nil || c.caller.Evidence().Lost {
+		return c.seen
+	}
+	ending := c.callerEnding()
+	return &ending
+}
+
 // noteLeft writes down, where the service stops or is relieved in this moment,
-// that the caller has hung up: the next process finds nobody and could not tell
-// why. It is a fact that this one alone has seen, and nothing is done. A message
-// is the next one's to keep, whoever has hung up.
+// that the caller has hung up. A message is the next one's to keep, whoever has
+// hung up.
 func (c *call) noteLeft(stage string) {
 	gone := context.Cause(c.caller.Context())
 	if gone == nil || c.again != nil || stage == stageEnd || stage == stageMessage {
 		return
 	}
-	if ending := c.callerEnding(); ending.Who != CallerParty || ending.How != Pressed {
-		return
+	if ending := c.callerEnding(); ending.Who == CallerParty && ending.How == Pressed {
+		c.noteEnd(c.conclude(stage, gone))
 	}
-	outcome := c.conclude(stage, gone)
-	entry := journal.NewEntry(KindStage, Reached{Stage: stageEnd, Outcome: &outcome}, Stream(c.id))
+}
+
+// noteEnd writes down how the call ends that another process is to end: a fact
+// that this one alone has seen, and nothing is done.
+func (c *call) noteEnd(outcome Outcome) {
+	entry := journal.NewEntry(KindStage, Reached{Stage: stageEnd, Outcome: &outcome, Released: c.released, Ending: c.endSeen()}, Stream(c.id))
 	entry.At = c.now().UTC()
 	ctx, cancel := context.WithTimeout(context.Background(), journalLimit)
 	defer cancel()
 	if _, err := c.journal.Append(ctx, entry); err != nil && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrFenced) {
-		c.log.Warn("that the caller has hung up is not in the journal", "err", err)
+		c.log.Warn("how the caller's leg has ended is not in the journal", "err", err)
 	}
 }
 

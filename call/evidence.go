@@ -162,8 +162,6 @@ func judge(r role, f Facts) Ending {
 		return verdict(r.party, LineFailed, Inferred, lineStatuses[f.TechCause])
 	case asked:
 		return verdict(r.party, Pressed, Proven, "the phone said goodbye")
-	case commanded && f.Command == deadLine:
-		return verdict(r.party, LineFailed, Inferred, "no sound arrived any more, and the caller called again")
 	case commanded:
 		return verdict(ServiceParty, Command, Proven, "we hung up")
 	case lineCauses[f.Cause] != "":
@@ -178,13 +176,18 @@ func judge(r role, f Facts) Ending {
 // agentFacts are what is known of an agent's end.
 func (c *call) agentFacts(a *agentLeg) Facts { return facts(a.leg.Evidence(), c.o.RTPTimeoutAgent) }
 
-// callerEnding judges the end of the caller's leg.
+// callerEnding judges the end of the caller's leg; where an earlier process has
+// seen it, its judgement holds.
 func (c *call) callerEnding() Ending {
+	evidence := c.caller.Evidence()
+	if c.seen != nil && evidence.Lost {
+		return *c.seen
+	}
 	leg := legCaller
 	if c.again.answered() {
 		leg = legCallerAgain
 	}
-	return judge(role{leg, CallerParty}, facts(c.caller.Evidence(), c.o.RTPTimeout))
+	return judge(role{leg, CallerParty}, facts(evidence, c.o.RTPTimeout))
 }
 
 // allEndings judges every leg that was part of a conversation with the caller.

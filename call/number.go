@@ -2,16 +2,14 @@ package call
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
 )
 
-// newWho makes keys of callers' numbers by which the queue knows a caller again
-// and nobody finds the number (B10).
-func newWho() func(number string) string {
-	secret := []byte(rand.Text())
+// NewWho makes keys of callers' numbers by which the queue knows a caller again
+// and nobody finds the number who does not have the secret (B10).
+func NewWho(secret []byte) func(number string) string {
 	return func(number string) string {
 		mac := hmac.New(sha256.New, secret)
 		mac.Write([]byte(number))

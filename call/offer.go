@@ -102,7 +102,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
 		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
 		Role:         roleAgent,
-		Endpoint:     c.endpoint(o.Agent.ID),
+		Endpoint:     c.o.Phone(o.Agent),
 		CallerName:   c.shownToAgent(),
 		CallerNumber: shown(c.number),
 	})
@@ -131,13 +131,17 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	return a
 }
 
+// againMark stands before the number of the process in the name of a leg that
+// the first process of the call did not make.
+const againMark = "-r"
+
 // legName is what the leg of an offer is called. Offers of an earlier process
 // that never reached the journal may have had the same number.
 func (c *call) legName(o *queue.Offer) string {
 	if c.run == 0 {
 		return o.ID
 	}
-	return fmt.Sprintf("%s-r%d", o.ID, c.run)
+	return fmt.Sprintf("%s%s%d", o.ID, againMark, c.run)
 }
 
 // dialRefusals are the ways a dial fails, as the queue counts them: a phone that

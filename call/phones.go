@@ -13,7 +13,8 @@ import (
 func (s *Service) watchPhones(ctx context.Context) {
 	ticker := time.NewTicker(phonesEvery)
 	defer ticker.Stop()
-	offline := map[string]bool{} // agents whose phone was seen to be away
+	offline := map[string]bool{}    // agents whose phone was seen to be away
+	first := map[string]time.Time{} // when an agent was first seen to be unreachable, on this machine's clock
 	for {
 		select {
 		case <-ctx.Done():
@@ -21,9 +22,13 @@ func (s *Service) watchPhones(ctx context.Context) {
 		case <-ticker.C:
 		}
 		for _, agent := range s.queue.Agents() {
-			if agent.State != queue.StateUnreachable {
+			if agent.State != queue.StateUnreachable || agent.Home != s.o.Name {
 				delete(offline, agent.ID)
+				delete(first, agent.ID)
 				continue
+			}
+			if first[agent.ID].IsZero() {
+				first[agent.ID] = time.Now()
 			}
 			online, err := s.link.EndpointOnline(ctx, "PJSIP", agent.ID)
 			switch {
@@ -31,7 +36,7 @@ func (s *Service) watchPhones(ctx context.Context) {
 				s.log.Debug("an agent's phone could not be looked at", "agent_id", agent.ID, "err", err)
 			case !online:
 				offline[agent.ID] = true
-			case offline[agent.ID] || s.now().Sub(agent.Since) >= phoneRest:
+			case offline[agent.ID] || time.Since(first[agent.ID]) >= phoneRest:
 				if err := s.queue.Reachable(agent.ID); err != nil {
 					s.log.Warn("an agent's phone is back, and the agent is not", "agent_id", agent.ID, "err", err)
 				}

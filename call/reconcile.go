@@ -276,7 +276,9 @@ func (s *Service) recallService(ctx context.Context) error {
 	s.announcements.restore(announced, s.log)
 	var ids []string
 	for _, agent := range s.queue.Agents() {
-		ids = append(ids, agent.ID)
+		if agent.Home == s.o.Name {
+			ids = append(ids, agent.ID)
+		}
 	}
 	wrapUps := map[string]time.Duration{}
 	for _, rules := range s.queue.Rules() {
@@ -293,10 +295,11 @@ func (s *Service) recallService(ctx context.Context) error {
 }
 
 // freeAgents ends talks of agents whose call is no more, or waits for the dialplan
-// to bring its caller back while they have left.
+// to bring its caller back while they have left. Of other services' calls nothing
+// is known here.
 func (s *Service) freeAgents(snap *ari.Snapshot) {
 	for _, agent := range s.queue.Agents() {
-		if !agent.State.InTalk() || s.mayTalk(agent.Call, snap) {
+		if !agent.State.InTalk() || agent.Owner != s.o.Name || s.mayTalk(agent.Call, snap) {
 			continue
 		}
 		s.log.Warn("an agent is freed from a call that is no more", "agent_id", agent.ID, "call_id", agent.Call)

@@ -134,7 +134,8 @@ type Reached struct {
 	Leg     string        `json:"leg,omitempty"`     // talk: the agent's channel
 	Outcome *Outcome      `json:"outcome,omitempty"` // end; turned-away: so far
 
-	Released bool `json:"released,omitempty"` // end: the caller is left to the dialplan's net, and not hung up
+	Released bool    `json:"released,omitempty"` // end: the caller is left to the dialplan's net, and not hung up
+	Ending   *Ending `json:"ending,omitempty"`   // end: of the caller's leg, where it was seen by then
 }
 
 // Place is a caller's place in line, kept while the caller goes from offer to
@@ -172,7 +173,7 @@ type Greeted struct {
 	Why      string   `json:"why"`
 }
 
-// RecordingStarted is the moment from which everything is recorded.
+// RecordingStarted is the moment from which everything is recorded, or was to be.
 type RecordingStarted struct {
 	Part  int       `json:"part,omitempty"`  // 2 and on: another one than the first
 	Began time.Time `json:"began,omitzero"`  // on the machine's clock

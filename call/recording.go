@@ -24,9 +24,21 @@ const recordContext = "hotline-record"
 // follows where a recording had stopped.
 type part struct {
 	n     int       // from 1
-	began time.Time // machine's clock: since when everything is recorded; zero: it could not begin
+	due   time.Time // machine's clock: since when everything is to be recorded in it
+	began time.Time // the same, since when it is; where it has not begun, when that was tried last
 	again bool      // of the caller's leg after a redial
-	why   string    // it could not begin
+	why   string    // it has not begun; "" where it has
+	free  bool      // … and Asterisk was not even asked, so that nothing can be recorded under its number
+}
+
+// withPart adds a part, or what has become of one that had not begun.
+func withPart(parts []part, p part) []part {
+	p.due = p.began
+	if last := len(parts) - 1; last >= 0 && parts[last].n == p.n {
+		p.due = parts[last].due
+		parts = parts[:last:last]
+	}
+	return append(parts, p)
 }
 
 // partName is what the files of a part are named after.
@@ -39,95 +51,106 @@ func (c *call) partName(n int) string {
 
 // startRecording begins the recording at the end of the notice.
 func (c *call) startRecording(ctx context.Context) {
-	if !c.o.Record || len(c.parts) > 0 {
-		return
-	}
-	if p := c.record(ctx, ""); p.why == "" {
-		c.parts = append(c.parts, p)
+	if c.o.Record && len(c.parts) == 0 {
+		c.record(ctx, "")
 	}
 }
 
 // recordingLook is how old a part is before it is looked whether it is still
 // recorded, and how often that is looked at the most; recordingAgain, after it
-// had to be begun again: a disk that is full lets the next part fail as well.
+// had to be begun again: what had kept it from beginning may last.
 const (
 	recordingLook  = 3 * time.Second
 	recordingAgain = time.Minute
 )
 
-// keepRecording looks whether Asterisk still records the call, and has it begin
-// again where it does not: somebody has stopped it, or its file could not be
-// made. It is for moments in which nothing plays to the caller, who may be out
-// of the bridge when it returns: for one or two packets nobody hears the caller.
+// keepRecording looks whether Asterisk records the call, and has it begin again
+// where it does not: it could not begin, somebody has stopped it, or its file
+// could not be made. It is for moments in which nothing plays to the caller, who
+// may be out of the bridge when it returns: for one or two packets nobody hears
+// the caller.
 func (c *call) keepRecording(ctx context.Context) {
 	if len(c.parts) == 0 || c.replaced() {
 		return
 	}
 	last := c.parts[len(c.parts)-1]
 	now := time.Now()
-	if last.why != "" || now.Sub(last.began) < recordingLook || now.Before(c.recordingLook) {
+	if now.Sub(last.began) < recordingLook || now.Before(c.recordingLook) {
 		return
 	}
 	c.recordingLook = now.Add(recordingLook)
 	running, err := c.recordings.Running(c.partName(last.n))
-	if err != nil {
+	switch {
+	case err != nil:
 		c.log.Warn("whether the call is still recorded is not known", "err", err)
 		return
-	}
-	if running {
+	case running && last.why == "":
+		return
+	case running:
+		last.began, last.why = c.recordings.Began(c.partName(last.n)), ""
+		c.notePart(last, "it began late")
 		return
 	}
 	if _, err := c.caller.GetVar(ctx, "CHANNEL(channeltype)"); err != nil {
 		return // the caller has left, and with them the recording: the end is on its way
 	}
-	c.log.Error("Asterisk has stopped recording a call, and is told to begin again", "part", last.n)
 	c.recordingLook = now.Add(recordingAgain)
-	if c.bridged[c.caller] {
-		if err := c.move(ctx, nil, []*ari.Leg{c.caller}); err != nil {
-			c.log.Error("the call is not recorded any more: the next look tries again", "err", err)
-			return
-		}
+	why := "it could not begin before"
+	if last.why == "" {
+		why = "Asterisk had stopped recording"
+		c.log.Error("Asterisk has stopped recording a call, and is told to begin again", "part", last.n)
 	}
-	if p := c.record(ctx, "Asterisk had stopped recording"); p.why == "" {
-		c.parts = append(c.parts, p)
-	}
+	c.record(ctx, why)
 }
 
 // record begins the next part, and says why there is another. A call whose
 // recording does not begin goes on, and the journal says so.
-func (c *call) record(ctx context.Context, why string) part {
+func (c *call) record(ctx context.Context, why string) {
 	p := part{n: len(c.parts) + 1, again: c.again.answered()}
-	told := RecordingStarted{Why: why}
+	if last := len(c.parts) - 1; last >= 0 && c.parts[last].free && c.parts[last].again == p.again {
+		p.n = c.parts[last].n
+	}
+	err := c.beginPart(ctx, &p)
+	if err != nil && ctx.Err() == nil {
+		c.log.Error("the call is not recorded", "part", p.n, "err", err)
+		p.why = err.Error()
+	}
+	c.notePart(p, why)
+}
+
+// notePart writes down what has become of a part.
+func (c *call) notePart(p part, why string) {
+	told := RecordingStarted{Began: p.began.UTC(), Why: why, Error: p.why}
 	if p.n > 1 {
 		told.Part = p.n
 	}
-	began, err := c.beginRecording(ctx, c.partName(p.n))
-	if err != nil && ctx.Err() == nil {
-		c.log.Error("the call is not recorded", "part", p.n, "err", err)
-		p.why, told.Error = err.Error(), err.Error()
-	} else {
-		p.began, told.Began = began, began.UTC()
-	}
 	c.write(KindRecording, told)
-	return p
+	c.parts = withPart(c.parts, p)
 }
 
-// beginRecording says since when everything is recorded. What was begun before,
-// by a process that died and could not write so down, or by a command that was
-// carried out late, goes on.
-func (c *call) beginRecording(ctx context.Context, name string) (time.Time, error) {
-	_, err := c.recordings.Start(name, c.arrived)
-	if errors.Is(err, recordings.ErrExists) {
-		running, _ := c.recordings.Running(name)
-		if began := c.recordings.Began(name); (c.run > 0 || running) && !began.IsZero() {
-			return began, nil
+// beginPart has Asterisk record. What was begun before, by a process that died
+// and could not write so down, or by a command that was carried out late, is that
+// part: where it has stopped again, the next look sees it.
+func (c *call) beginPart(ctx context.Context, p *part) error {
+	name := c.partName(p.n)
+	p.began = time.Now()
+	if _, err := c.recordings.Start(name, c.arrived); err != nil {
+		began := c.recordings.Began(name)
+		if errors.Is(err, recordings.ErrExists) && !began.IsZero() {
+			p.began = began
+			return nil
+		}
+		p.free = !errors.Is(err, recordings.ErrExists)
+		return err
+	}
+	if c.bridged[c.caller] {
+		if err := c.move(ctx, nil, []*ari.Leg{c.caller}); err != nil {
+			p.free = true
+			return err
 		}
 	}
-	began := time.Now()
-	if err == nil {
-		err = c.caller.Continue(ctx, recordContext, "rec-"+name, 1)
-	}
-	return began, err
+	p.began = time.Now()
+	return c.caller.Continue(ctx, recordContext, "rec-"+name, 1)
 }
 
 // finishRecording keeps what was recorded and says how complete it is.
@@ -136,7 +159,7 @@ func (c *call) finishRecording(ctx context.Context) (kept *RecordingEnded) {
 		return nil
 	}
 	if c.leftToNet() {
-		return &RecordingEnded{Expected: time.Since(c.parts[0].began).Seconds(), Gap: "it goes on in the dialplan's net and is kept when the caller has left"}
+		return &RecordingEnded{Expected: time.Since(c.parts[0].due).Seconds(), Gap: "it goes on in the dialplan's net and is kept when the caller has left"}
 	}
 	if c.again.answered() && !c.parts[len(c.parts)-1].again {
 		kept = &RecordingEnded{Gap: notAfterRedial + "the caller left before the recording began"}
@@ -149,6 +172,14 @@ func (c *call) finishRecording(ctx context.Context) (kept *RecordingEnded) {
 	return kept
 }
 
+// notBegun is the gap of a part that has not begun.
+func (p part) notBegun() string {
+	if p.again {
+		return notAfterRedial + p.why
+	}
+	return "nothing is recorded: " + p.why
+}
+
 const notAfterRedial = "after the redial nothing is recorded: "
 
 // partEnded is when a part was over: with its leg or, where that recording had
@@ -157,7 +188,7 @@ func (c *call) partEnded(i int) time.Time {
 	p := c.parts[i]
 	switch {
 	case i+1 < len(c.parts) && c.parts[i+1].again == p.again:
-		return c.parts[i+1].began
+		return c.parts[i+1].due
 	case !p.again && c.again != nil:
 		return goneAt(c.again.Ending.Facts.Gone)
 	}
@@ -174,13 +205,13 @@ func goneAt(gone time.Time) time.Time {
 
 // finishPart keeps one file of what was recorded.
 func (c *call) finishPart(ctx context.Context, p part, ended time.Time) *RecordingEnded {
-	if p.why != "" {
-		return &RecordingEnded{Gap: notAfterRedial + p.why}
-	}
-	result, err := c.recordings.Finish(ctx, recordings.Meta{CallID: c.partName(p.n), At: c.arrived, Began: p.began, Ended: ended})
-	if err != nil {
+	result, err := c.recordings.Finish(ctx, recordings.Meta{CallID: c.partName(p.n), At: c.arrived, Began: p.due, Ended: ended})
+	switch {
+	case p.why != "" && errors.Is(err, recordings.ErrMissing): // otherwise it began after all
+		return &RecordingEnded{Expected: ended.Sub(p.due).Seconds(), Gap: p.notBegun()}
+	case err != nil:
 		c.log.Error("the recording is not kept yet; the next sweep tries again", "part", p.n, "err", err)
-		return &RecordingEnded{Expected: ended.Sub(p.began).Seconds(), Gap: err.Error()}
+		return &RecordingEnded{Expected: ended.Sub(p.due).Seconds(), Gap: err.Error()}
 	}
 	kept := &RecordingEnded{File: result.Path, Seconds: result.Duration.Seconds(), Expected: result.Expected.Seconds()}
 	if !result.Complete() {

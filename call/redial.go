@@ -132,14 +132,16 @@ func (c *call) whyNoRedial() string {
 }
 
 // mayRedial says whether the caller, who is gone, is to be dialled again: the
-// line failed, in a talk, they have not called again, and the agent is still there.
+// line failed, in a talk, they have not called again since it can have gone dead,
+// and the agent is still there.
 func (c *call) mayRedial() bool {
 	if c.stage != stageTalk && c.stage != stageHold || c.caller.Context().Err() == nil || c.Service.ctx.Err() != nil || c.replaced() {
 		return false
 	}
 	ending := c.callerEnding()
 	_, allowed := c.o.Redial.endpoint(c.number)
-	return ending.Who == CallerParty && ending.How == LineFailed && ending.Facts.Command != deadLine && allowed && c.agent.joined && c.agent.leg.Context().Err() == nil
+	return ending.Who == CallerParty && ending.How == LineFailed && allowed && !c.calledAgain(ending.Facts.Gone.Add(-c.o.RTPTimeout)) &&
+		c.agent.joined && c.agent.leg.Context().Err() == nil
 }
 
 // meanToRedial writes down that the caller is about to be dialled. Where that
@@ -346,7 +348,7 @@ func (c *call) comeBack(ctx context.Context) (stage, error) {
 // Asterisk records a channel, and this is another one.
 func (c *call) recordAgain(ctx context.Context) {
 	if len(c.parts) > 0 && !c.parts[len(c.parts)-1].again {
-		c.parts = append(c.parts, c.record(ctx, "the caller was dialled again"))
+		c.record(ctx, "the caller was dialled again")
 	}
 }
 

@@ -1,6 +1,7 @@
 package call_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -27,6 +28,7 @@ import (
 type house struct {
 	*hotline // of the service that runs
 	options  call.Options
+	link     *ari.Link
 	file     string
 	web      http.Handler // in front of Asterisk
 }
@@ -84,7 +86,7 @@ func (h *house) serves() {
 	var running sync.WaitGroup
 	running.Go(func() { _ = link.Run(ctx) })
 	running.Go(func() { _ = service.Run(ctx) })
-	h.queue = lines
+	h.queue, h.link = lines, link
 	h.stop = sync.OnceFunc(func() {
 		stop()
 		running.Wait()
@@ -260,5 +262,104 @@ func TestARecordingAfterARestart(t *testing.T) {
 				t.Errorf("the first part is to last %.2f s, and the second began %.2f s after it", r.Expected, between)
 			}
 		})
+	}
+}
+
+// What a process has seen of a caller's end it leaves to the next one, which finds nobody: the caller who hung up is on
+// no list, and has no place to come back to.
+func TestAHangUpThatWasSeenIsToldByTheNextProcess(t *testing.T) {
+	h := startHouse(t, mayBeDialled())
+	if err := h.queue.SignIn("1001"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.queue.Pause("1001", "break"); err != nil {
+		t.Fatal(err)
+	}
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	h.web = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err == nil {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if strings.Contains(string(body)+r.URL.RawQuery, "hold.tone.30") { // the script is in the stage wait
+				close(asked)
+				<-goOn
+			}
+		}
+		h.asterisk.ServeHTTP(w, r)
+	})
+	caller := h.arrives(theirNumber, "menu.main")
+	caller.Press("0")
+	<-asked
+	caller.Bye()
+	<-caller.Over()
+	h.asterisk.Replace()
+	h.until("the service is relieved", func() bool { return h.link.Status().Replaced })
+	close(goOn)
+	h.stop()
+	if ended := journaled[call.Ended](h, call.KindEnded); len(ended) > 0 {
+		t.Fatalf("the relieved service has ended the call: %+v", ended)
+	}
+	h.web = h.asterisk
+	h.serves()
+	h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
+	got := journaled[call.Ended](h, call.KindEnded)[0]
+	h.wantLegs(got, "caller: caller pressed (proven)")
+	if got.Outcome != (call.Outcome{Result: call.Abandoned, Reason: "wait"}) {
+		t.Errorf("the call ended as %+v", got.Outcome)
+	}
+	if list := h.listed(); len(list) > 0 {
+		t.Errorf("who hung up is to be called back: %+v", list)
+	}
+	h.stop()
+	h.serves()
+	h.arrives(theirNumber, "menu.main")
+	if back := journaled[call.Returned](h, call.KindReturned); len(back) > 0 {
+		t.Errorf("who hung up has the old place: %+v", back)
+	}
+}
+
+// listed are those to be called back, as the journal has them.
+func (h *house) listed() []call.OutageCall {
+	h.t.Helper()
+	r, err := journal.OpenReader(h.t.Context(), h.file)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer r.Close()
+	o, err := journal.Fold(r.Read(h.t.Context(), journal.Query{}), call.Outages{}, call.Outages.Fold)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return o.Calls(time.Time{})
+}
+
+// The same where it was just ending the call, and the agent's leg was still there.
+func TestAHangUpThatWasBeingAnsweredIsToldByTheNextProcess(t *testing.T) {
+	h := startHouse(t)
+	h.asterisk.Phone("PJSIP/1001", answers)
+	if err := h.queue.SignIn("1001"); err != nil {
+		t.Fatal(err)
+	}
+	caller := h.waitsInLine(theirNumber)
+	h.talks(caller)
+	var asked atomic.Bool
+	h.web = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "DELETE" && strings.HasPrefix(r.URL.Path, "/ari/channels/") {
+			asked.Store(true)
+			http.Error(w, "{}", http.StatusInternalServerError)
+			return
+		}
+		h.asterisk.ServeHTTP(w, r)
+	})
+	caller.Bye()
+	h.until("the agent is hung up, in vain", asked.Load)
+	h.asterisk.Replace()
+	h.until("the service is relieved", func() bool { return h.link.Status().Replaced })
+	h.stop()
+	h.web = h.asterisk
+	h.serves()
+	h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
+	got := journaled[call.Ended](h, call.KindEnded)[0]
+	if got.HungUp != "caller pressed (proven)" || got.Result != call.Served || len(h.listed()) > 0 {
+		t.Errorf("the call ended as %+v by %s: %+v", got.Outcome, got.HungUp, got.Legs)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"hotline/ari"
 	"hotline/ivr"
@@ -48,7 +49,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 		number: left.arrived.Number, exten: left.arrived.Dialled, byNet: left.arrived.ByNet,
 		arrived: left.arrived.At, since: left.arrived.since(), started: left.arrived.Machine,
 		answered: left.answered, greeted: left.greeted, waiting: left.place,
-		bridged: map[*ari.Leg]bool{}, finished: make(chan struct{}), before: left.endings, served: left.served, offers: left.offers,
+		bridged: map[*ari.Leg]bool{}, lineLost: make(chan struct{}, 1), before: left.endings, seen: left.callers, served: left.served, offers: left.offers,
 		parts: left.parts, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
 		released: left.stage.Released,
 	}
@@ -64,6 +65,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 	}
 	c.line = c.newLine()
 	c.line.begun = left.said
+	c.enlist()
 	c.takeUpRedial(left, snap)
 	c.takeUpBridge(snap)
 	r := &resumed{call: c, left: left, lost: !there && left.stage.Stage != stageRedial}
@@ -92,7 +94,7 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 			continue
 		}
 		was := channel.ID == left.stage.Leg
-		a := &agentLeg{Profile: c.profile(agentID(channel.Endpoint())), leg: c.session.Restore(channel)}
+		a := &agentLeg{Profile: c.profile(left.agentOf(channel)), leg: c.session.Restore(channel)}
 		c.agents = append(c.agents, a)
 		c.bridged[a.leg] = c.inBridge(channel.ID, snap)
 		if was || left.stage.Leg == "" && with == nil && c.answeredUnseen(a, stage, channel) {
@@ -128,6 +130,17 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
 	}
 	return c.reenter(left)
+}
+
+// agentOf is whose phone a leg is: of one that is registered at another
+// service's Asterisk only the offer tells.
+func (s *standing) agentOf(channel ari.Channel) string {
+	for offer, agent := range s.offered {
+		if channel.ID == offer || strings.HasPrefix(channel.ID, offer+againMark) {
+			return agent
+		}
+	}
+	return agentID(channel.Endpoint())
 }
 
 // inBridge says whether a channel is in the call's bridge.

@@ -12,7 +12,7 @@ import (
 // Who calls again soon after a lost line is known by the number: whoever was in
 // line gets the old place, whoever was in a talk goes to the head of the line
 // and, if free, to the same agent (A5). Once for each lost line, and not who
-// hung up. Who calls before the loss is noticed: silent.go.
+// hung up. Who calls before the loss is noticed: samenumber.go.
 
 // KindReturned is a caller known again, in the stream of the new call.
 const KindReturned = "call.returned"
@@ -55,13 +55,13 @@ func (l *lostLines) add(number string, lost lostLine, keep time.Duration) {
 }
 
 // take gives a number's lost line out, once, if it is not older than keep, to a
-// call that arrived when the line was dead: it goes dead before it is noticed,
-// by so much.
-func (l *lostLines) take(number string, keep time.Duration, arrived time.Time, before time.Duration) (lostLine, bool) {
+// call that wants its place and arrived when the line was dead: it goes dead
+// before it is noticed, by so much.
+func (l *lostLines) take(number string, keep time.Duration, arrived time.Time, before time.Duration, wanted func(Place) bool) (lostLine, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lost, known := l.byNumber[number]
-	if !known || arrived.Before(lost.at.Add(-before)) { // a colleague with the same number
+	if !known || arrived.Before(lost.at.Add(-before)) || !wanted(lost.place) { // or it is a colleague's, with the same number
 		return lostLine{}, false
 	}
 	delete(l.byNumber, number)
@@ -122,25 +122,36 @@ func lineLost(e Ending) bool {
 
 // returning is where a caller goes on, after the greeting or in line, whose line
 // was lost a short while ago, or who had called by so much before that was
-// noticed; nil for anybody else, and after closing time.
-func (c *call) returning(before time.Duration) stage {
+// noticed, and wants the place; nil for anybody else, and after closing time.
+func (c *call) returning(before time.Duration, wants func(Place) bool) stage {
 	if c.number == "" {
 		return nil
 	}
-	lost, known := c.lost.take(c.number, c.o.Redial.Remember, c.started, before)
+	lost, known := c.lost.take(c.number, c.o.Redial.Remember, c.started, before, func(p Place) bool { return wants(p) && !c.shutsOut(p) })
 	if !known {
 		return nil
 	}
-	now := c.waiting
 	c.waiting = lost.place
-	if c.shutOut() {
-		c.waiting = now
-		return nil
-	}
 	c.write(KindReturned, Returned{Of: lost.call, Place: c.waiting})
 	c.metrics.returned.Inc()
 	return c.returned
 }
+
+// gains says whether a place is better than the one this caller has in line. A
+// caller who has chosen another queue meanwhile stays in that.
+func (c *call) gains(p Place) bool {
+	now := c.waiting
+	switch {
+	case p.Queue != now.Queue:
+		return false
+	case p.Head || p.Priority > now.Priority:
+		return true
+	}
+	return p.Priority == now.Priority && !p.Since.After(now.Since)
+}
+
+// anyPlace is what a caller wants who has none yet.
+func anyPlace(Place) bool { return true }
 
 // returned tells callers that we know them, and what they get back.
 func (c *call) returned(ctx context.Context) (stage, error) {

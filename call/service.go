@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"strings"
@@ -47,8 +48,10 @@ type Options struct {
 	SoundsDir   string                   // the library's folder, as Asterisk sees it
 	MessageFile func(name string) string // where Asterisk leaves a message, as this machine sees it
 	PIN         func(agent, pin string) bool
-	Who         func(number string) string // a caller's number as a key that tells nobody what it is, for queue.Caller.Who; nil: one of this process's own
-	NetLog      string                     // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
+	Name        string                           // of this service where several share their queues: the Home of its own agents
+	Phone       func(agent queue.Profile) string // how Asterisk dials an agent's phone; nil: all are registered here, under their accounts
+	Who         func(number string) string       // a caller's number as a key that tells nobody what it is, for queue.Caller.Who; nil: one of this process's own
+	NetLog      string                           // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
 
 	AfterRings      int           // rings before the answer, 1 to 3 (B1)
 	Record          bool          // whether calls are recorded
@@ -104,13 +107,13 @@ type Service struct {
 	fenced    atomic.Bool
 
 	mu         sync.Mutex
-	byBack     map[string]*wayBack           // agents who may come back to their last call
-	talks      map[string]chan []string      // to the talks under way: who is in the bridge
-	byNumber   map[string]map[*presence]bool // calls in line or in a talk
-	live       map[string]int64              // calls under way, each with a place in the journal before its first entry
-	endedCalls map[string]endedCall          // not yet confirmed to have left nothing in Asterisk
-	inNet      map[string]*netCall           // calls whose caller the dialplan has
-	restored   bool                          // the calls of an earlier process have been taken up
+	byBack     map[string]*wayBack       // agents who may come back to their last call
+	talks      map[string]chan []string  // to the talks under way: who is in the bridge
+	byNumber   map[string]map[*call]bool // live calls
+	live       map[string]int64          // calls under way, each with a place in the journal before its first entry
+	endedCalls map[string]endedCall      // not yet confirmed to have left nothing in Asterisk
+	inNet      map[string]*netCall       // calls whose caller the dialplan has
+	restored   bool                      // the calls of an earlier process have been taken up
 	draining   bool
 	idle       chan struct{} // closed when draining, restored, and no call is live
 	last       int64         // the newest entry of ours, as far as known
@@ -125,7 +128,10 @@ func New(o Options) *Service {
 		o.Logger = slog.Default()
 	}
 	if o.Who == nil {
-		o.Who = newWho()
+		o.Who = NewWho([]byte(rand.Text()))
+	}
+	if o.Phone == nil {
+		o.Phone = func(agent queue.Profile) string { return "PJSIP/" + agent.ID }
 	}
 	s := &Service{
 		o: o, log: o.Logger, now: o.Now,
@@ -135,7 +141,7 @@ func New(o Options) *Service {
 		metrics:   newMetrics(o.Registerer),
 		holdLists: holdLists{lists: map[string][]string{}},
 		pins:      pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
-		byBack:    map[string]*wayBack{}, byNumber: map[string]map[*presence]bool{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
+		byBack:    map[string]*wayBack{}, byNumber: map[string]map[*call]bool{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
 		suspicion: make(chan struct{}, 1), running: make(chan struct{}),
 	}
 	s.announcements.known = map[string]Announcement{}
@@ -452,9 +458,6 @@ func (s *Service) files(prompts []string) []string {
 	}
 	return media
 }
-
-// endpoint is an agent's phone.
-func (s *Service) endpoint(agentID string) string { return "PJSIP/" + agentID }
 
 func (s *Service) queueName(id string) string {
 	if name := s.o.Queues[id].Name; name != "" {

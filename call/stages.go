@@ -33,7 +33,6 @@ const (
 // arrive writes a new caller down, before anything is done.
 func (c *call) arrive(ctx context.Context) (stage, error) {
 	c.name(stageRing)
-	c.listening = c.listen()
 	c.write(KindArrived, Arrived{
 		Number: c.number, Dialled: c.exten, Channel: c.caller.ID(),
 		At: c.arrived.UTC(), Since: c.since.UTC(), Machine: c.started.UTC(), ByNet: c.byNet,
@@ -109,8 +108,10 @@ func (c *call) greet(ctx context.Context) (stage, error) {
 		return nil, err
 	}
 	c.startRecording(ctx)
-	c.endDeadLine(ctx)
-	if back := c.returning(time.Since(c.started)); back != nil {
+	if err := c.line.left(ctx); err != nil { // a place is kept for who calls again
+		return nil, err
+	}
+	if back := c.returning(time.Since(c.started), anyPlace); back != nil {
 		return back, nil
 	}
 	if reason, prompt := c.closed(); reason != "" {
@@ -268,7 +269,7 @@ func (c *call) rate(ctx context.Context) (stage, error) {
 	stop()
 	select {
 	case arrival := <-back:
-		return c.welcomeBack(arrival), nil
+		return c.welcomeBack(c.adopt(arrival)), nil
 	default:
 		return nil, err
 	}

@@ -32,10 +32,12 @@ type standing struct {
 	rated    *Rated // after the last talk
 	scene    string
 	parted   *Ending // of the agent's leg of the stage talk, once it is over
+	callers  *Ending // of the caller's leg, where it was seen
 	met      bool    // the agent of the stage talk and the caller have heard each other
 	served   bool
 	endings  []Ending // of agents' legs
 	offers   int
+	offered  map[string]string // by offer, the agent
 	over     bool
 
 	channel   string  // the caller's, after a redial the new one
@@ -66,6 +68,9 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 		if d.Place != nil {
 			s.place = *d.Place
 		}
+		if d.Ending != nil {
+			s.callers = d.Ending
+		}
 		switch {
 		case d.Outcome != nil:
 			s.outcome = *d.Outcome
@@ -82,10 +87,10 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	}),
 	KindGreeted: step(func(s *standing, _ Greeted) { s.greeted = true }),
 	KindRecording: step(func(s *standing, d RecordingStarted) {
-		p := part{n: max(d.Part, 1), began: d.Began, again: s.redialled == RedialAnswered, why: d.Error}
-		if p.why == "" || p.again && len(s.parts) > 0 && !s.parts[len(s.parts)-1].again { // otherwise it is tried again, or nothing is recorded
-			s.parts = append(s.parts, p)
+		if d.Error != "" && d.Began.IsZero() { // of a version that did not try again
+			return
 		}
+		s.parts = withPart(s.parts, part{n: max(d.Part, 1), began: d.Began, again: s.redialled == RedialAnswered, why: d.Error})
 	}),
 	KindSaid: step(func(s *standing, d Said) {
 		if d.Playback != "" {
@@ -121,8 +126,14 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindResumed:  step(func(s *standing, d Resumed) { s.runs = d.Run }),
 	KindEnded:    step(func(s *standing, _ Ended) { s.over = true }),
 
-	queue.KindOffered: step(func(s *standing, d queue.Change) { s.offers++ }),
-	queue.KindMoved:   step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
+	queue.KindOffered: step(func(s *standing, d queue.Change) {
+		s.offers++
+		if s.offered == nil {
+			s.offered = map[string]string{}
+		}
+		s.offered[d.Offer] = d.Agent
+	}),
+	queue.KindMoved: step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
 }
 
 func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {

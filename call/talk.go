@@ -82,8 +82,6 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 	c.write(KindStage, Reached{Stage: stageTalk, Agent: agent.ID, Leg: agent.leg.ID()}, AgentStream(agent.ID))
 	looks, stop := c.watchJoined(c.id)
 	defer stop()
-	_, absent := c.present()
-	defer absent()
 	again := c.reach(ctx, want)
 	for {
 		select {
@@ -308,12 +306,18 @@ func (c *call) leaveBridge(ctx context.Context) error {
 	return nil
 }
 
+// adopt makes a leg of the call of an agent who comes back: it ends with the call,
+// should the caller have left in that moment.
+func (c *call) adopt(arrival ari.Arrival) *agentLeg {
+	a := &agentLeg{Profile: c.agent.Profile, leg: c.session.Adopt(arrival), back: true}
+	c.agents = append(c.agents, a)
+	return a
+}
+
 // welcomeBack joins the caller again with the agent who hung up by accident
 // and keyed the way back (B4).
-func (c *call) welcomeBack(arrival ari.Arrival) stage {
+func (c *call) welcomeBack(a *agentLeg) stage {
 	return func(ctx context.Context) (stage, error) {
-		a := &agentLeg{Profile: c.agent.Profile, leg: c.session.Adopt(arrival), back: true}
-		c.agents = append(c.agents, a)
 		if err := errors.Join(a.leg.Subscribe(ctx), a.leg.Answer(ctx)); err != nil {
 			c.log.Warn("the agent could not come back", "agent_id", a.ID, "err", err)
 			return c.rate, nil

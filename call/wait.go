@@ -31,7 +31,12 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 		return c.closing(), nil
 	}
 	if err := c.keepTone(ctx, ticket); err != nil {
-		if !stopping(ctx) && !c.replaced() {
+		err = c.explained(ctx, err)
+		switch {
+		case stopping(ctx), c.replaced():
+		case callerGone(err):
+			ticket.Leave("abandoned")
+		default:
 			ticket.Leave("failed")
 		}
 		return nil, err
@@ -67,11 +72,14 @@ func (c *call) join(again bool) (*queue.Ticket, error) {
 	})
 }
 
-// shutOut says whether closing time sends this caller away: not an emergency,
-// and not one who was already talking when the agent's line broke.
-func (c *call) shutOut() bool {
-	reason, _ := c.closed()
-	return (reason != "" || c.queueClosed(c.waiting.Queue)) && !c.waiting.Emergency && !c.waiting.Head
+// shutOut says whether closing time sends this caller away.
+func (c *call) shutOut() bool { return c.shutsOut(c.waiting) }
+
+// shutsOut says whether closing time sends away who has this place: not an
+// emergency, and not one who was already talking when the agent's line broke.
+func (s *Service) shutsOut(p Place) bool {
+	reason, _ := s.closed()
+	return (reason != "" || s.queueClosed(p.Queue)) && !p.Emergency && !p.Head
 }
 
 // keepTone starts the hold tone, or lets the one go on that the caller hears
@@ -122,8 +130,6 @@ func (c *call) inLine(ticket *queue.Ticket) stage {
 // are in it at a time: what it and its callers keep on the stack is most of what
 // a waiting caller costs.
 func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, error) {
-	here, absent := c.present()
-	defer absent()
 	phones := c.phones()
 	for {
 		select {
@@ -141,8 +147,8 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			phones.stop(ctx)
 			return c.lapsed(ticket.LapseReason()), nil
 
-		case <-here.lostUnless(len(phones.ringing) > 0 || c.waiting.Head || c.waiting.Emergency):
-			if back := c.returning(c.o.RTPTimeout); back != nil {
+		case <-c.lostUnless(len(phones.ringing) > 0):
+			if back := c.returning(c.o.RTPTimeout, c.gains); back != nil {
 				ticket.Leave("returned")
 				phones.stop(ctx)
 				return back, nil

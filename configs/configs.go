@@ -26,6 +26,7 @@ type Config struct {
 	Hours         Hours                   `yaml:"hours"`
 	Menus         Menus                   `yaml:"menus"`
 	Queues        []Queue                 `yaml:"queues"`
+	Redis         Redis                   `yaml:"redis"`
 	Agents        []Agent                 `yaml:"agents"`
 	Messages      Messages                `yaml:"messages"`
 	Rating        Rating                  `yaml:"rating"`
@@ -55,6 +56,20 @@ type Web struct {
 	Listen netip.AddrPort `yaml:"listen"`
 	Tokens []Token        `yaml:"tokens"` // who may ask; none: the API is off
 }
+
+// Redis is where several services keep one queue, each with calls and agents' phones of its own.
+type Redis struct {
+	Addresses []string                  `yaml:"addresses"` // host:port: one, several of a cluster, or those of sentinels with Master; none: the queue is this service's own
+	Master    string                    `yaml:"master"`    // its name, where addresses are those of sentinels
+	Username  string                    `yaml:"username"`
+	Password  Secret                    `yaml:"password"` // HOTLINE_REDIS_PASSWORD overrides it
+	Space     string                    `yaml:"space"`    // sets the keys of this queue apart from others in the same Redis
+	Name      string                    `yaml:"name"`     // of this service among the others
+	Peers     map[string]netip.AddrPort `yaml:"peers"`    // the SIP addresses of the other services' Asterisks, by their names
+}
+
+// On says whether the queue is shared.
+func (r Redis) On() bool { return len(r.Addresses) > 0 }
 
 // On says whether there is anybody who may ask.
 func (w Web) On() bool { return len(w.Tokens) > 0 }
@@ -342,6 +357,7 @@ func (c *Config) overlay(lookup func(string) (string, bool)) {
 		}
 	}
 	lay("HOTLINE_ARI_PASSWORD", "asterisk.ari.password", func(v string) { c.Asterisk.ARI.Password = Secret(v) })
+	lay("HOTLINE_REDIS_PASSWORD", "redis.password", func(v string) { c.Redis.Password = Secret(v) })
 	for i, token := range c.Web.Tokens {
 		lay(token.variable(), fmt.Sprintf("web.tokens[%d].token", i), func(v string) { c.Web.Tokens[i].Token = Secret(v) })
 	}

@@ -3,6 +3,7 @@ package configs
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -27,6 +28,7 @@ func (c *Config) problems() Problems {
 	r.asterisk(&c.Asterisk)
 	r.addresses(c)
 	r.web(c.Web)
+	r.engine(c)
 	r.conversation(c)
 	r.hours("hours", QueueHours{c.Hours.Workday, c.Hours.Weekend, c.Hours.Holiday})
 	r.menus(c)
@@ -200,6 +202,43 @@ func (c *Config) bound() []bound {
 		list = append(list, bound{"web.listen", c.Web.Listen, false})
 	}
 	return list
+}
+
+// engine checks where the queue is kept.
+func (r *rules) engine(c *Config) {
+	if !c.Redis.On() {
+		if len(c.Redis.Peers) > 0 {
+			r.wrong("redis.addresses", "are none, and redis.peers names services to share a queue with; name one at least, such as 127.0.0.1:6379")
+		}
+		return
+	}
+	r.matches("redis.name", c.Redis.Name, name, wantName)
+	r.matches("redis.space", c.Redis.Space, name, wantName)
+	for i, addr := range c.Redis.Addresses {
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+			r.wrong(fmt.Sprintf("redis.addresses[%d]", i), "%q is no host and port, such as 127.0.0.1:6379", addr)
+		}
+	}
+	for _, peer := range sortedKeys(c.Redis.Peers) {
+		r.peer(c, peer, c.Redis.Peers[peer])
+	}
+}
+
+// peer checks where another service's Asterisk is. It is known by its address, and whoever has that may ring our agents.
+func (r *rules) peer(c *Config, peer string, at netip.AddrPort) {
+	path := "redis.peers." + peer
+	switch ours := c.Asterisk.SIP.Bind; {
+	case !name.MatchString(peer):
+		r.wrong(path, "%q is no name of a service; %s", peer, wantName)
+	case peer == c.Redis.Name:
+		r.wrong(path, "is this service itself, by redis.name; leave it out")
+	case !at.IsValid() || at.Port() == 0 || at.Addr().IsUnspecified():
+		r.wrong(path, "%s is nowhere to dial to; use the address of its asterisk.sip.bind, for example 10.0.0.6:5060", at)
+	case at.Addr() == ours.Addr():
+		r.wrong(path, "%s is the address of our own asterisk.sip.bind, where our agents' phones may be, and they would be taken for the other service; use another", at.Addr())
+	case slices.ContainsFunc(c.Asterisk.Trunk.Match, func(n Network) bool { return n.Contains(at.Addr()) }):
+		r.wrong(path, "%s is in asterisk.trunk.match too, and its calls would be taken for callers; keep the two apart", at.Addr())
+	}
 }
 
 // web checks who may use the JSON API.

@@ -36,7 +36,7 @@ const (
 type Progress struct {
 	Number    string `json:"number,omitempty"` // to call back, once Take is not 0
 	Confirmed bool   `json:"confirmed,omitempty"`
-	Take      int    `json:"take,omitempty"`  // that is being recorded or reviewed, from 1; 0: the number comes first
+	Take      int    `json:"take,omitempty"`  // that is being recorded or reviewed, from 1; 0: the number comes first; beyond the last: none is left
 	Begun     bool   `json:"begun,omitempty"` // the caller has heard the beep of this take
 	Taken     bool   `json:"taken,omitempty"` // this take is over, and long enough
 	Kept      int    `json:"kept,omitempty"`  // an earlier take that was long enough; 0: none
@@ -111,9 +111,7 @@ func (t MessageTaker) record(ctx context.Context, p Phone, name string, at *Prog
 		return enough, err
 	}
 	if !enough {
-		if next := at.next(); next.Take <= recordTries {
-			note(next) // whoever goes on from here has another take recorded, and not this one kept
-		}
+		note(at.next()) // whoever goes on from here has another take recorded, if one is left, and not this one kept
 		return false, p.Say(ctx, "message.too_short")
 	}
 	at.Taken = true

@@ -51,6 +51,24 @@ func TestMessage(t *testing.T) {
 	}
 }
 
+// Whoever goes on after the last take was too short has no take to record, and does not keep that one.
+func TestTheLastTakeIsTooShort(t *testing.T) {
+	var noted Progress
+	caller := &script{keys: "", takes: []time.Duration{time.Second}}
+	from := Progress{Number: "5551234", Take: recordTries, Kept: 2}
+	if _, err := taker().Take(t.Context(), caller, "", "m", from, func(p Progress) { noted = p }); err != nil {
+		t.Fatal(err)
+	}
+	if noted.Begun || noted.Taken {
+		t.Fatalf("the last that is noted is %+v: a take that was too short would be kept", noted)
+	}
+	next := &script{}
+	got, err := taker().Take(t.Context(), next, "", "m", noted, func(p Progress) { t.Errorf("then %+v is noted", p) })
+	if want := (Message{Number: "5551234", Recording: "m-2"}); err != nil || got != want || len(next.heard) > 0 {
+		t.Errorf("got %+v, %v, want %+v; heard %q", got, err, want, next.heard)
+	}
+}
+
 func TestTheNumberIsReadBack(t *testing.T) {
 	caller := &script{keys: "1#", takes: []time.Duration{time.Minute}}
 	if _, err := taker().Take(t.Context(), caller, "13800138000", "m", Progress{}, func(Progress) {}); err != nil {

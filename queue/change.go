@@ -68,13 +68,15 @@ type Change struct {
 	Into     string    `json:"into,omitempty"`     // the queue moved to
 	MoreMs   int64     `json:"more_ms,omitempty"`  // by which a wrap-up grew
 
-	// Owner is the service at which the call is, where several share a queue.
+	// Where several services share a queue: the one at which the call is, and
+	// the one at which the agent's phone is, unless it is the one that records
+	// this. Its own record has the rest about them.
 	Owner string `json:"owner,omitempty"`
+	Home  string `json:"home,omitempty"`
 
 	By      string   `json:"by,omitempty"` // who changed rules, or an agent's state in their stead
 	Rules   *Rules   `json:"rules,omitempty"`
 	Profile *Profile `json:"profile,omitempty"`
 
-	home     string // the agent's service
-	homeOnly bool   // and nobody else's record is concerned
+	homeOnly bool // nobody's record is concerned but that of the agent's service
 }

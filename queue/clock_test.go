@@ -25,6 +25,9 @@ func TestWhoComesLaterStandsBehind(t *testing.T) {
 					Queues: []Rules{{ID: "bills"}}, Agents: []Profile{{ID: "1001", Queues: []string{"bills"}}}, Hold: true,
 					Now: func() time.Time { return time.Now().Add(offset) },
 				})
+				if err == nil {
+					err = e.SignIn("1001")
+				}
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,8 +1,10 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +35,8 @@ type Options struct {
 
 	// Hold puts matching off until Open: callers take their places and agents
 	// are listened to, but nobody is offered anybody, and nobody lapses because
-	// no agent is there, since who is there is not known before Restore.
+	// no agent is there, since who is there is not known before Restore. Newcomers
+	// are refused as ever: they are to come after Restore.
 	Hold bool
 
 	// Log is shared with other engines, whose callers and agents are then one
@@ -365,6 +368,10 @@ func (e *Engine) Close(queueID, reason string) error {
 // somebody else) is ready. All others are restored. Agents who have done
 // something since the start, or were restored before, keep their state.
 func (e *Engine) Restore(list []Restored) error {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Owner = cmp.Or(list[i].Owner, e.owner)
+	}
 	err := e.do(Command{Do: VerbRestore, Agents: list})
 	if err == ErrStopped {
 		return fmt.Errorf("restoring %d agents: %w", len(list), err)

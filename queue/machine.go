@@ -262,11 +262,15 @@ func (m *Machine) note(c Change) { m.noteFor(c, m.quiet) }
 // the call too.
 func (m *Machine) noteFor(c Change, homeOnly bool) {
 	c.At, c.homeOnly = m.wall, homeOnly
-	if a := m.agents[c.Agent]; a != nil {
-		c.home = a.profile.Home
-	}
+	a := m.agents[c.Agent]
 	if c.Call != "" && c.Owner == "" {
 		c.Owner = m.ownerOf(c.Call)
+	}
+	if a != nil {
+		c.Home = a.profile.Home
+		if c.Owner == "" && c.Call == a.call { // their last one
+			c.Owner = a.owner
+		}
 	}
 	m.fx.Changes = append(m.fx.Changes, c)
 }

@@ -79,10 +79,13 @@ func (m *Machine) admit(p *place, q *callers) (why string, err error) {
 // refuses says why the queue that a caller aims at would not have them.
 func (m *Machine) refuses(p *place) (why string, err error) {
 	q, b := p.queue, p.backing
+	// Who had a place before a restart keeps it until Open, and where services
+	// share the queue the others may have somebody.
+	unsure := m.held && (p.caller.Again || p.caller.Owner != "")
 	switch {
-	case !m.held && b.able == 0 && len(b.needs) > 0 && len(q.members) > 0:
+	case !unsure && b.able == 0 && len(b.needs) > 0 && len(q.members) > 0:
 		return RefusedNoSkill, fmt.Errorf("%w: %s", ErrNoSkill, b.key)
-	case !m.held && (b.refusing || b.signedIn == 0 && !q.rules.JoinEmpty):
+	case !unsure && (b.refusing || b.signedIn == 0 && !q.rules.JoinEmpty):
 		return RefusedNobody, ErrNobodySignedIn
 	case !p.caller.Again && q.rules.MaxWaiting > 0 && q.taker(p.class) == nil && q.all.ahead(p) >= q.rules.MaxWaiting:
 		return RefusedFull, fmt.Errorf("%w: %d are waiting", ErrFull, q.all.len())

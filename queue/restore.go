@@ -31,7 +31,7 @@ type Restored struct {
 	// ringing, and later of the last talk, to which the agent can Rejoin.
 	Call, Queue string
 	Offer       string    // while reserved or ringing
-	Owner       string    // the service at which the call is
+	Owner       string    // the service at which the call is; "": the one that restores
 	Began       time.Time // of the talk; zero where it is not known
 
 	// More is by how much the agent had the wrap-up extended.
@@ -207,7 +207,7 @@ func (m *Machine) catchUp(a *agent, r Restored) {
 	switch left := m.restLeft(r); {
 	case r.State == StateReserved || r.State == StateRinging:
 		ev = eventRelease
-		c = Change{Kind: KindRefused, Queue: r.Queue, Call: r.Call, Agent: r.Agent, Offer: r.Offer, Cause: CauseRestart}
+		c = Change{Kind: KindRefused, Queue: r.Queue, Call: r.Call, Owner: r.Owner, Agent: r.Agent, Offer: r.Offer, Cause: CauseRestart}
 	case r.State == StateWrapUp && r.WrapUpLeft > 0:
 		a.began = m.onClock(r.Since)
 		m.wake(a, r.WrapUpLeft, eventWrapped, causeWrapped)

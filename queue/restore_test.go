@@ -251,6 +251,8 @@ func TestHeld(t *testing.T) {
 		second := d.joinAs(Caller{ID: "second", Queue: "bills", Again: true, Arrived: start.Add(-time.Minute)})
 		gone := d.joinAs(Caller{ID: "gone", Queue: "bills", Again: true, Arrived: start.Add(-time.Hour)})
 		repair := d.joinAs(Caller{ID: "repair", Queue: "repairs", Again: true, Arrived: start.Add(-30 * time.Second)})
+		d.signIn("1001") // agents are listened to
+		d.must(d.Pause("1001", "break"))
 		if _, err := d.Join(Caller{ID: "new", Queue: "bills"}); !errors.Is(err, ErrFull) {
 			t.Errorf("a new caller where the places are taken: %v, want ErrFull", err)
 		}
@@ -259,7 +261,7 @@ func TestHeld(t *testing.T) {
 			d.waits(ticket, i+1)
 		}
 		d.must(d.Restore([]Restored{{Agent: "1002", State: StateReady, Since: start.Add(-time.Hour)}}))
-		d.signIn("1001") // agents are listened to
+		d.must(d.Ready("1001"))
 		time.Sleep(2 * time.Minute)
 		for _, ticket := range []*Ticket{first, second, third, repair} {
 			d.unoffered(ticket)
@@ -278,14 +280,18 @@ func TestHeld(t *testing.T) {
 	})
 }
 
-// Nobody is refused for want of agents before it is known who is there; who
-// still waits in vain at Open is told.
+// Whoever waited before the restart is not refused for want of agents; who still
+// waits in vain at Open is told. A newcomer is told at once.
 func TestHeldWithNobodySignedIn(t *testing.T) {
 	atDesk(t, afterRestart(), func(t *testing.T, d *desk) {
-		back, fresh := d.joinAs(again("back")), d.join("fresh")
+		back := d.joinAs(again("back"))
 		elsewhere := d.joinAs(Caller{ID: "elsewhere", Queue: "repairs", Again: true})
 		d.must(d.Restore([]Restored{{Agent: "1003", State: StateUnreachable, Since: time.Now()}}))
+		if _, err := d.Join(Caller{ID: "early", Queue: "bills"}); !errors.Is(err, ErrNobodySignedIn) {
+			t.Errorf("a newcomer with nobody signed in before Open: %v", err)
+		}
 		d.signIn("1001")
+		fresh := d.join("fresh")
 		d.must(d.SignOut("1001")) // does not make anybody lapse yet
 		time.Sleep(10 * time.Minute)
 		d.waits(back, 1)

@@ -63,7 +63,7 @@ func (e *Engine) changed(c *Change) {
 		return
 	}
 	if e.record != nil {
-		e.out.changes = append(e.out.changes, *c)
+		e.out.changes = append(e.out.changes, e.recorded(*c))
 	}
 	switch {
 	case c.Kind == KindJoined && c.Again:
@@ -71,6 +71,17 @@ func (e *Engine) changed(c *Change) {
 	case c.Kind == KindRefused && c.Out:
 		e.log.Warn("agent taken out of service after missed offers, until they sign in or make themselves ready", "agent_id", c.Agent)
 	}
+}
+
+// recorded leaves out of a change that its call or agent is this engine's own.
+func (e *Engine) recorded(c Change) Change {
+	if c.Owner == e.owner {
+		c.Owner = ""
+	}
+	if c.Home == e.owner {
+		c.Home = ""
+	}
+	return c
 }
 
 func (e *Engine) offered(made *OfferMade) {

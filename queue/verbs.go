@@ -149,7 +149,7 @@ func (m *Machine) turn(a *agent, ev event, cause string) {
 	c.From = m.move(a, ev, cause)
 	c.To = a.state
 	if c.From.InTalk() || c.To == StateTalking {
-		c.Call, c.Queue = a.call, a.queue.rules.ID
+		c.Call, c.Queue, c.Owner = a.call, a.queue.rules.ID, a.owner
 	}
 	if c.Cause == "" {
 		c.Cause = ev.String()

@@ -16,6 +16,7 @@ type AgentView struct {
 	IdleSince    time.Time `json:"idle_since,omitzero"`      // reserved, ringing and ready only
 	Call         string    `json:"call,omitempty"`           // offered, talking, or wrapped up
 	Queue        string    `json:"queue,omitempty"`          // that call's
+	Owner        string    `json:"owner,omitempty"`          // the service at which that call is, where several share a queue
 	Then         State     `json:"then,omitzero"`            // asked for during the talk
 	Away         bool      `json:"away,omitempty"`           // nothing is heard of the agent's service: they are offered nobody
 }
@@ -89,9 +90,9 @@ func (a *agent) view() AgentView {
 	case StateReady:
 		v.IdleSince = a.idleSince
 	case StateReserved, StateRinging:
-		v.IdleSince, v.Call, v.Queue = a.idleSince, a.offer.place.caller.ID, a.offer.queue.rules.ID
+		v.IdleSince, v.Call, v.Queue, v.Owner = a.idleSince, a.offer.place.caller.ID, a.offer.queue.rules.ID, a.offer.place.caller.Owner
 	case StateTalking, StateHold, StateConsult, StateWrapUp:
-		v.Call, v.Queue = a.call, a.queue.rules.ID
+		v.Call, v.Queue, v.Owner = a.call, a.queue.rules.ID, a.owner
 	case StatePaused, StateUnreachable:
 		v.Reason = a.reason
 	}

@@ -88,9 +88,6 @@ type Channel struct {
 	commanded bool          // ended by a command
 	over      chan struct{} // closed at the end
 
-	share float64   // of the packets of a phone that is never quiet, which this one sends
-	dead  time.Time // since when nothing arrives from the phone; zero: it does
-
 	silentSince time.Time // zero: something is heard
 	silences    []Silence
 }
@@ -161,7 +158,6 @@ func (s *Server) newChannel(id, endpoint string) *Channel {
 		state:   "Down",
 		created: time.Now(),
 		vars:    make(map[string]string),
-		share:   1,
 		over:    make(chan struct{}),
 	}
 	s.channels[id] = ch
@@ -331,22 +327,6 @@ func (c *Channel) LoseLine() {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.end(end{soft: true, request: 1, cause: 44})
-}
-
-// GoSilent has nothing arrive from the phone any more, of which Asterisk takes
-// no notice yet.
-func (c *Channel) GoSilent() {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.dead = time.Now()
-}
-
-// Sends has the phone send this share of the packets of one that is never
-// quiet, 1 by default.
-func (c *Channel) Sends(share float64) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.share = share
 }
 
 // Vanish removes the channel without any event.
@@ -563,25 +543,13 @@ func (c *Channel) remove() {
 	maps.DeleteFunc(c.s.playbacks, func(_ string, same []*playback) bool { return same[0].channel == c })
 }
 
-// received is how many packets have arrived from the phone.
-func (c *Channel) received() int {
-	if c.up.IsZero() {
-		return 0
-	}
-	until := time.Now()
-	if !c.dead.IsZero() {
-		until = c.dead
-	}
-	return int(c.share * float64(until.Sub(c.up)/(20*time.Millisecond)))
-}
-
 // statistics is RTPAUDIOQOS, with 50 packets a second each way.
 func (c *Channel) statistics() string {
-	sent := 0
+	packets := 0
 	if !c.up.IsZero() {
-		sent = int(time.Since(c.up) / (20 * time.Millisecond))
+		packets = int(time.Since(c.up) / (20 * time.Millisecond))
 	}
-	return fmt.Sprintf("ssrc=1;themssrc=2;lp=0;rxjitter=0.000000;rxcount=%d;txjitter=0.000000;txcount=%d;rlp=0;rtt=0.000000", c.received(), sent)
+	return fmt.Sprintf("ssrc=1;themssrc=2;lp=0;rxjitter=0.000000;rxcount=%d;txjitter=0.000000;txcount=%d;rlp=0;rtt=0.000000", packets, packets)
 }
 
 // do runs a command in its turn.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -247,11 +246,7 @@ func (s *Server) serveChannels(method, id, verb string, p params) answer {
 		c.end(end{soft: true, request: 32, cause: max(cause, 16), commanded: true})
 		return noContent
 	case verb == "variable" && method == http.MethodGet:
-		name := strings.Join(p.list("variable"), ",")
-		value, set := c.vars[name]
-		if name == "CHANNEL(rtcp,rxcount)" {
-			value, set = strconv.Itoa(c.received()), true
-		}
+		value, set := c.vars[strings.Join(p.list("variable"), ",")] // whose name has a comma at times
 		if !set {
 			return fail(http.StatusNotFound, "Provided variable was not found")
 		}

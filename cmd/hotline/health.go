@@ -18,6 +18,7 @@ import (
 type health struct {
 	link    *ari.Link
 	journal lateness
+	queue   company
 	drain   *drain
 	watch   *watch
 }
@@ -26,6 +27,11 @@ type health struct {
 type lateness interface {
 	Late() (count int, since time.Time) // how many are kept in memory meanwhile, and since when
 	Err() error                         // why
+}
+
+// company is whether a queue that is shared is: [queue.Engine].
+type company interface {
+	Alone() (since time.Time, why error) // nothing is heard of the other services; nil: they are heard, or there are none
 }
 
 func (h *health) handler(reg *prometheus.Registry) http.Handler {
@@ -63,6 +69,9 @@ func (h *health) readiness() readiness {
 	if h.drain.on() {
 		answer.Ready = false
 		answer.Calls = fmt.Sprintf("draining: %d left", h.drain.calls.Live())
+	}
+	if since, why := h.queue.Alone(); why != nil {
+		answer.Degraded = append(answer.Degraded, fmt.Sprintf("the queue is this service's alone since %s: %v", since.UTC().Format(time.RFC3339), why))
 	}
 	if why := h.journalTrouble(); why != "" {
 		answer.Journal = why

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"hotline/ari"
 	"hotline/call"
@@ -16,6 +17,7 @@ import (
 	"hotline/ivr"
 	"hotline/ivr/prompt"
 	"hotline/queue"
+	"hotline/queue/redisq"
 )
 
 // What the configuration says, in each part's own words.
@@ -100,6 +102,44 @@ func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *sl
 		o.Agents = append(o.Agents, queue.Profile{ID: a.ID, Number: a.Number, Name: a.Name, Queues: a.Queues, Weights: a.Weights, Skills: a.Skills})
 	}
 	return o
+}
+
+// share has callers and agents be one with those of other services, where
+// hotline.yaml says so.
+func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) error {
+	if !cfg.Redis.On() {
+		return nil
+	}
+	shared, err := redisq.New(redisq.Options{
+		Redis: redis.UniversalOptions{
+			Addrs: cfg.Redis.Addresses, MasterName: cfg.Redis.Master, IsClusterMode: len(cfg.Redis.Addresses) > 1 && cfg.Redis.Master == "",
+			Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
+		},
+		Space: cfg.Redis.Space, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	o.Log, o.Owner = shared, cfg.Redis.Name
+	return nil
+}
+
+// phoneOf dials agents' phones, those of other services through their Asterisks.
+func phoneOf(service string) func(queue.Profile) string {
+	return func(agent queue.Profile) string {
+		if agent.Home == service {
+			return asterisk.AgentEndpoint(agent.ID, "")
+		}
+		return asterisk.AgentEndpoint(agent.ID, agent.Home)
+	}
+}
+
+// whoOf knows a caller of another service again by a secret that all of them have.
+func whoOf(cfg *configs.Config) func(number string) string {
+	if !cfg.Redis.On() {
+		return nil
+	}
+	return call.NewWho([]byte(cfg.Redis.Space + " " + cfg.Redis.Password.Reveal()))
 }
 
 // queueRules are a queue's in the engine's words.

@@ -92,6 +92,9 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	record := &changes{journal: tenure, log: log}
 	queues := queueOptions(cfg, clock.now, record, log, reg)
+	if err := share(cfg, &queues, log); err != nil {
+		return err
+	}
 	rules, err := rulesInForce(ctx, book.Reader(), queues, log)
 	if err != nil {
 		return err
@@ -129,8 +132,9 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		SoundsDir:   cfg.PromptsInside(),
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
-		NetLog:      asterisk.NetLog(cfg),
-		AfterRings:  cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
+		Name:        queues.Owner, Phone: phoneOf(queues.Owner), Who: whoOf(cfg),
+		NetLog:     asterisk.NetLog(cfg),
+		AfterRings: cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
 		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: cfg.Recording.Enabled, Queues: queuesOfCalls,
 		Redial:        redial(cfg),
@@ -147,7 +151,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	}
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
-		health:  (&health{link: link, journal: tenure, drain: drain, watch: look}).handler(reg),
+		health:  (&health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}).handler(reg),
 		control: (&controlServer{calls: calls, journal: tenure, api: api.Trusted(commandLine), drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if cfg.Web.On() {
@@ -183,14 +187,11 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	<-running.Done()
 	by := time.Now().Add(goneWithin)
-	limit := leaveWithin
-	if wasRelieved(context.Cause(running)) {
-		limit = yieldWithin
-	}
-	if err := within(limit, group.Wait); errors.Is(err, errStuck) {
+	share := sharesOf(context.Cause(running))
+	if err := within(share.run, group.Wait); errors.Is(err, errStuck) {
 		log.Warn("not everything has come to its end; it ends with the process", "err", err)
 	}
-	closing(log, "the queues", closeWithin, func() error { lines.Stop(); return nil })
+	closing(log, "the queues", share.close, func() error { lines.Stop(); return nil })
 	if asked.Err() != nil {
 		return tenure.leaves(errAsked, calls.Live(), by)
 	}
@@ -203,10 +204,24 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 // to no more than goneWithin, of which the journal has what the others leave.
 const (
 	goneWithin  = 1800 * time.Millisecond
-	leaveWithin = 700 * time.Millisecond // everything that runs
-	yieldWithin = 150 * time.Millisecond // … of a service that is relieved: its successor holds events back, and waits
-	closeWithin = 200 * time.Millisecond // each thing that is closed then
+	closeWithin = 200 * time.Millisecond // what is closed last
 )
+
+// shares are those that come before the journal is let go of.
+type shares struct {
+	run   time.Duration // everything that runs
+	close time.Duration // then the queues, and then the entry that the service stops, each
+}
+
+// sharesOf are those of a service that leaves for this reason. Where it is
+// relieved its successor holds events back, and waits no longer than
+// vacateWithin for the journal.
+func sharesOf(why error) shares {
+	if wasRelieved(why) {
+		return shares{run: 150 * time.Millisecond, close: 50 * time.Millisecond}
+	}
+	return shares{run: 700 * time.Millisecond, close: closeWithin}
+}
 
 // errAsked is why a service leaves that was told to by a signal.
 var errAsked = errors.New("asked to stop")
@@ -269,7 +284,9 @@ type changes struct {
 	log     *slog.Logger
 }
 
-// record and note are called from one goroutine.
+// record and note are called from one goroutine. What concerns another service's
+// call or agent is not in their streams: the whole of that is in the other's
+// journal.
 func (w *changes) record(list []queue.Change) {
 	_, err := w.journal.Append(context.Background(), entriesOf(list)...) // which waits for a quarter of a second at most
 	w.missed(len(list), err)
@@ -287,10 +304,10 @@ func entriesOf(list []queue.Change) []journal.Entry {
 	entries := make([]journal.Entry, 0, len(list))
 	for _, change := range list {
 		var streams []string
-		if change.Call != "" {
+		if change.Call != "" && change.Owner == "" {
 			streams = append(streams, call.Stream(change.Call))
 		}
-		if change.Agent != "" {
+		if change.Agent != "" && change.Home == "" {
 			streams = append(streams, call.AgentStream(change.Agent))
 		}
 		if change.Queue != "" {

@@ -134,7 +134,7 @@ func (t *tenure) leaves(why error, live int, by time.Time) error {
 		said = "replaced"
 	}
 	if t.acts() {
-		t.stopping(said, live)
+		t.stopping(said, live, sharesOf(why).close)
 	}
 	t.release(by)
 	switch {
@@ -179,8 +179,8 @@ func (t *tenure) acts() bool {
 	}
 }
 
-func (t *tenure) stopping(why string, live int) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+func (t *tenure) stopping(why string, live int, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	t.note(ctx, call.KindServiceStopping, call.ServiceStopping{Why: why, Live: live})
 }

@@ -332,3 +332,15 @@ func TestADiskThatIsStuckHoldsNobodyUp(t *testing.T) {
 		t.Errorf("it leaves %v after it was to be gone: a share of the time is not bound by what is left", late)
 	}
 }
+
+// What comes before a service lets go of the journal is over before its successor has lost patience.
+func TestASuccessorIsAsPatientAsItHasToBe(t *testing.T) {
+	for _, why := range []error{ari.ErrReplaced, journal.ErrFenced} {
+		if s := sharesOf(why); s.run+2*s.close >= vacateWithin {
+			t.Errorf("relieved by %v it may keep the journal for %v, and its successor waits for %v", why, s.run+2*s.close, vacateWithin)
+		}
+	}
+	if s := sharesOf(errAsked); s.run+2*s.close+closeWithin >= goneWithin {
+		t.Errorf("asked to stop it takes %v before it lets go of the journal, of %v", s.run+2*s.close, goneWithin)
+	}
+}

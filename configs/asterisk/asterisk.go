@@ -29,9 +29,19 @@ const (
 	RecordContext = "hotline-record" // continue to rec-NAME: recording raw/NAME.raw begins, then Stasis(app,resumed)
 	NetContext    = "hotline-net"    // what callers hear while the service is away
 	AgentsContext = "hotline-agents" // agents' star codes: Stasis(app,agent,CODE)
+	PeersContext  = "hotline-peers"  // other services, which ring our agents' phones by their accounts
 	FallbackQueue = "fallback"       // the static queue over the agents' phones
 	RecordPrefix  = "rec-"
 )
+
+// AgentEndpoint is how Asterisk dials an agent's phone: home is the service, of Redis.Peers, at whose Asterisk it is
+// registered; "" is our own.
+func AgentEndpoint(id, home string) string {
+	if home == "" {
+		return "PJSIP/" + id
+	}
+	return "PJSIP/" + id + "@peer-" + home
+}
 
 // netLog is where the dialplan writes down callers whom the service may never have seen; a folder not for everybody.
 const netLog = "spool/net-callers"
@@ -94,18 +104,18 @@ func replace(name string, data []byte) (err error) {
 // values are what the templates read.
 type values struct {
 	*configs.Config
-	TrunkEndpoint, InContext, RecordContext, NetContext, AgentsContext string
-	FallbackQueue, RecordPrefix, MixMonitor                            string
-	Classes                                                            []string
-	NetClass                                                           string
-	Name                                                               string // of the instance, for Asterisk's own messages
+	TrunkEndpoint, InContext, RecordContext, NetContext, AgentsContext, PeersContext string
+	FallbackQueue, RecordPrefix, MixMonitor                                          string
+	Classes                                                                          []string
+	NetClass                                                                         string
+	Name                                                                             string // of the instance, for Asterisk's own messages
 }
 
 func view(cfg *configs.Config) values {
 	return values{
 		Config:        cfg,
 		TrunkEndpoint: TrunkEndpoint,
-		InContext:     InContext, RecordContext: RecordContext, NetContext: NetContext, AgentsContext: AgentsContext,
+		InContext:     InContext, RecordContext: RecordContext, NetContext: NetContext, AgentsContext: AgentsContext, PeersContext: PeersContext,
 		FallbackQueue: FallbackQueue, RecordPrefix: RecordPrefix, MixMonitor: mixMonitorOptions,
 		Classes:  append([]string{"default"}, HoldClasses[:]...),
 		NetClass: netClass,

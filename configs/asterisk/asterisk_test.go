@@ -53,6 +53,7 @@ asterisk:
   trunk: {match: [192.0.2.10, 198.51.100.0/24], out: "192.0.2.11:5062"}
   rtp_timeout: 20s
   net: {try_every: 3s, fallback_after: 30s, fallback_rounds: 5, round: 10s}
+redis: {addresses: ["192.0.2.20:6379"], name: north, peers: {south: "192.0.2.21:5060"}}
 agents:
   - {id: 2001, number: 1, name: 王芳, password: a-password-of-hers, pin: 2718, queues: [service]}
   - {id: 8002, number: 2, name: 赵磊, role: supervisor, password: a-password-of-his, pin: 3141, queues: []}
@@ -63,12 +64,14 @@ agents:
 	}
 	files := texts(t, dir)
 	for file, wants := range map[string][]string{
-		"asterisk.conf":    {"astetcdir => /srv/hotline/branch/etc", "astrundir => /srv/hotline/branch/run", "systemname = branch"},
-		"pjsip.conf":       {"bind = 127.0.0.1:5070", "match = 192.0.2.10/32,198.51.100.0/24", "allow = ulaw,alaw", "rtp_timeout = 20", "aors = trunk\n", "contact = sip:192.0.2.11:5062\n", "language = en", "password = a-password-of-hers"},
+		"asterisk.conf": {"astetcdir => /srv/hotline/branch/etc", "astrundir => /srv/hotline/branch/run", "systemname = branch"},
+		"pjsip.conf": {"bind = 127.0.0.1:5070", "match = 192.0.2.10/32,198.51.100.0/24", "allow = ulaw,alaw", "rtp_timeout = 20", "aors = trunk\n", "contact = sip:192.0.2.11:5062\n", "language = en", "password = a-password-of-hers",
+			"[peer-south](peer)\naors = peer-south\n", "contact = sip:192.0.2.21:5060\n", "endpoint = from-south\nmatch = 192.0.2.21\n"},
 		"rtp.conf":         {"rtpstart = 30000", "rtpend = 30999"},
 		"http.conf":        {"bindaddr = 127.0.0.1", "bindport = 9088"},
 		"ari.conf":         {"[branch]", "password = another-password"},
-		"extensions.conf":  {"APP = branch", "Set(CALLED=12345)", "NET_TRIES} >= 10]", "Wait(3)", "NET_ROUND} >= 5]", ",,,10)", "Playback(/srv/prompts/en/service.unavailable)", "MixMonitor(/srv/hotline/branch/raw/"},
+		"extensions.conf":  {"APP = branch", "Set(CALLED=12345)", "NET_TRIES} >= 10]", "Wait(3)", "NET_ROUND} >= 5]", ",,,10)", "Playback(/srv/prompts/en/service.unavailable)", "MixMonitor(/srv/hotline/branch/raw/", "[hotline-peers]"},
+		"modules.conf":     {"load = app_dial.so"},
 		"queues.conf":      {"member => PJSIP/2001,0,王芳", "timeout = 10"},
 		"musiconhold.conf": {"entry = /srv/hotline/branch/moh/tone-30"},
 	} {

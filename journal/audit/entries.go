@@ -77,6 +77,8 @@ type (
 		To       string    `json:"to"`
 		Priority int       `json:"priority"`
 		Arrived  time.Time `json:"arrived"`
+		Owner    string    `json:"owner"` // another service, at which the call is
+		Home     string    `json:"home"`  // another service, at which the agent is
 		Head     bool      `json:"head"`
 		Prefer   string    `json:"prefer"`
 		StandsAs time.Time `json:"stands_as"` // in line as if arrived then; zero: by priority and arrival
@@ -199,7 +201,7 @@ func (e *entry) shaped(data any) (read any, fault string) {
 	if err := json.Unmarshal(e.Data, data); err != nil {
 		return nil, "its data cannot be read: " + err.Error()
 	}
-	if c, ok := data.(*change); ok && c.Call != e.call {
+	if c, ok := data.(*change); ok && c.Call != e.call && !(c.Owner != "" && e.call == "") {
 		return nil, fmt.Sprintf("it names the call %q in the stream of the call %q", c.Call, e.call)
 	}
 	if d, ok := data.(interface{ lacks(kind string) string }); ok {

@@ -15,6 +15,9 @@ import (
 // whoever was in line when rules changed, since it is not known what they changed. An agent whose queues count
 // differently is held to the order within the queue of the offer.
 //
+// Where services share a queue, each journal shows that its own callers are served in their order; callers of others
+// may stand between them.
+//
 // Over a restart: who was waiting comes back to a place that is no worse, and before anybody behind is offered an agent.
 type order struct {
 	tally
@@ -92,7 +95,7 @@ func (c *order) see(e *entry) {
 		return
 	}
 	d, ok := e.data.(*change)
-	if !ok {
+	if !ok || d.Owner != "" {
 		return
 	}
 	w := c.waits[d.Call]

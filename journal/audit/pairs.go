@@ -5,7 +5,7 @@ package audit
 // It folds what the queue tells: who is offered to whom, who talks with whom. A restart ends every offer, and talks go
 // on over it. What an agent goes through must follow from what came before, restarts included, or the fold would not
 // know who is with whom. In a queue that rings all, several phones may ring for a caller until one is answered: the
-// others are let go before that.
+// others are let go before that. What agents of other services do between our calls is in the journals there.
 type pairs struct {
 	tally
 	visits    *visits
@@ -55,6 +55,7 @@ func (c *pairs) move(e *entry, d *change) {
 		c.agents[d.Agent] = a
 	}
 	switch {
+	case d.Home != "": // whose journal has what came before
 	case d.From == a.state || a.found && c.begunAnew(a, d.From):
 	case !c.marked && d.From == "offline": // nobody is signed in when a process starts
 		c.restart(states)

@@ -1,11 +1,9 @@
 package redisq
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -78,7 +76,7 @@ type arrival struct {
 func newHall(b *testing.B, agents, waiting int) *hall {
 	b.Helper()
 	s := startRedis(b)
-	log, err := New(Options{Redis: redis.UniversalOptions{Addrs: []string{s.addr}}})
+	log, err := New(Options{Redis: redis.UniversalOptions{Addrs: []string{s.Addr}}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -187,15 +185,8 @@ func (h *hall) report(b *testing.B) {
 }
 
 // memory is what Redis uses, in bytes.
-func (s *server) memory() int {
-	s.t.Helper()
-	info, err := s.client.Info(context.Background(), "memory").Result()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	used, err := strconv.Atoi(regexp.MustCompile(`used_memory:(\d+)`).FindStringSubmatch(info)[1])
-	if err != nil {
-		s.t.Fatal(err)
-	}
+func (s *server) memory() (used int) {
+	info := s.Do("INFO", "memory").(string)
+	_, _ = fmt.Sscan(regexp.MustCompile(`used_memory:(\d+)`).FindStringSubmatch(info)[1], &used)
 	return used
 }

@@ -40,7 +40,7 @@ func openAs(t *testing.T, s *server, name string, change func(*queue.Options), a
 	t.Helper()
 	h := &house{t: t, name: name, byCall: map[string]*queue.Ticket{}}
 	o := Options{Lease: time.Second, Patience: 200 * time.Millisecond}
-	o.Redis.Addrs = []string{s.addr}
+	o.Redis.Addrs = []string{s.Addr}
 	if testing.Verbose() {
 		o.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("service", name)
 	}

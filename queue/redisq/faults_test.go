@@ -55,13 +55,13 @@ func TestRedisAway(t *testing.T) {
 		name       string
 		away, back func(s *server)
 	}{
-		{"stands still", (*server).pause, (*server).resume},
-		{"restarted with its data", (*server).kill, (*server).start},
-		{"restarted without its data", (*server).kill, func(s *server) { s.lose(); s.start() }},
-		{"flushed", func(s *server) { s.do("FLUSHALL") }, func(*server) {}},
-		{"the log alone is lost", func(s *server) { s.do("DEL", keys(DefaultSpace)[1]) }, func(*server) {}},
-		{"out of memory", func(s *server) { s.do("CONFIG", "SET", "maxmemory", "1") }, func(s *server) { s.do("CONFIG", "SET", "maxmemory", "0") }},
-		{"read-only", func(s *server) { s.do("REPLICAOF", "127.0.0.1", "1") }, func(s *server) { s.do("REPLICAOF", "NO", "ONE") }},
+		{"stands still", (*server).Pause, (*server).Resume},
+		{"restarted with its data", (*server).Kill, (*server).Start},
+		{"restarted without its data", (*server).Kill, func(s *server) { s.Lose(); s.Start() }},
+		{"flushed", func(s *server) { s.Do("FLUSHALL") }, func(*server) {}},
+		{"the log alone is lost", func(s *server) { s.Do("DEL", keys(DefaultSpace)[1]) }, func(*server) {}},
+		{"out of memory", func(s *server) { s.Do("CONFIG", "SET", "maxmemory", "1") }, func(s *server) { s.Do("CONFIG", "SET", "maxmemory", "0") }},
+		{"read-only", func(s *server) { s.Do("REPLICAOF", "127.0.0.1", "1") }, func(s *server) { s.Do("REPLICAOF", "NO", "ONE") }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := startRedis(t)
@@ -114,8 +114,8 @@ func TestRedisAway(t *testing.T) {
 // or without what it had, there is one line again.
 func TestApartAndTogetherAgain(t *testing.T) {
 	for name, back := range map[string]func(s *server){
-		"with its data": (*server).start,
-		"without":       func(s *server) { s.lose(); s.start() },
+		"with its data": (*server).Start,
+		"without":       func(s *server) { s.Lose(); s.Start() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startRedis(t)
@@ -127,7 +127,7 @@ func TestApartAndTogetherAgain(t *testing.T) {
 			n1, s1, n2, s2 := north.join("n1"), south.join("s1"), north.join("n2"), south.join("s2")
 			south.stands("n rings", "n1", "s1", "n2", "s2")
 
-			s.kill()
+			s.Kill()
 			north.alone()
 			south.alone()
 			north.stands("n rings", "n1", "n2")
@@ -225,14 +225,13 @@ func TestSnapshot(t *testing.T) {
 		x := &session{Log: north.log, redis: north.log.client(time.Second)}
 		x.ctx, x.end = context.WithCancelCause(context.Background())
 		defer func() { _ = x.redis.Close() }()
-		x.follower = north.log.follower
-		leases := s.do("HGET", keys(DefaultSpace)[2], "north").(string)
+		leases := s.Do("HGET", keys(DefaultSpace)[2], "north").(string)
 		for i := range leases {
 			if leases[i] == ' ' {
 				x.token = leases[:i]
 			}
 		}
-		id := s.do("HGET", keys(DefaultSpace)[0], "id").(string)
+		id := s.Do("HGET", keys(DefaultSpace)[0], "id").(string)
 		x.seen.Store(&id)
 		if err := x.makeSnapshot(); err != nil {
 			t.Fatal(err)
@@ -241,12 +240,12 @@ func TestSnapshot(t *testing.T) {
 	snap()
 	north.join("d")
 	snap()
-	before := s.do("XLEN", keys(DefaultSpace)[1]).(int64)
+	before := s.Do("XLEN", keys(DefaultSpace)[1]).(int64)
 	north.join("e")
-	if after := s.do("XLEN", keys(DefaultSpace)[1]).(int64); after > before+3 {
+	if after := s.Do("XLEN", keys(DefaultSpace)[1]).(int64); after > before+3 {
 		t.Errorf("the log has %d entries after two snapshots, %d before", after, before)
 	}
-	first := s.do("XRANGE", keys(DefaultSpace)[1], "-", "+", "COUNT", 1)
+	first := s.Do("XRANGE", keys(DefaultSpace)[1], "-", "+", "COUNT", 1)
 	if north.stands("a", "b", "c", "d", "e"); first == nil {
 		t.Error("the log is empty")
 	}

@@ -48,7 +48,7 @@ func TestSameAsInMemory(t *testing.T) {
 		})
 	}
 	onRedis := func(t *testing.T, o queue.Options, test func(*testing.T, *queue.Engine, queuetest.Clock)) {
-		s.do("FLUSHALL")
+		s.Do("FLUSHALL")
 		e, err := queue.New(s.withLog(o))
 		if err != nil {
 			t.Fatal(err)

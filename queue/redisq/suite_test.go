@@ -20,12 +20,11 @@ return {1, h.id}
 // clock has the queue's time pass second by second, as it would.
 func (s *server) clock() queuetest.Clock {
 	return queuetest.Clock{Pass: func(d time.Duration) {
-		s.t.Helper()
 		for d > 0 {
 			step := min(d, time.Second)
 			d -= step
 			s.pass(step)
-			if err := tick.Run(s.t.Context(), s.client, keys(DefaultSpace)).Err(); err != nil {
+			if err := tick.Run(s.t.Context(), s.Client, keys(DefaultSpace)).Err(); err != nil {
 				s.t.Fatal(err)
 			}
 		}
@@ -34,8 +33,7 @@ func (s *server) clock() queuetest.Clock {
 
 // withLog gives an engine a log on a Redis that has been flushed.
 func (s *server) withLog(o queue.Options) queue.Options {
-	s.t.Helper()
-	log, err := New(Options{Redis: redis.UniversalOptions{Addrs: []string{s.addr}}})
+	log, err := New(Options{Redis: redis.UniversalOptions{Addrs: []string{s.Addr}}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -47,7 +45,7 @@ func (s *server) withLog(o queue.Options) queue.Options {
 func TestEngine(t *testing.T) {
 	s := startRedis(t)
 	queuetest.Run(t, func(t *testing.T, o queue.Options, test func(*testing.T, *queue.Engine, queuetest.Clock)) {
-		s.do("FLUSHALL")
+		s.Do("FLUSHALL")
 		e, err := queue.New(s.withLog(o))
 		if err != nil {
 			t.Fatal(err)

@@ -1,25 +1,22 @@
 package main
 
-import (
-	"hotline/configs"
-)
-
 // peer is whom the others are compared with.
 const peer = "app_queue"
 
 // contestant serves callers on an Asterisk: by itself, or with a service beside it.
 type contestant struct {
-	name string
-	// configure is what its service has of its own; nil: Asterisk alone, and callers dial one of the peer's extensions.
-	configure func(*configs.Config)
+	name    string
+	service bool // false: Asterisk alone, and callers dial one of the peer's extensions
+	redis   bool // the queue is kept on a Redis of its own
 }
 
-func (c contestant) alone() bool { return c.configure == nil }
+func (c contestant) alone() bool { return !c.service }
 
 // contestants in the order of a round, which ends in the reverse order.
 var contestants = []contestant{
 	{name: peer},
-	{name: "hotline", configure: func(*configs.Config) {}},
+	{name: "hotline", service: true},
+	{name: "on Redis", service: true, redis: true},
 }
 
 // profile is what happens in a call, for every contestant the same.

@@ -15,6 +15,7 @@ import (
 
 	"hotline/configs"
 	"hotline/configs/asterisk"
+	"hotline/test/redistest"
 	"hotline/test/stand"
 )
 
@@ -111,11 +112,19 @@ func (f *field) begin(ctx context.Context, c contestant, p profile, phones netip
 		}
 		ari, t.end = at, append(t.end, end)
 	}
+	var kept *redistest.Server
+	if c.redis {
+		if kept, err = t.startRedis(); err != nil {
+			return t, err
+		}
+	}
 	t.service, err = stand.On(f.With(func(cfg *configs.Config) {
 		cfg.Service.StateDir = filepath.Join(f.dir, fmt.Sprintf("state-%d", f.turns))
 		cfg.Asterisk.ARI.Bind = ari
 		cfg.Recording.Enabled = p.media
-		c.configure(cfg)
+		if kept != nil {
+			cfg.Redis.Addresses, cfg.Redis.Name = []string{kept.Addr}, "bench"
+		}
 	}))
 	if err != nil {
 		return t, err
@@ -123,6 +132,19 @@ func (f *field) begin(ctx context.Context, c contestant, p profile, phones netip
 	t.service.Flags = nil
 	t.end = append(t.end, t.service.Terminate)
 	return t, t.service.Serve(ctx, stand.StartClock)
+}
+
+// startRedis starts the Redis of a turn, which writes down what it is told (AOF).
+func (t *turn) startRedis() (*redistest.Server, error) {
+	dir := t.work("redis")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	s, err := redistest.Launch(dir)
+	if err == nil {
+		t.end, t.others = append(t.end, s.Close), append(t.others, s.PID())
+	}
+	return s, err
 }
 
 // stop ends a turn, what was started last first.

@@ -234,10 +234,12 @@ func (w *world) heard(c *phone.Call, want ...string) {
 }
 
 // whole lists the prompts heard. One that was torn, because it was held up, counts once: its later pieces lack the
-// beginning, or the first one has little more than that.
+// beginning, or the first one has little more than that and the next follows within two frames. After a longer pause it
+// was cut and begun anew.
 func whole(heard ear.Transcript) (ids []string) {
 	torn := func(piece, next ear.Heard) bool {
-		return piece.ID == next.ID && (!next.Began || piece.Duration() < 100*time.Millisecond)
+		little := piece.Duration() < 100*time.Millisecond && next.At-piece.End < 40*time.Millisecond
+		return piece.ID == next.ID && (!next.Began || little)
 	}
 	prompts := heard.Prompts()
 	for i, h := range prompts {

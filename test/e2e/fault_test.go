@@ -650,8 +650,8 @@ func TestAFullDiskForRecordingsIsTold(t *testing.T) {
 		if started := entry[call.RecordingStarted](w, s.ID, call.KindRecording); !strings.Contains(started.Error, "full") {
 			t.Errorf("the journal says of the recording %+v, want that the disk is full", started)
 		}
-		if s.Recording != nil {
-			t.Errorf("the journal has a recording: %+v", s.Recording)
+		if r := s.Recording; r == nil || r.File != "" || !strings.Contains(r.Gap, "full") {
+			t.Errorf("the ending says of the recording %+v, want that the disk was full", r)
 		}
 		d.makeRoom()
 	})
