@@ -150,7 +150,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			return c.lapsed(ticket.LapseReason()), nil
 
 		case <-c.lostUnless(ringing != nil):
-			if back := c.returning(c.o.RTPTimeout, c.gains); back != nil {
+			if back := c.returning(c.noticed(), c.gains); back != nil {
 				leave("returned")
 				return back, nil
 			}
