@@ -140,7 +140,7 @@ func (c *call) mayRedial() bool {
 	}
 	ending := c.callerEnding()
 	_, allowed := c.o.Redial.endpoint(c.number)
-	return ending.Who == CallerParty && ending.How == LineFailed && allowed && !c.calledAgain(ending.Facts.Gone.Add(-c.o.RTPTimeout)) &&
+	return ending.Who == CallerParty && ending.How == LineFailed && allowed && !c.calledAgain(ending.Facts.Gone.Add(-c.noticed())) &&
 		c.agent.joined && c.agent.leg.Context().Err() == nil
 }
 

@@ -10,6 +10,10 @@ import "time"
 // place or the agent of before, after the greeting or in line (returning.go).
 // The number is not dialled then (redial.go): its owner is on the line.
 
+// noticed is how long after a line has died Asterisk ends it, at most: it looks
+// at the silence of lines only every so often.
+func (s *Service) noticed() time.Duration { return s.o.RTPTimeout * 7 / 6 }
+
 // enlist lets calls of the same number find this one, from its arrival until
 // [call.delist].
 func (c *call) enlist() {

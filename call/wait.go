@@ -148,7 +148,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 			return c.lapsed(ticket.LapseReason()), nil
 
 		case <-c.lostUnless(len(phones.ringing) > 0):
-			if back := c.returning(c.o.RTPTimeout, c.gains); back != nil {
+			if back := c.returning(c.noticed(), c.gains); back != nil {
 				ticket.Leave("returned")
 				phones.stop(ctx)
 				return back, nil
