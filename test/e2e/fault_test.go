@@ -457,51 +457,6 @@ func (w *world) wantNothingLeft(goroutines float64) {
 	w.t.Logf("left over: %s", left)
 }
 
-// disk is a small file system that can be filled.
-type disk struct {
-	t   testing.TB
-	dir string
-}
-
-// mount puts a small disk onto a folder; it ends with the test.
-func mount(t testing.TB, dir, size string) *disk {
-	t.Helper()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0777,size="+size); err != nil {
-		t.Fatalf("a small disk on %s: %v; mounting needs root with CAP_SYS_ADMIN", dir, err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmount %s: %v", dir, err)
-		}
-	})
-	return &disk{t, dir}
-}
-
-func (d *disk) ballast() string { return filepath.Join(d.dir, "ballast") }
-
-// fill leaves no room.
-func (d *disk) fill() {
-	d.t.Helper()
-	f, err := os.OpenFile(d.ballast(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer f.Close()
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		d.t.Fatalf("filling the disk ended with %v", err)
-	}
-}
-
-func (d *disk) makeRoom() {
-	d.t.Helper()
-	if err := os.Remove(d.ballast()); err != nil {
-		d.t.Fatal(err)
-	}
-}
-
 // degraded waits until /readyz says that something is worse than it should be,
 // and why; the service is ready all the same.
 func (w *world) degraded(why ...string) {
@@ -518,7 +473,7 @@ func (w *world) degraded(why ...string) {
 func TestAFullDiskStopsNoCall(t *testing.T) {
 	t.Parallel()
 	state := t.TempDir()
-	d := mount(t, state, "4m")
+	d := stand.SmallDisk(t, state, "4m")
 	w := idleWorld(t, 3*time.Minute, stand.Options{StateDir: state, Configure: func(cfg *configs.Config) {
 		cfg.Queues[0].WrapUp.Duration = time.Second
 		cfg.Rating.Timeout.Duration = 3 * time.Second
@@ -530,7 +485,7 @@ func TestAFullDiskStopsNoCall(t *testing.T) {
 	w.serves("13800000031", desk)
 	w.await("the agent is ready", func() bool { return w.stateOf("1001") == queue.StateReady })
 
-	d.fill()
+	d.Fill()
 	heard := w.wholeVisit("13800000032", desk)
 	t.Logf("on a full disk the caller heard %s", heard)
 	w.degraded("journal", "late", "full")
@@ -563,7 +518,7 @@ func TestAFullDiskStopsNoCall(t *testing.T) {
 	if n := w.logged("level=ERROR", "what is on its way to the journal", "not written"); n != 1 {
 		t.Errorf("%d log lines say what was not written, want one", n)
 	}
-	d.fill() // closing the journal has made some room
+	d.Fill() // closing the journal has made some room
 	if err := w.Launch(stand.StartClock); err != nil {
 		t.Fatal(err)
 	}
@@ -575,7 +530,7 @@ func TestAFullDiskStopsNoCall(t *testing.T) {
 	// Room is made in the middle of a call: everything since the start is written, in order.
 	c := w.dial(w.caller(phone.Options{Number: "13800000033", Voice: voices["caller"]}))
 	w.hears(c, "menu.main", 0)
-	d.makeRoom()
+	d.MakeRoom()
 	w.keys(c, "0")
 	w.incoming(desk)
 	w.hears(c, "voice.agent", 0)
@@ -633,7 +588,7 @@ func TestAFullDiskForRecordingsIsTold(t *testing.T) {
 		cfg.Queues[0].WrapUp.Duration = time.Second
 		cfg.Rating.Timeout.Duration = 3 * time.Second
 	}})
-	d := mount(t, filepath.Join(w.Dir, "raw"), "2m")
+	d := stand.SmallDisk(t, filepath.Join(w.Dir, "raw"), "2m")
 	if err := w.Serve(w.ctx, stand.StartClock); err != nil {
 		t.Fatal(err)
 	}
@@ -641,7 +596,7 @@ func TestAFullDiskForRecordingsIsTold(t *testing.T) {
 
 	t.Run("from the start", func(t *testing.T) {
 		w := w.in(t)
-		d.fill()
+		d.Fill()
 		w.wholeVisit("13800000041", desk)
 		s := w.summary(mask("13800000041"))
 		if s.Outcome.Result != call.Served || s.Rating != 5 {
@@ -653,7 +608,7 @@ func TestAFullDiskForRecordingsIsTold(t *testing.T) {
 		if r := s.Recording; r == nil || r.File != "" || !strings.Contains(r.Gap, "full") {
 			t.Errorf("the ending says of the recording %+v, want that the disk was full", r)
 		}
-		d.makeRoom()
+		d.MakeRoom()
 	})
 
 	t.Run("in the middle", func(t *testing.T) {
@@ -664,7 +619,7 @@ func TestAFullDiskForRecordingsIsTold(t *testing.T) {
 		w.keys(c, "0")
 		agent := w.incoming(desk)
 		w.hears(c, "voice.agent", 0)
-		d.fill()
+		d.Fill()
 		talk := w.hears(c, "agent.after", 0)
 		later := talk.At + 5*time.Second
 		w.await("a few seconds of talk were not recorded", func() bool { return time.Since(c.Start()) > later })
@@ -680,7 +635,7 @@ func TestAFullDiskForRecordingsIsTold(t *testing.T) {
 		if s.Outcome.Result != call.Served || s.Recording == nil || s.Recording.Gap == "" {
 			t.Errorf("the call ended as %+v with the recording %+v, want served and a gap that is told", s.Outcome, s.Recording)
 		}
-		d.makeRoom()
+		d.MakeRoom()
 	})
 
 	t.Run("with room again", func(t *testing.T) {

@@ -147,14 +147,7 @@ func (v *visit) now() time.Duration { return time.Since(v.call.Start()) }
 
 func (v *visit) hangup() {
 	v.t.Helper()
-	hangup(v.world, v.call)
-}
-
-func hangup(w *world, c *phone.Call) {
-	w.t.Helper()
-	if err := c.Hangup(w.ctx); err != nil {
-		w.t.Fatal(err)
-	}
+	hangUp(v.world, v.call)
 }
 
 // story is what the journal says of a call, in order.
@@ -317,7 +310,7 @@ func TestCallerHangsUp(t *testing.T) {
 			if err := c.WaitRinging(l.ctx); err != nil {
 				l.t.Fatal(err)
 			}
-			hangup(l.world, c)
+			hangUp(l.world, c)
 			v := &visit{l.world, number, p, c}
 			v.wantEnd(call.Abandoned, "ring", callerPressed, "caller: "+callerPressed)
 		},
@@ -371,7 +364,7 @@ func TestCallerHangsUp(t *testing.T) {
 		},
 		"in the rating": func(l *lane) {
 			v, a := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
-			hangup(l.world, a)
+			hangUp(l.world, a)
 			v.hears("rating.ask")
 			v.hangup()
 			told := v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)
@@ -445,7 +438,7 @@ func TestAgentOrLineOrWeHangUp(t *testing.T) {
 		},
 		"the agent hangs up": func(l *lane) {
 			v, a := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
-			hangup(l.world, a)
+			hangUp(l.world, a)
 			v.hears("rating.ask")
 			v.hears("closing.day")
 			if end := l.ended(v.call); end.By != phone.Them || end.Reason != "BYE" {
@@ -456,7 +449,7 @@ func TestAgentOrLineOrWeHangUp(t *testing.T) {
 		"the agent comes back": func(l *lane) {
 			desk := l.agent(l.desk1(), phone.AnswerAfter(0))
 			v, a := l.talks(desk)
-			hangup(l.world, a)
+			hangUp(l.world, a)
 			asked := v.hears("rating.ask")
 			l.passes(time.Second) // until the agent has noticed and dialled
 			back, err := desk.Call(l.ctx, "*69")
@@ -467,7 +460,7 @@ func TestAgentOrLineOrWeHangUp(t *testing.T) {
 			l.world.hears(back, "voice.caller", 0)
 			l.t.Logf("rejoined %.3f s after *69 was dialled", (voice.At - v.call.Since(back.Start())).Seconds())
 			l.agentState(l.desk1(), queue.StateTalking)
-			hangup(l.world, back)
+			hangUp(l.world, back)
 			l.world.hears(v.call, "rating.ask", voice.At)
 			l.ended(v.call)
 			told := v.wantEnd(call.Served, "talked", agentPressed, "caller: "+serviceDid,
@@ -605,7 +598,7 @@ func (l *lane) rates(keys string) *visit {
 	l.t.Helper()
 	v, a := l.talks(l.agent(l.desk1(), phone.AnswerAfter(0)))
 	v.keys(v.call, "9") // in the talk a key is no answer to what is asked later
-	hangup(l.world, a)
+	hangUp(l.world, a)
 	v.key("rating.ask", keys)
 	return v
 }
@@ -761,7 +754,7 @@ func TestTwoThingsAtOnce(t *testing.T) {
 			desk := l.agent(l.desk1(), phone.AnswerAfter(0))
 			other := l.desk(l.desk2(), nil)
 			v, a := l.talks(desk)
-			hangup(l.world, a)
+			hangUp(l.world, a)
 			v.hears("rating.ask")
 			c, err := other.Call(l.ctx, "*69")
 			if err != nil {
@@ -777,7 +770,7 @@ func TestTwoThingsAtOnce(t *testing.T) {
 			desk := l.agent(l.desk1(), phone.AnswerAfter(0))
 			for range 3 {
 				v, a := l.talks(desk)
-				hangup(l.world, a)
+				hangUp(l.world, a)
 				v.hears("rating.ask")
 				back, err := desk.Dial(l.ctx, "*69")
 				if err != nil {
@@ -801,7 +794,7 @@ func TestTwoThingsAtOnce(t *testing.T) {
 func (v *visit) left(a *phone.Call) ear.Heard {
 	v.t.Helper()
 	before := v.now()
-	hangup(v.world, a)
+	hangUp(v.world, a)
 	return v.world.hears(v.call, "rating.ask", before)
 }
 

@@ -39,7 +39,7 @@ func TestAgentHold(t *testing.T) {
 			l.world.hears(v.call, "hold.apology", again)
 			v.onClock(again, 1, nil)
 			gone := v.now()
-			hangup(l.world, a)
+			hangUp(l.world, a)
 			asked := l.world.hears(v.call, "rating.ask", gone)
 			v.steady(again, asked.At)
 			v.hears("closing.day")
@@ -73,7 +73,7 @@ func TestAgentHold(t *testing.T) {
 			voice := l.world.hears(v.call, "voice.agent", lost.At)
 			l.t.Logf("dead on hold at %.2f s, apology for the line at %.2f s, next agent at %.2f s", held.Seconds(), lost.At.Seconds(), voice.At.Seconds())
 			v.steady(held, voice.At)
-			hangup(l.world, next)
+			hangUp(l.world, next)
 			v.hears("closing.day")
 			v.wantEnd(call.Served, "talked", "agent line-failed (proven)", "caller: "+serviceDid,
 				"agent "+l.desk1()+": agent line-failed (proven)", "agent "+l.desk2()+": "+agentPressed)
@@ -97,7 +97,7 @@ func TestAgentHold(t *testing.T) {
 			if tones := v.call.Transcript().Between(toggled+seconds(0.5), v.now()).Of(ear.HoldTone); len(tones) > 0 {
 				l.t.Errorf("the hold tone plays into the talk: %v", tones)
 			}
-			hangup(l.world, a)
+			hangUp(l.world, a)
 			v.hears("rating.ask")
 			v.hangup()
 			v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)

@@ -109,7 +109,7 @@ func TestATalkOfTheNetGoesOnWhenTheServiceComes(t *testing.T) {
 	if heard := v.call.Transcript().Prompts().Between(came, v.now()); len(heard) > 0 {
 		t.Errorf("the service spoke into the talk: %v", heard)
 	}
-	hangup(w, agent)
+	hangUp(w, agent)
 	closing := "closing.day"
 	if hour := time.Now().In(configs.Default().Service.Timezone.Location).Hour(); hour >= 20 || hour < 5 {
 		closing = "closing.night" // Asterisk goes by the machine's clock
@@ -156,7 +156,7 @@ func TestServiceKilled(t *testing.T) {
 	}
 
 	desk.SetIncoming(phone.AnswerAfter(0))
-	hangup(w, agent)
+	hangUp(w, agent)
 	w.hears(talking.call, "rating.ask", talking.call.Since(waiting.call.Start().Add(ready)))
 	talking.hangup()
 	next := w.answered(desk)

@@ -56,7 +56,7 @@ func TestWhoCallsWhileTheServiceIsAwayIsListed(t *testing.T) {
 	lost := w.dial(w.caller(phone.Options{Number: number}))
 	w.hears(lost, ear.HoldTone, 0)
 	w.passes(3 * time.Second)
-	hangup(w, lost)
+	hangUp(w, lost)
 	end := w.ended(lost)
 
 	if err := w.Serve(w.ctx, ""); err != nil {
@@ -180,11 +180,11 @@ func TestWhoGivesUpOnADeadServiceIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.passes(2 * time.Second)
-	hangup(w, ringing)
+	hangUp(w, ringing)
 	if err := w.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	hangup(w, waiting)
+	hangUp(w, waiting)
 	w.ended(waiting)
 	if err := w.Serve(w.ctx, ""); err != nil {
 		t.Fatal(err)

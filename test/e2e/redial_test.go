@@ -96,7 +96,7 @@ func TestCutOffCaller(t *testing.T) {
 			}
 			w.silences(again, apology.At, since(again))
 			w.passes(2 * time.Second)
-			hangup(w, again)
+			hangUp(w, again)
 			w.ended(a)
 			v.wantEnd(call.Served, "talked", "caller line-failed (proven)", "caller again: "+callerPressed,
 				"caller: caller line-failed (proven)", "agent 1001: "+serviceDid)
@@ -117,9 +117,9 @@ func TestCutOffCaller(t *testing.T) {
 				w.t.Fatal(err)
 			}
 			w.hears(again, "voice.agent", 0)
-			hangup(w, a)
+			hangUp(w, a)
 			w.hears(again, "rating.ask", 0)
-			hangup(w, again)
+			hangUp(w, again)
 			v.wantEnd(call.Served, "talked", "caller line-failed (proven)", "caller again: "+callerPressed,
 				"caller: caller line-failed (proven)", "agent 1001: "+agentPressed)
 		}},
@@ -282,7 +282,7 @@ func TestCutOffCallerAndAKill(t *testing.T) {
 			if last := voices[len(voices)-1]; last.End < since(again)-time.Second {
 				w.t.Errorf("the caller does not hear the agent any more, and heard %s", again.Transcript())
 			}
-			hangup(w, again)
+			hangUp(w, again)
 			w.ended(a)
 			told := v.wantEnd(call.Served, "talked", "caller line-failed (proven)", "caller again: "+callerPressed,
 				"caller: caller line-failed (proven)", "agent 1001: "+serviceDid)

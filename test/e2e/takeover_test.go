@@ -160,7 +160,7 @@ func (w *world) company() *company {
 	c.held.held(c.holding)
 	var asked *phone.Call
 	c.rates, asked = third.talks(third.agent(third.desk1(), phone.AnswerAfter(0)))
-	hangup(w, asked)
+	hangUp(w, asked)
 	c.rates.hears("rating.ask")
 	c.waits = first.enters()
 	c.joined = c.waits.hears("queue.joined").At
@@ -227,7 +227,7 @@ func (c *company) goesOn(w *world, since time.Time) {
 	c.rates.hears("rating.thanks")
 	w.ended(c.rates.call)
 
-	hangup(w, c.talking)
+	hangUp(w, c.talking)
 	w.hears(c.talks.call, "rating.ask", at(c.talks))
 	c.talks.keys(c.talks.call, "5")
 	w.hears(c.talks.call, "closing.day", at(c.talks))
@@ -375,7 +375,7 @@ func (w *world) goesOnAlone(l *lane, v *visit, a *phone.Call) {
 	began := v.now()
 	w.passes(2 * time.Second) // in which somebody could try
 	v.steady(began, v.now())
-	hangup(w, a)
+	hangUp(w, a)
 	v.hears("rating.ask")
 	v.hangup()
 	v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)
@@ -445,11 +445,11 @@ func TestDrain(t *testing.T) {
 	late.onlyHears(ear.HoldTone)
 	w.unready("draining: 2 left")
 
-	hangup(w, talking)
+	hangUp(w, talking)
 	talks.key("rating.ask", "5")
 	w.ended(talks.call)
 	waits.hears("voice.agent")
-	hangup(w, waits.call)
+	hangUp(w, waits.call)
 	if out := w.finished(said); !strings.Contains(out, "calls left: 2\n") || !strings.HasSuffix(out, "the last call has ended; the service has left\n") {
 		t.Errorf("who watches is told\n%s\nwant 2 calls left at first, and at last that the service has left", out)
 	}
@@ -495,7 +495,7 @@ func TestADrainHasItsTime(t *testing.T) {
 	w.launched()
 	w.passes(2 * time.Second)
 	v.steady(began, v.now())
-	hangup(w, a)
+	hangUp(w, a)
 	v.hears("rating.ask")
 	v.hangup()
 	v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)
@@ -549,7 +549,7 @@ func TestRollingUpgradeUnderLoad(t *testing.T) {
 	if gaps := talk.call.Gaps(60 * time.Millisecond); len(gaps) > 0 {
 		t.Logf("what the caller who talks was sent has %d gaps of 60 ms and more or with packets missing, the first %+v", len(gaps), gaps[0])
 	}
-	hangup(w, talking)
+	hangUp(w, talking)
 	talk.hears("rating.ask")
 	talk.hangup()
 	talk.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent "+l.desk1()+": "+agentPressed)

@@ -47,7 +47,7 @@ func TestWaitGoesFromAgentToAgentOnTheClock(t *testing.T) {
 	first.hears("agent.after")
 	first.introduced("789", agent)
 	first.steady(joined.At, first.now())
-	hangup(w, agent)
+	hangUp(w, agent)
 	first.hears("closing.day")
 
 	w.hears(second.call, "hold.apology", secondJoined.At+seconds(115))
