@@ -1,7 +1,6 @@
 package call_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -18,15 +17,15 @@ import (
 type slowBook struct {
 	call.Journal
 	kind         string
-	asked, taken chan struct{} // closed when it is to be appended, and when it may be
+	asked, taken chan struct{} // closed when it is to be noted, and when it may be
 }
 
-func (b *slowBook) Append(ctx context.Context, entries ...journal.Entry) (int64, error) {
+func (b *slowBook) Note(entries ...journal.Entry) error {
 	if entries[0].Kind == b.kind {
 		close(b.asked)
 		<-b.taken
 	}
-	return b.Journal.Append(ctx, entries...)
+	return b.Journal.Note(entries...)
 }
 
 func TestWhoLeavesAfterTheMenuIsOfferedToNobody(t *testing.T) {
