@@ -223,7 +223,7 @@ func (l *Leg) Hangup(ctx context.Context, cause int, reason string) error {
 
 	err := l.link.do(ctx, request{
 		op: opHangup, target: l.id, method: http.MethodDelete, path: []string{"channels", l.id},
-		query: url.Values{"reason_code": {strconv.Itoa(cause)}}, again: true,
+		query: url.Values{"reason_code": {strconv.Itoa(cause)}}, again: true, done: l.hangsUp,
 	}, nil)
 
 	l.mu.Lock()
@@ -233,6 +233,16 @@ func (l *Leg) Hangup(ctx context.Context, cause int, reason string) error {
 		return nil
 	}
 	return err
+}
+
+// hangsUp says whether Asterisk was told to end the leg, as it is by us: no phone
+// has asked for it. Told again, it would not know the leg, and nothing would
+// tell that it was us.
+func (l *Leg) hangsUp(context.Context) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	requests := l.evidence.Requests
+	return len(requests) > 0 && requests[0].Soft, nil
 }
 
 // SetVar sets a channel variable or calls a dialplan function:

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -83,11 +84,17 @@ func facts(e ari.Evidence, rtpTimeout time.Duration) Facts {
 		}
 	}
 	for _, c := range e.Commands {
-		if c.Err == nil && f.Commanded.IsZero() {
+		if f.Commanded.IsZero() && (c.Err == nil || unanswered(c.Err) && f.SoftAsked.After(c.At)) {
 			f.Commanded, f.Command = c.At, c.Reason
 		}
 	}
 	return f
+}
+
+// unanswered says that it is not known whether a command was carried out.
+func unanswered(err error) bool {
+	var e *ari.Error
+	return errors.As(err, &e) && e.Status == 0
 }
 
 // ended is when the leg's end began: the first sign of it.
