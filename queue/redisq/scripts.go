@@ -60,6 +60,18 @@ local function lease(service)
   return token, tonumber(till)
 end
 
+local function expire(h)
+  local services = redis.call('HKEYS', KEYS[3])
+  table.sort(services)
+  for _, service in ipairs(services) do
+    local _, till = lease(service)
+    if till < h.now then
+      add(h, '0', 1, cjson.encode({{['do'] = 'gone', owner = service, reason = 'gone'}}))
+      redis.call('HDEL', KEYS[3], service)
+    end
+  end
+end
+
 local function whole()
   local id, head = redis.call('HGET', KEYS[4], 'id'), redis.call('HGET', KEYS[1], 'id')
   if not id or not head then return false end
@@ -95,7 +107,8 @@ return {1, redis.call('HGET', KEYS[1], 'id')}
 `)
 
 // enterScript gives a service its lease, with a new token. Whoever had the name
-// before writes no more.
+// before writes no more. The services go whose leases have run out: who comes
+// back first after Redis was away must not count on the others' agents.
 //
 //	ARGV[1] service   its name
 //	ARGV[2] ttl       how long the lease stands, in microseconds
@@ -103,6 +116,7 @@ return {1, redis.call('HGET', KEYS[1], 'id')}
 var enterScript = redis.NewScript(prelude + `
 local h = load_head()
 if not h or not whole() then return {0, 'none'} end
+expire(h)
 local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
 redis.call('HSET', KEYS[3], ARGV[1], token .. ' ' .. string.format('%.0f', h.now + ARGV[2]))
 return {1, tostring(token), h.id}
@@ -141,7 +155,7 @@ if h.at < due then add(h, '0', 0, '[]') end
 return {1, 0}
 `)
 
-// renewScript renews a lease, has the services go whose leases have run out,
+// renewScript renews a lease, has the services go, too, whose leases have run out,
 // and asks one service at a time for a new snapshot when much has been written
 // since the last.
 //
@@ -154,15 +168,7 @@ local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
 if no then return {0, no} end
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[2] .. ' ' .. string.format('%.0f', h.now + ARGV[4]))
-local services = redis.call('HKEYS', KEYS[3])
-table.sort(services)
-for _, service in ipairs(services) do
-  local _, till = lease(service)
-  if till < h.now then
-    add(h, '0', 1, cjson.encode({{['do'] = 'gone', owner = service, reason = 'gone'}}))
-    redis.call('HDEL', KEYS[3], service)
-  end
-end
+expire(h)
 local v = redis.call('HMGET', KEYS[1], 'bytes', 'size', 'busy')
 local asked = 0
 if tonumber(v[1]) > math.max(tonumber(ARGV[5]), tonumber(v[2])) and tonumber(v[3]) < h.now then

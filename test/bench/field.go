@@ -49,8 +49,8 @@ func newField(ctx context.Context, dir string, agents int) (*field, error) {
 // Close stops Asterisk and gives everything back.
 func (f *field) Close() error { return f.Instance.Stop() }
 
-// arrange is the service's configuration brought down to what app_queue does: no menu's question, no rating, no rest
-// after a talk; and lines without media that nobody takes for dead.
+// arrange is the service's configuration brought down to what app_queue does: no menu's question, no position told with
+// an apology, no rating, no rest after a talk; and lines without media that nobody takes for dead.
 func arrange(cfg *configs.Config, agents int) {
 	cfg.Asterisk.RTP = rtpPorts
 	cfg.Asterisk.RTPTimeout.Duration = 10 * time.Minute
@@ -59,6 +59,7 @@ func arrange(cfg *configs.Config, agents int) {
 	cfg.Rating.Enabled = false
 	cfg.Recording.Enabled = false
 	q := &cfg.Queues[0]
+	q.PositionEvery = 0
 	q.MaxWaiting, q.WrapUp.Duration, q.DeclinePause.Duration, q.MissesBeforeOut = 100_000, 0, 0, 10
 	cfg.Agents = nil
 	for n := range agents {

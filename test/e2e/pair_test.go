@@ -287,3 +287,45 @@ func TestAPairDies(t *testing.T) {
 	hangUp(north, again)
 	south.audits()
 }
+
+// A service that stands still is no more for the others, and its callers go on hearing their tone. When it goes on it
+// acts on nothing that it knew: it comes back as if it had been away, and its callers to the places they had.
+func TestAServiceThatStoodStillComesBack(t *testing.T) {
+	t.Parallel()
+	c := newPair(t, 3*time.Minute)
+	north, south := c.north, c.south
+	desk := north.agent("1001", phone.AnswerAfter(0))
+	talking := north.wants("13900000001")
+	theirs := north.incoming(desk)
+	c.talk(talking, theirs)
+	first := south.waits("13900000002")
+	inLine := south.arrived(mask("13900000002"))
+	second := north.waits("13900000003")
+	listed := func() bool { return strings.Contains(north.must("queue", "waiting", "service"), inLine) }
+
+	if err := south.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	frozen := time.Now()
+	north.await("the service that stands still has nobody in line", func() bool { return !listed() })
+	t.Logf("its callers are out of the line after %v", time.Since(frozen))
+	if err := south.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	thawed := time.Now()
+	north.await("its callers are back in line", listed)
+	t.Logf("and back %v after it went on", time.Since(thawed))
+	hangUp(north, talking)
+	next := north.incoming(desk)
+	c.talk(first, next)
+	if len(first.Transcript().Silences(first.Since(frozen), first.Since(next.Start()), 300*time.Millisecond)) > 0 {
+		t.Errorf("the caller of the service that stood still heard silence: %s", first.Transcript())
+	}
+	hangUp(south, first)
+	c.talk(second, north.incoming(desk))
+	hangUp(north, second)
+	for _, w := range []*world{north, south} {
+		w.becomes("1001", "ready")
+		w.audits()
+	}
+}
