@@ -126,7 +126,7 @@ func TestACommandIsRepeatedAndCarriedOutOnce(t *testing.T) {
 		name string
 		path string // how it ends
 		verb string // as Asterisk knows it, and how often it gets it when its first answer is lost
-		sent int // how often, where its answer is lost; 0: once, or twice where the end was not seen by then
+		sent int    // how often, where its answer is lost; 0: once, or twice where the end was not seen by then
 		do   func(context.Context, *desk) error
 		done func(*desk) bool
 	}{
