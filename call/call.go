@@ -380,8 +380,7 @@ func (c *call) end(ctx context.Context, err error) {
 	defer cancel()
 
 	c.outcome = c.conclude(stage, err)
-	end := fact{kind: KindStage, data: Reached{Stage: stageEnd, Outcome: &c.outcome, Released: c.released, Ending: c.endSeen()}}
-	c.writeAll(append(c.forgetTone(), end)...)
+	c.writeAll(append(c.forgetTone(), c.endsAs(c.outcome))...)
 	if stopping(c.ctx) || c.replaced() { // the journal is another process's, and so is the call
 		return
 	}
@@ -406,6 +405,11 @@ func (c *call) end(ctx context.Context, err error) {
 	})
 	c.metrics.ended.WithLabelValues(c.outcome.Result, c.outcome.Reason).Inc()
 	c.log.Info("call ended", "result", c.outcome.Result, "reason", c.outcome.Reason)
+}
+
+// endsAs is the stage of a call's end.
+func (c *call) endsAs(outcome Outcome) fact {
+	return fact{kind: KindStage, data: Reached{Stage: stageEnd, Outcome: &outcome, Released: c.released, Ending: c.endSeen()}}
 }
 
 // endSeen is how the caller's leg has ended; nil where it has not, or nobody
@@ -435,11 +439,9 @@ func (c *call) noteLeft(stage string) {
 // noteEnd writes down how the call ends that another process is to end: a fact
 // that this one alone has seen, and nothing is done.
 func (c *call) noteEnd(outcome Outcome) {
-	entry := journal.NewEntry(KindStage, Reached{Stage: stageEnd, Outcome: &outcome, Released: c.released, Ending: c.endSeen()}, Stream(c.id))
-	entry.At = c.now().UTC()
 	ctx, cancel := context.WithTimeout(context.Background(), journalLimit)
 	defer cancel()
-	if _, err := c.journal.Append(ctx, entry); err != nil && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrFenced) {
+	if _, err := c.journal.Append(ctx, c.entries([]fact{c.endsAs(outcome)})...); err != nil && !errors.Is(err, journal.ErrLate) && !errors.Is(err, journal.ErrFenced) {
 		c.log.Warn("how the caller's leg has ended is not in the journal", "err", err)
 	}
 }

@@ -215,12 +215,11 @@ func (c *call) endLeftTone(ctx context.Context) error {
 // a wait begins, and those with which only apologies are said, are the same for
 // everybody, and made once.
 func (s *Service) holdMedia(elapsed time.Duration, first []string) []string {
+	made := func() []string { return s.files(prompt.HoldList(s.library, elapsed, first, holdSegments)) }
 	if elapsed == 0 || len(first) == 0 && elapsed%prompt.HoldEvery == 0 {
-		return s.holdLists.get(fmt.Sprint(elapsed == 0, first), func() []string {
-			return s.files(prompt.HoldList(s.library, elapsed, first, holdSegments))
-		})
+		return s.holdLists.get(fmt.Sprint(elapsed == 0, first), made)
 	}
-	return s.files(prompt.HoldList(s.library, elapsed, first, holdSegments))
+	return made()
 }
 
 // holdLists are the lists of media that many callers hear: nobody changes them.

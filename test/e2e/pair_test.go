@@ -79,6 +79,12 @@ func (w *world) audits() {
 	}
 }
 
+// hasInLine says whether a call, which may be another service's, is in line as this service sees it.
+func (w *world) hasInLine(callID string) bool {
+	w.t.Helper()
+	return strings.Contains(w.must("queue", "waiting", "service"), callID)
+}
+
 // becomes waits until this service says that an agent, who may be another's, is in a state.
 func (w *world) becomes(id, want string) {
 	w.t.Helper()
@@ -249,7 +255,7 @@ func TestAPairDies(t *testing.T) {
 	south.waits("13900000003") // whom the silence of a dead Asterisk is left with
 	inLine := south.arrived(mask("13900000003"))
 	waiting := north.waits("13900000004")
-	listed := func() bool { return strings.Contains(north.must("queue", "waiting", "service"), inLine) }
+	listed := func() bool { return north.hasInLine(inLine) }
 	if !listed() {
 		t.Error("the caller of the other service is not in line here")
 	}
@@ -301,7 +307,7 @@ func TestAServiceThatStoodStillComesBack(t *testing.T) {
 	first := south.waits("13900000002")
 	inLine := south.arrived(mask("13900000002"))
 	second := north.waits("13900000003")
-	listed := func() bool { return strings.Contains(north.must("queue", "waiting", "service"), inLine) }
+	listed := func() bool { return north.hasInLine(inLine) }
 
 	if err := south.Freeze(); err != nil {
 		t.Fatal(err)
