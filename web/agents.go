@@ -24,11 +24,13 @@ type State struct {
 	Call         string      `json:"call"`           // offered, talked to, or wrapped up
 	Queue        string      `json:"queue"`          // that call's
 	Then         queue.State `json:"then"`           // what was asked for during a talk, granted after it; "": nothing
+	Home         string      `json:"home"`           // the service whose phone it is, where several share their queues; "": not shared
+	Away         bool        `json:"away"`           // nothing is heard of that service: callers are not offered to the agent
 }
 
 func agentOf(v queue.AgentView) Agent {
 	return Agent{ID: v.ID, Profile: profileOf(v.Profile), State: State{
-		State: v.State, Since: v.Since.UTC(), Reason: v.Reason, OutOfService: v.OutOfService, Call: v.Call, Queue: v.Queue, Then: v.Then,
+		State: v.State, Since: v.Since.UTC(), Reason: v.Reason, OutOfService: v.OutOfService, Call: v.Call, Queue: v.Queue, Then: v.Then, Home: v.Home, Away: v.Away,
 	}}
 }
 
