@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -184,13 +186,26 @@ func declinePause(q configs.Queue) time.Duration {
 	return q.DeclinePause.Duration
 }
 
+// withoutWay are the services, but for this one, whose agents are in the queue
+// and that are not named among its peers.
+func withoutWay(agents []queue.AgentView, own string, peers map[string]netip.AddrPort) []string {
+	var names []string
+	for _, agent := range agents {
+		if _, known := peers[agent.Home]; !known && agent.Home != own && !slices.Contains(names, agent.Home) {
+			names = append(names, agent.Home)
+		}
+	}
+	return names
+}
+
 // lookAfter watches what the service stands on.
-func lookAfter(cfg *configs.Config, link *ari.Link, log *slog.Logger, reg prometheus.Registerer) *watch {
+func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *slog.Logger, reg prometheus.Registerer) *watch {
 	return newWatch(&watch{
 		log: log,
 		dirs: map[string]string{
 			"state": cfg.Service.StateDir, "recordings": cfg.RecordingsDir(), "raw": cfg.Asterisk.Outside("raw"),
 		},
+		noWay: func() []string { return withoutWay(lines.Agents(), cfg.Redis.Name, cfg.Redis.Peers) },
 		prompts: func() ([]string, error) {
 			library, err := prompt.OpenLibrary(cfg.PromptsOutside())
 			if err != nil {

@@ -143,7 +143,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	})
 
 	group, running := errgroup.WithContext(ctx)
-	look := lookAfter(cfg, link, log, reg)
+	look := lookAfter(cfg, link, lines, log, reg)
 	drain := &drain{calls: calls, running: running, leave: leave}
 	api, err := newAPI(cfg, lines, book.Reader(), tenure.over, log, reg)
 	if err != nil {
