@@ -25,7 +25,7 @@ const (
 	VerbRejoin      Verb = "rejoin"       // Agent, Call
 	VerbExtend      Verb = "extend"       // Agent, For
 	VerbFound       Verb = "found"        // Agent, Call, Queue
-	VerbClose       Verb = "close"        // Queue, Reason
+	VerbClose       Verb = "close"        // Queue, Reason; the asking service's callers
 	VerbRestore     Verb = "restore"      // Agents
 	VerbOpen        Verb = "open"         //
 	VerbSetRules    Verb = "set-rules"    // Rules, By

@@ -343,8 +343,8 @@ func (e *Engine) Order(c Command) error {
 	return fmt.Errorf("queue: %q is nothing that can be asked of an agent", c.Do)
 }
 
-// Close is closing time: every waiting caller lapses with the reason,
-// LapseClosing as a rule. A caller for whom a phone rings keeps that offer and
+// Close is closing time: every waiting caller of this service lapses with the
+// reason, LapseClosing as a rule. A caller for whom a phone rings keeps that offer and
 // lapses only if it fails. The queue itself stays usable: whether it is open
 // is the calendar's matter, and a caller who lost an agent's line may return.
 func (e *Engine) Close(queueID, reason string) error {

@@ -103,10 +103,11 @@ type backing struct {
 	key   string
 	needs []need
 
-	able, signedIn, attending int // agents: all, and see presence
+	able, signedIn, attending, working int // agents: all, and see presence
 
-	unattended timer
-	refusing   bool // nobody has attended for Rules.Unattended
+	unattended timer // since nobody attends
+	onBreak    timer // since nobody works
+	refusing   bool  // for too long: until somebody works
 }
 
 // NewMachine checks queues and agents, names everything that is wrong in them,
@@ -229,7 +230,7 @@ func (m *Machine) do(c *Command) error {
 	case VerbFound:
 		return m.find(c.Agent, c.Call, c.Queue, c.Owner)
 	case VerbClose:
-		return m.close(c.Queue, c.Reason)
+		return m.close(c.Queue, c.Owner, c.Reason)
 	case VerbRestore:
 		return m.restore(c.Agents)
 	case VerbOpen:

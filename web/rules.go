@@ -36,6 +36,7 @@ type Rules struct {
 	JoinEmpty       bool           `json:"join_empty"`
 	StayEmpty       bool           `json:"stay_empty"`
 	Unattended      Duration       `json:"unattended"`
+	OnBreak         Duration       `json:"on_break"`
 	Sticky          Duration       `json:"sticky"`
 	PreferFor       Duration       `json:"prefer_for"`
 }
@@ -55,7 +56,7 @@ func rulesOf(q queue.Rules) Rules {
 		RingAtMost: q.RingAtMost, WrapUp: Duration(q.WrapUp), WrapUpAtMost: Duration(q.WrapUpAtMost), RingTimeout: Duration(q.RingTimeout),
 		ServiceLevel: Duration(q.ServiceLevel), ServiceTarget: q.ServiceTarget,
 		DeclinePause: Duration(max(0, q.DeclinePause)), MissesBeforeOut: q.MissesBeforeOut,
-		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: Duration(q.Unattended),
+		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: Duration(q.Unattended), OnBreak: Duration(q.OnBreak),
 		Sticky: Duration(q.Sticky), PreferFor: Duration(q.PreferFor),
 	}
 	if r.RingAtMost == 0 {
@@ -79,7 +80,7 @@ func (r Rules) forQueue(id string) queue.Rules {
 		WrapUp: r.WrapUp.d(), WrapUpAtMost: r.WrapUpAtMost.d(), RingTimeout: r.RingTimeout.d(),
 		ServiceLevel: r.ServiceLevel.d(), ServiceTarget: r.ServiceTarget,
 		DeclinePause: r.DeclinePause.d(), MissesBeforeOut: r.MissesBeforeOut,
-		JoinEmpty: r.JoinEmpty, StayEmpty: r.StayEmpty, Unattended: r.Unattended.d(),
+		JoinEmpty: r.JoinEmpty, StayEmpty: r.StayEmpty, Unattended: r.Unattended.d(), OnBreak: r.OnBreak.d(),
 		Sticky: r.Sticky.d(),
 	}
 	if r.DeclinePause == 0 {

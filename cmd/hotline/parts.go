@@ -152,7 +152,7 @@ func queueRules(q configs.Queue) queue.Rules {
 		WrapUp: q.WrapUp.Duration, WrapUpAtMost: q.WrapUpAtMost.Duration, RingTimeout: q.RingTimeout.Duration,
 		ServiceLevel: q.ServiceLevel.Duration, ServiceTarget: q.ServiceTarget,
 		DeclinePause: declinePause(q), MissesBeforeOut: q.MissesBeforeOut,
-		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: q.Unattended.Duration,
+		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: q.Unattended.Duration, OnBreak: q.OnBreak.Duration,
 		Sticky: q.Sticky.Duration, PreferFor: preferFor(q),
 	}
 	for _, step := range q.Relax {

@@ -59,6 +59,7 @@ var suite = []struct {
 	{"last sign out lapses", testLastSignOutLapses},
 	{"last sign out with offer lapses", testLastSignOutWithOfferLapses},
 	{"unattended lapses", testUnattendedLapses},
+	{"everybody on a break", testEverybodyOnABreak},
 	{"close", testClose},
 	{"stop", testStop},
 	{"estimate", testEstimate},
@@ -787,6 +788,31 @@ func testUnattendedLapses(t *testing.T, at house) {
 		d.offered(d.join("d"), "1002")
 	})
 }
+
+// Callers do not wait for ever for agents who are all at lunch; a rest after a refusal is no lunch.
+func testEverybodyOnABreak(t *testing.T, at house) {
+	at.desk(t, usual(), func(t *testing.T, d *desk) {
+		d.signIn("1001", "1002")
+		d.must(d.Pause("1001", "lunch"))
+		ticket := d.join("a")
+		d.offered(ticket, "1002").Failed(queue.Declined) // who rests for 30 s and is back then
+		d.pass(30 * time.Second)
+		d.offered(ticket, "1002")
+		d.must(d.Pause("1002", "lunch"))
+		d.pass(10*time.Minute - time.Second)
+		late := d.join("b")
+		d.waits(late, 2)
+		d.pass(time.Second)
+		d.lapsed(ticket, queue.LapseUnattended)
+		d.lapsed(late, queue.LapseUnattended)
+		if _, err := d.Join(queue.Caller{ID: "c", Queue: "bills"}); !errors.Is(err, queue.ErrNobodySignedIn) {
+			t.Errorf("joining a queue whose agents all are at lunch: %v", err)
+		}
+		d.must(d.Ready("1001"))
+		d.offered(d.join("d"), "1001")
+	})
+}
+
 func testClose(t *testing.T, at house) {
 	at.desk(t, usual(), func(t *testing.T, d *desk) {
 		d.signIn("1001", "1002")
