@@ -168,7 +168,10 @@ func (m *Machine) Apply(c Command) (Effects, error) {
 	m.wall = m.wall.Round(0)
 	m.expire()
 	m.by = c.By // of nothing that falls due by itself
-	err := m.do(&c)
+	err := ErrChanged
+	if m.isMeant(&c) {
+		err = m.do(&c)
+	}
 	m.by = ""
 	m.ringOn()
 	m.expire()
