@@ -219,6 +219,11 @@ func (r *rules) engine(c *Config) {
 			r.wrong(fmt.Sprintf("redis.addresses[%d]", i), "%q is no host and port, such as 127.0.0.1:6379", addr)
 		}
 	}
+	for i, q := range c.Queues {
+		if q.Sticky.Duration > 0 && c.Redis.Password == "" {
+			r.wrong(fmt.Sprintf("queues[%d].sticky", i), "callers' numbers would be kept in Redis by keys that anybody can try out; set redis.password, which they are made with")
+		}
+	}
 	for _, peer := range sortedKeys(c.Redis.Peers) {
 		r.peer(c, peer, c.Redis.Peers[peer])
 	}

@@ -724,6 +724,15 @@ func TestWaitsAreJudged(t *testing.T) {
 		if got := figures(t, r)["hotline_queue_estimate_error_seconds bills"]; got != 1 {
 			t.Errorf("%v estimates were judged, want 1", got)
 		}
+		late := d.join("waits for longer than was said")
+		time.Sleep(2 * time.Minute)
+		late.Leave("hang-up")
+		if v := view(); v.EstimateError <= 20*time.Second {
+			t.Errorf("who gave up after two minutes of a wait of one leaves the error at %v", v.EstimateError)
+		}
+		if got := figures(t, r)["hotline_queue_estimate_error_seconds bills"]; got != 2 {
+			t.Errorf("%v estimates were judged, want 2", got)
+		}
 	})
 }
 
