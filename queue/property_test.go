@@ -353,7 +353,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			pick(t, w.called).Failed(rapid.SampledFrom([]Refusal{NoAnswer, Declined, Unreachable, Cancelled}).Draw(t, "refusal"))
 		},
 		"found third": talk(func(agent, call string) error { return w.e.FoundThird(agent, call, w.queue()) }),
-		"join": join, "join again": join, "and again": join,
+		"join":        join, "join again": join, "and again": join,
 		"leave":     func(t *rapid.T) { pick(t, w.tickets).Leave("hang-up") },
 		"ringing":   func(t *rapid.T) { _ = pick(t, w.offers).Ringing() },
 		"connected": func(t *rapid.T) { _ = pick(t, w.offers).Connected() },
