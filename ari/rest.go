@@ -202,15 +202,19 @@ func (l *Link) exchange(ctx context.Context, r request, out any) (int, error) {
 		return fail(0, "no answer from Asterisk", err)
 	}
 	defer res.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	body := io.LimitReader(res.Body, 64<<20)
+	if out == nil && res.StatusCode < 300 { // a subscription is answered with the names of all channels, of which there are thousands
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			return fail(0, "the answer broke off", err)
+		}
+		return res.StatusCode, nil
+	}
+	data, err := io.ReadAll(body)
 	if err != nil {
 		return fail(0, "the answer broke off", err)
 	}
 	if res.StatusCode >= 300 {
 		return fail(res.StatusCode, messageOf(res, data), nil)
-	}
-	if out == nil {
-		return res.StatusCode, nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
 		return fail(res.StatusCode, "the answer is not what was expected", err)

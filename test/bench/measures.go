@@ -79,7 +79,7 @@ func waitingFor(n int) measure {
 		take: func(ctx context.Context, f *field, c contestant, short bool, out *figures) error {
 			l := line{waiting: n, arrive: 40, idle: 60 * time.Second, served: 300}
 			if short {
-				l.idle, l.served = 15*time.Second, 60
+				l.idle, l.served = 30*time.Second, 60
 			}
 			q, err := f.wait(ctx, c, l)
 			if err != nil {
@@ -94,7 +94,10 @@ func waitingFor(n int) measure {
 			out.add("… service (and Redis), % of a core", 1, c.name, share(q.serviceCPU))
 			out.add("… requests a second to Asterisk", 1, c.name, q.requests/q.lasted.Seconds())
 			out.add("memory per waiting caller: Asterisk, KiB", 1, c.name, q.asteriskMemory/1024)
-			out.add("… service (and Redis), KiB", 1, c.name, q.serviceMemory/1024)
+			out.add("… service, KiB", 1, c.name, q.serviceMemory/1024)
+			if c.redis {
+				out.add("… Redis, by its own account, KiB", 1, c.name, q.redisMemory/1024)
+			}
 			return nil
 		},
 	}

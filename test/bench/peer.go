@@ -12,7 +12,8 @@ import (
 )
 
 // refit changes the files that Asterisk is started with, for every contestant alike: agents' phones are where SIPp is,
-// without registering, and app_queue is there beside the service. In the bare profile there is no music on hold at all.
+// without registering, callers may send RTCP where RTP goes, and app_queue is there beside the service. In the bare
+// profile there is no music on hold at all.
 //
 // phones is where the agents' phones are; the zero value leaves them to register.
 func refit(cfg *configs.Config, p profile, phones netip.AddrPort) error {
@@ -27,6 +28,10 @@ func refit(cfg *configs.Config, p profile, phones netip.AddrPort) error {
 		if err := edit(etc, "pjsip.conf", "qualify_frequency = 30", "qualify_frequency = 0"); err != nil {
 			return err
 		}
+	}
+	trunk := fmt.Sprintf("[%s](leg)\n", asterisk.TrunkEndpoint)
+	if err := edit(etc, "pjsip.conf", trunk, trunk+"rtcp_mux = yes\n"); err != nil {
+		return err
 	}
 	if !p.media {
 		if err := edit(etc, "modules.conf", "load = res_musiconhold.so\n", ""); err != nil {
