@@ -80,7 +80,8 @@ func (f *field) wait(ctx context.Context, c contestant, l line) (q queued, err e
 	return q, err
 }
 
-// fill waits until all are in line: there is a ring and an answer before.
+// fill waits until all are in line: there is a ring and an answer before, and after thousands there is something to catch
+// up with.
 func (s *sipp) fill(ctx context.Context, l line) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(l.waiting/l.arrive)*2*time.Second+30*time.Second, errors.New("the line does not fill"))
 	defer cancel()
@@ -92,7 +93,7 @@ func (s *sipp) fill(ctx context.Context, l line) error {
 		case t.failed > l.waiting/100:
 			return fmt.Errorf("%d callers failed before anybody was served", t.failed)
 		case t.open >= l.waiting:
-			return sleep(ctx, 4*time.Second)
+			return sleep(ctx, 4*time.Second+time.Duration(l.waiting)*2*time.Millisecond)
 		}
 		if err := sleep(ctx, 500*time.Millisecond); err != nil {
 			return fmt.Errorf("%w: %+v", err, t)
