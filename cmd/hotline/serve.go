@@ -184,6 +184,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group.Go(func() error { return front.serve(running, tenure.begun) })
 	group.Go(func() error { sweep(running, tenure.begun, store, log); return nil })
 	group.Go(func() error { look.run(running); return nil })
+	group.Go(func() error { keepHeadroom(running); return nil })
 
 	<-running.Done()
 	by := time.Now().Add(goneWithin)
