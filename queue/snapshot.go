@@ -163,7 +163,7 @@ func (r *reservation) called() calledImage {
 // ringsFor is a reservation that was written down, clocks apart.
 func (m *Machine) ringsFor(i *calledImage) *reservation {
 	r := &reservation{id: i.ID, call: i.Call, owner: i.Owner, with: i.With, back: i.Back, agent: m.agents[i.Agent], queue: m.named(i.Queue)}
-	m.hold(r)
+	m.tie(r)
 	return r
 }
 

@@ -254,7 +254,5 @@ func TestOwnerDies(t *testing.T) {
 
 	back := open(t, s, "north", "1001")
 	back.inState("2001", queue.StateReserved)
-	if v, _ := back.Agent("1001"); v.Away {
-		t.Errorf("an agent of the service that is back is not: %+v", v)
-	}
+	back.soon("an agent of the service that is back is, too", func() bool { v, _ := back.Agent("1001"); return !v.Away })
 }
