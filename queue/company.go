@@ -34,6 +34,8 @@ type talkOutside struct {
 	Call  string `json:"call"`
 	Queue string `json:"queue"`
 	Third bool   `json:"third,omitempty"`
+
+	Profile Profile `json:"profile"` // for those who do not know the agent: their own service may not be there yet
 }
 
 // Part is that of a service.
@@ -44,7 +46,7 @@ func (m *Machine) Part(owner string) *Part {
 		case a.profile.Home == owner:
 			p.Agents = append(p.Agents, a.image())
 		case a.state.InTalk() && a.owner == owner:
-			p.Talks = append(p.Talks, talkOutside{a.profile.ID, a.call, a.queue.rules.ID, a.third})
+			p.Talks = append(p.Talks, talkOutside{a.profile.ID, a.call, a.queue.rules.ID, a.third, a.profile})
 		}
 	}
 	for _, r := range m.calledBy(owner) {
@@ -134,6 +136,7 @@ func (m *Machine) beBusy(a *agent) {
 func (m *Machine) gone(owner, reason string) {
 	if owner != "" {
 		m.away[owner] = true
+		delete(m.here, owner)
 		m.reach()
 	}
 	var freed []*agent
@@ -279,6 +282,7 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 	}
 	m.held, m.quiet = true, true // nobody is offered anybody before all is in place
 	delete(m.away, owner)
+	m.here[owner] = true
 	var were []*reservation
 	for _, p := range m.callersOf(owner) {
 		were = append(were, m.forget(p)...)
@@ -377,6 +381,9 @@ func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 		m.beReady(a)
 	}
 	m.settle(a)
+	if a.state.InTalk() && a.owner != owner && m.here[a.owner] {
+		m.endTalk(a) // of which the owner of the call knows nothing, who came before
+	}
 }
 
 // keep leaves an agent as the others know them, which their own service is to
@@ -404,6 +411,7 @@ func (m *Machine) compareTalks(owner string, talks []talkOutside) {
 	with := map[string]talkOutside{}
 	for _, t := range talks {
 		with[t.Agent] = t
+		m.hearOf(t.Profile)
 	}
 	all := slices.DeleteFunc(m.byListing(), func(a *agent) bool { return a.profile.Home == owner })
 	for _, a := range all {
@@ -422,6 +430,34 @@ func (m *Machine) compareTalks(owner string, talks []talkOutside) {
 			m.found(a, t.Call, m.named(t.Queue), owner, t.Third)
 		}
 	}
+}
+
+// hearOf has an agent be known, and signed in, of whom their own service has said
+// nothing yet: what it says when it comes is older than the talk they are in.
+func (m *Machine) hearOf(p Profile) {
+	a := m.agents[p.ID]
+	if a == nil {
+		a = m.introduce(p)
+	}
+	if a.state == StateOffline && !a.moved {
+		m.move(a, eventSignIn, CauseFound)
+		m.settle(a)
+	}
+}
+
+// introduce adds an agent of a service that is not there yet.
+func (m *Machine) introduce(p Profile) *agent {
+	for _, id := range p.Queues {
+		if m.queues[id] == nil {
+			p = p.without(id)
+		}
+	}
+	if !slices.ContainsFunc(m.byListing(), func(a *agent) bool { return a.profile.Home == p.Home }) {
+		m.away[p.Home] = true
+	}
+	a := m.hire(p)
+	m.regroup(a.queues())
+	return a
 }
 
 // placeAgain gives a caller the place they had, with the phones that ring for

@@ -30,6 +30,7 @@ type Machine struct {
 	toRing   []*place
 
 	away  map[string]bool // services that are gone
+	here  map[string]bool // services that have come
 	only  string          // the one service this machine is of, while nothing is heard of the others
 	quiet bool            // what is noted concerns nobody but the agents' own services
 
@@ -159,7 +160,7 @@ func NewMachine(queues []Rules, agents []Profile, held bool, begun time.Time) (*
 
 func newMachine() *Machine {
 	return &Machine{queues: map[string]*callers{}, agents: map[string]*agent{}, rosters: map[string]*roster{},
-		waiting: map[string]*place{}, parties: map[string]party{}, away: map[string]bool{}, changed: map[string]bool{}}
+		waiting: map[string]*place{}, parties: map[string]party{}, away: map[string]bool{}, here: map[string]bool{}, changed: map[string]bool{}}
 }
 
 // Apply has a command happen, after everything that has fallen due before it.

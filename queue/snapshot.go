@@ -26,6 +26,7 @@ type image struct {
 	Queues  []queueImage `json:"queues"`
 	Agents  []agentImage `json:"agents"`
 	Away    []string     `json:"away,omitempty"`
+	Here    []string     `json:"here,omitempty"`
 
 	Called   []calledImage `json:"called,omitempty"`
 	CalledIn int           `json:"called_in,omitempty"`
@@ -130,7 +131,7 @@ func (m *Machine) Snapshot() ([]byte, error) { return m.write(func(*image) {}) }
 // write writes the machine down, but for what is left out.
 func (m *Machine) write(leaveOut func(*image)) ([]byte, error) {
 	i := image{Version: snapshotVersion, Now: m.now, Held: m.held, Serial: m.serial, Listed: m.listed, Sets: m.timers.sets,
-		Away: slices.Sorted(maps.Keys(m.away)), CalledIn: m.calledIn}
+		Away: slices.Sorted(maps.Keys(m.away)), Here: slices.Sorted(maps.Keys(m.here)), CalledIn: m.calledIn}
 	for _, q := range m.byID() {
 		i.Queues = append(i.Queues, q.image())
 	}
@@ -239,6 +240,9 @@ func LoadMachine(snapshot []byte) (*Machine, error) {
 	m.now, m.held, m.serial = i.Now, i.Held, i.Serial
 	for _, service := range i.Away {
 		m.away[service] = true
+	}
+	for _, service := range i.Here {
+		m.here[service] = true
 	}
 	for _, q := range i.Queues {
 		m.establish(q.Rules)
