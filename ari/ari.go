@@ -22,10 +22,10 @@ package ari
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -88,11 +88,6 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
-// mostConns bounds the connections to Asterisk that are open at a time, well
-// below the sessionlimit of 1000 in http.conf: two services share it in a
-// takeover.
-const mostConns = 200
-
 func (o *Options) fill() {
 	def(&o.RequestTimeout, 4*time.Second)
 	def(&o.PingEvery, 5*time.Second)
@@ -102,6 +97,11 @@ func (o *Options) fill() {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+}
+
+// login is the value of the header Authorization.
+func (o *Options) login() string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(o.Username+":"+o.Password))
 }
 
 func def(d *time.Duration, value time.Duration) {
@@ -128,7 +128,7 @@ type Status struct {
 type Link struct {
 	o        Options
 	base     *url.URL
-	http     *http.Client
+	conns    *conns
 	log      *slog.Logger
 	met      *metrics
 	repeats  *repeats
@@ -164,16 +164,7 @@ func New(o Options) (*Link, error) {
 		routes:   make(map[string]route),
 	}
 	l.status = Status{Since: time.Now(), Err: ErrNotConnected}
-	// Asterisk closes idle connections after 15 s: give them up before it does. It
-	// refuses more than its sessionlimit, the websocket included, and the requests
-	// of a crowd wait their turn rather than be refused.
-	l.http = &http.Client{Transport: &http.Transport{
-		DialContext:         o.Dial,
-		IdleConnTimeout:     10 * time.Second,
-		MaxIdleConns:        64,
-		MaxIdleConnsPerHost: 64,
-		MaxConnsPerHost:     mostConns,
-	}}
+	l.conns = newConns(base, o)
 	return l, nil
 }
 

@@ -1,11 +1,9 @@
 package ari
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -130,7 +128,7 @@ const (
 type request struct {
 	op, target string
 	method     string
-	path       []string // segments below the root, escaped by do
+	path       []string // segments below the root, not escaped yet
 	query      url.Values
 	body       any
 	// again: a command that does no harm when it is carried out twice.
@@ -186,70 +184,58 @@ func (l *Link) once(ctx context.Context, r request, out any) error {
 	return err
 }
 
-func (l *Link) exchange(ctx context.Context, r request, out any) (int, error) {
-	fail := func(status int, message string, err error) (int, error) {
+func (l *Link) exchange(ctx context.Context, r request, out any) (status int, err error) {
+	fail := func(message string, err error) (int, error) {
 		if cause := context.Cause(ctx); cause != nil && status == 0 {
 			err = cause
 		}
 		return status, &Error{Op: r.op, Target: r.target, Status: status, Message: message, Err: err}
 	}
-	req, err := l.newRequest(ctx, r)
-	if err != nil {
-		return fail(0, "the request cannot be built", err)
-	}
-	res, err := l.http.Do(req)
-	if err != nil {
-		return fail(0, "no answer from Asterisk", err)
-	}
-	defer res.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
-	if err != nil {
-		return fail(0, "the answer broke off", err)
-	}
-	if res.StatusCode >= 300 {
-		return fail(res.StatusCode, messageOf(res, data), nil)
-	}
-	if out == nil {
-		return res.StatusCode, nil
-	}
-	if err := json.Unmarshal(data, out); err != nil {
-		return fail(res.StatusCode, "the answer is not what was expected", err)
-	}
-	return res.StatusCode, nil
-}
-
-func (l *Link) newRequest(ctx context.Context, r request) (*http.Request, error) {
-	u := l.base.JoinPath(escape(r.path)...)
-	u.RawQuery = r.query.Encode()
-	var body io.Reader
+	var body []byte
 	if r.body != nil {
-		data, err := json.Marshal(r.body)
-		if err != nil {
-			return nil, err
+		if body, err = json.Marshal(r.body); err != nil {
+			return fail("the request cannot be built", err)
 		}
-		body = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
-	if err != nil {
-		return nil, err
+	var refused string
+	err = l.conns.exchange(ctx, r.method, l.targetOf(r), body, func(answered int, data []byte) error {
+		status = answered
+		switch {
+		case status >= 300:
+			refused = messageOf(status, data)
+		case out != nil:
+			return json.Unmarshal(data, out)
+		}
+		return nil
+	})
+	switch {
+	case status == 0:
+		return fail("no answer from Asterisk", err)
+	case status >= 300:
+		return fail(refused, nil)
+	case err != nil:
+		return fail("the answer is not what was expected", err)
 	}
-	if r.body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	req.SetBasicAuth(l.o.Username, l.o.Password)
-	return req, nil
+	return status, nil
 }
 
-func escape(segments []string) []string {
-	out := make([]string, len(segments))
-	for i, s := range segments {
-		out[i] = url.PathEscape(s)
+// targetOf is the request's path and query, escaped.
+func (l *Link) targetOf(r request) string {
+	var b strings.Builder
+	b.WriteString(l.base.EscapedPath())
+	for _, segment := range r.path {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(segment))
 	}
-	return out
+	if len(r.query) > 0 {
+		b.WriteByte('?')
+		b.WriteString(r.query.Encode())
+	}
+	return b.String()
 }
 
 // messageOf is what Asterisk says in {"message": …} (or {"error": …}).
-func messageOf(res *http.Response, data []byte) string {
+func messageOf(status int, data []byte) string {
 	var said struct{ Message, Error string }
 	if json.Unmarshal(data, &said) == nil && said.Message != "" {
 		return said.Message
@@ -257,7 +243,7 @@ func messageOf(res *http.Response, data []byte) string {
 	if said.Error != "" {
 		return said.Error
 	}
-	return http.StatusText(res.StatusCode)
+	return http.StatusText(status)
 }
 
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

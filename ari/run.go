@@ -2,7 +2,6 @@ package ari
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -38,7 +37,7 @@ func (l *Link) Run(ctx context.Context) error {
 		l.checks.Wait()
 		close(stop)
 		delivery.Wait()
-		l.http.CloseIdleConnections()
+		l.conns.close()
 	}()
 
 	wait := l.o.Backoff.Min
@@ -112,10 +111,11 @@ func (l *Link) connect(ctx context.Context) (*websocket.Conn, error) {
 	defer cancel()
 	u := l.base.JoinPath("events")
 	u.RawQuery = url.Values{"app": {l.o.App}}.Encode()
-	login := base64.StdEncoding.EncodeToString([]byte(l.o.Username + ":" + l.o.Password))
+	transport := &http.Transport{DialContext: l.o.Dial}
+	defer transport.CloseIdleConnections()
 	conn, res, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{
-		HTTPClient: l.http,
-		HTTPHeader: http.Header{"Authorization": {"Basic " + login}},
+		HTTPClient: &http.Client{Transport: transport},
+		HTTPHeader: http.Header{"Authorization": {l.o.login()}},
 	})
 	switch {
 	case res != nil && res.StatusCode == http.StatusUnauthorized:
