@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	arilib "github.com/CyCoreSystems/ari/v5"
 )
 
 // PlaybackResult is how a playback ended.
@@ -143,7 +141,7 @@ func (p *Playback) untrack() {
 }
 
 func (p *Playback) handle(ev any) {
-	finished, ok := ev.(*arilib.PlaybackFinished)
+	finished, ok := ev.(*playbackFinished)
 	if !ok {
 		return
 	}
