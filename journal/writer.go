@@ -19,7 +19,6 @@ type writer struct {
 	end        *sql.Stmt
 	insert     *sql.Stmt
 	nameStream *sql.Stmt
-	findStream *sql.Stmt
 	joinStream *sql.Stmt
 
 	streams   map[string]int64 // by name, those written to of late: most entries are of streams that have just had one
@@ -42,7 +41,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 // close ends the statements too: SQLite keeps a connection open, and the WAL with it, while one of them is.
 func (w *writer) close() error {
 	var errs []error
-	for _, s := range []*sql.Stmt{w.start, w.end, w.insert, w.nameStream, w.findStream, w.joinStream} {
+	for _, s := range []*sql.Stmt{w.start, w.end, w.insert, w.nameStream, w.joinStream} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
@@ -163,8 +162,7 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		{&w.start, beginText},
 		{&w.end, commitText},
 		{&w.insert, insertText},
-		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO NOTHING"},
-		{&w.findStream, "SELECT id FROM stream WHERE name = ?"},
+		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"},
 		{&w.joinStream, "INSERT INTO membership (stream, seq) VALUES (?, ?)"},
 	}
 	for _, s := range statements {
@@ -294,10 +292,7 @@ func (w *writer) stream(ctx context.Context, name string) (id int64, err error) 
 	if id, known := w.streams[name]; known {
 		return id, nil
 	}
-	if _, err := w.nameStream.ExecContext(ctx, name); err != nil {
-		return 0, err
-	}
-	if err := w.findStream.QueryRowContext(ctx, name).Scan(&id); err != nil {
+	if err := w.nameStream.QueryRowContext(ctx, name).Scan(&id); err != nil {
 		return 0, err
 	}
 	if len(w.streams) >= knownStreams {
