@@ -83,16 +83,12 @@ func (c *conns) exchange(ctx context.Context, method, target string, body []byte
 	if err != nil {
 		return err
 	}
-	deadline, _ := ctx.Deadline() // none is the zero time, which is none here too
-	err = on.SetDeadline(deadline)
-	interrupt := context.AfterFunc(ctx, func() { _ = on.SetDeadline(time.Unix(1, 0)) })
-	var status int
-	keep := false
-	if err == nil {
-		status, keep, err = on.ask(c.header(method, target, body), body)
-	}
-	if !interrupt() || err != nil || !keep {
+	uninterrupted := context.AfterFunc(ctx, func() { _ = on.SetDeadline(time.Unix(1, 0)) })
+	status, keep, err := on.ask(c.header(method, target, body), body)
+	if !uninterrupted() || err != nil {
 		keep = false // or ctx would end the next one's request
+	}
+	if !keep {
 		on.Close()
 	}
 	if err == nil {
