@@ -8,8 +8,9 @@
 //
 // It must not know what a call means: no queues, agents, prompts or policy.
 //
-// Events are decoded into the types of github.com/CyCoreSystems/ari/v5. That
-// library's client and connection are not used: they panic on event kinds they
+// Arrivals, recordings and what a look at Asterisk finds are decoded into the
+// types of github.com/CyCoreSystems/ari/v5, of the other events only what is
+// used. That library's client and connection are not used: they panic on event kinds they
 // do not know, drop events when a subscriber is slow, and have no timeouts.
 //
 // On every connect, what Asterisk has is compared with what is known here while

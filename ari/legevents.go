@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	arilib "github.com/CyCoreSystems/ari/v5"
 )
 
 // route is what events are delivered to.
@@ -28,20 +26,20 @@ func (l *Leg) handle(ev any) {
 	switch ev := ev.(type) {
 	case *stasisStart:
 		l.entered(ev)
-	case *arilib.StasisEnd:
+	case *stasisEnd:
 		l.left(ev)
-	case *arilib.ChannelDtmfReceived:
+	case *keyReceived:
 		l.see(&ev.Channel)
 		for _, digit := range ev.Digit {
 			l.tell(Event{At: at(ev.Timestamp), Kind: Key, Digit: digit})
 		}
-	case *arilib.ChannelHold:
+	case *channelHold:
 		l.see(&ev.Channel)
 		l.hold(at(ev.Timestamp), true)
-	case *arilib.ChannelUnhold:
+	case *channelUnhold:
 		l.see(&ev.Channel)
 		l.hold(at(ev.Timestamp), false)
-	case *arilib.Dial:
+	case *dialStep:
 		l.see(&ev.Peer)
 		l.dialed(at(ev.Timestamp), ev.Dialstatus)
 	case *hangupRequest:
@@ -56,11 +54,11 @@ func (l *Leg) handle(ev any) {
 	}
 }
 
-func (l *Leg) see(c *arilib.ChannelData) {
+func (l *Leg) see(c *channelSeen) {
 	if c.Name != "" {
 		l.name = c.Name
 	}
-	if rtp := rtpOf(c.ChannelVars["RTPAUDIOQOS"]); rtp.Known {
+	if rtp := rtpOf(c.ChannelVars.RTPAUDIOQOS); rtp.Known {
 		l.evidence.RTP = rtp
 	}
 }
@@ -114,7 +112,7 @@ func (l *Leg) leave(at time.Time) {
 	l.tell(Event{At: at, Kind: Left})
 }
 
-func (l *Leg) left(ev *arilib.StasisEnd) {
+func (l *Leg) left(ev *stasisEnd) {
 	l.see(&ev.Channel)
 	l.leave(at(ev.Timestamp))
 	hungUp := len(l.evidence.Requests) > 0
@@ -354,4 +352,4 @@ func (l *Leg) lost() {
 	l.destroyed(&GoneError{ChannelID: l.id, At: time.Now(), CauseText: "lost", Lost: true})
 }
 
-func at(t arilib.DateTime) time.Time { return time.Time(t) }
+func at(t moment) time.Time { return time.Time(t) }

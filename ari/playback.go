@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	arilib "github.com/CyCoreSystems/ari/v5"
 )
 
 // PlaybackResult is how a playback ended.
@@ -144,7 +142,7 @@ func (p *Playback) untrack() {
 }
 
 func (p *Playback) handle(ev any) {
-	finished, ok := ev.(*arilib.PlaybackFinished)
+	finished, ok := ev.(*playbackFinished)
 	if !ok {
 		return
 	}

@@ -112,11 +112,11 @@ func (r *Recording) Stop(ctx context.Context) error {
 func (r *Recording) handle(ev any) {
 	switch ev := ev.(type) {
 	case *arilib.RecordingFinished:
-		r.finish(Event{At: at(ev.Timestamp)}, resultOf(&ev.Recording), true)
+		r.finish(Event{At: time.Time(ev.Timestamp)}, resultOf(&ev.Recording), true)
 	case *arilib.RecordingFailed:
 		result := resultOf(&ev.Recording)
 		result.Failed, result.Cause = true, ev.Recording.Cause
-		r.finish(Event{At: at(ev.Timestamp)}, result, true)
+		r.finish(Event{At: time.Time(ev.Timestamp)}, result, true)
 	}
 }
 

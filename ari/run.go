@@ -216,18 +216,23 @@ func (l *Link) arrive(ev *stasisStart) {
 		l.HangUpStray(ev.Channel.ID)
 		return
 	}
+	whole, err := ev.whole()
+	if err != nil {
+		l.met.malformed.Inc()
+		l.log.Warn("an arrival could not be read whole", "channel_id", ev.Channel.ID, "err", err)
+	}
 	a := Arrival{
 		ChannelID: ev.Channel.ID, Name: ev.Channel.Name, Endpoint: endpointOf(ev.Channel.Name),
-		Language: ev.language(), Args: ev.Args, Answered: ev.Channel.State == "Up",
-		Vars: ev.Channel.ChannelVars, At: at(ev.Timestamp),
+		Language: whole.language, Args: ev.Args, Answered: ev.Channel.State == "Up",
+		Vars: whole.Channel.ChannelVars, At: at(ev.Timestamp),
 	}
-	if c := ev.Channel.Caller; c != nil {
+	if c := whole.Channel.Caller; c != nil {
 		a.CallerNumber, a.CallerName = c.Number, c.Name
 	}
-	if d := ev.Channel.Dialplan; d != nil {
+	if d := whole.Channel.Dialplan; d != nil {
 		a.Exten, a.Context = d.Exten, d.Context
 	}
-	if t := ev.Channel.Creationtime; t != nil {
+	if t := whole.Channel.Creationtime; t != nil {
 		a.Created = time.Unix(t.Seconds, int64(t.Nanos))
 	}
 	l.announce(a)

@@ -64,7 +64,7 @@ func (c *channel) public() Channel {
 	return Channel{
 		ID: c.ID, Name: c.Name, State: c.State,
 		CallerNumber: c.Caller.Number, CallerName: c.Caller.Name, Language: c.Language,
-		Created: at(c.Creationtime), Context: c.Dialplan.Context, Exten: c.Dialplan.Exten,
+		Created: time.Time(c.Creationtime), Context: c.Dialplan.Context, Exten: c.Dialplan.Exten,
 		App: app, Args: args, Vars: c.ChannelVars,
 	}
 }

@@ -17,10 +17,8 @@ type writer struct {
 	epoch      int64
 	start      *sql.Stmt // of a transaction that writes
 	end        *sql.Stmt
-	later      *sql.Stmt // an epoch than ours
 	insert     *sql.Stmt
 	nameStream *sql.Stmt
-	findStream *sql.Stmt
 	joinStream *sql.Stmt
 
 	streams   map[string]int64 // by name, those written to of late: most entries are of streams that have just had one
@@ -43,7 +41,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 // close ends the statements too: SQLite keeps a connection open, and the WAL with it, while one of them is.
 func (w *writer) close() error {
 	var errs []error
-	for _, s := range []*sql.Stmt{w.start, w.end, w.later, w.insert, w.nameStream, w.findStream, w.joinStream} {
+	for _, s := range []*sql.Stmt{w.start, w.end, w.insert, w.nameStream, w.joinStream} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
@@ -151,6 +149,11 @@ func (w *writer) insertEpoch(ctx context.Context, at time.Time) error {
 	return nil
 }
 
+// insertText inserts an entry unless a later epoch than its own has begun, and nothing then. This is the fence: within
+// the transaction no other process can claim, and one that has claimed is seen.
+const insertText = `INSERT INTO entry (seq, epoch, at, kind, streams, data, data_hash, hash)
+	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM epoch WHERE number > ?2)`
+
 func (w *writer) prepare(ctx context.Context) (err error) {
 	statements := []struct {
 		into **sql.Stmt
@@ -158,10 +161,8 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 	}{
 		{&w.start, beginText},
 		{&w.end, commitText},
-		{&w.later, "SELECT EXISTS (SELECT 1 FROM epoch WHERE number > ?)"},
-		{&w.insert, "INSERT INTO entry (seq, epoch, at, kind, streams, data, data_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
-		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO NOTHING"},
-		{&w.findStream, "SELECT id FROM stream WHERE name = ?"},
+		{&w.insert, insertText},
+		{&w.nameStream, "INSERT INTO stream (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"},
 		{&w.joinStream, "INSERT INTO membership (stream, seq) VALUES (?, ?)"},
 	}
 	for _, s := range statements {
@@ -209,9 +210,6 @@ func (w *writer) commit(entries []Entry, durable bool) (first int64, err error) 
 	var seq int64
 	var hash link
 	err = w.transact(ctx, func() error {
-		if err := w.checkEpoch(ctx); err != nil {
-			return err
-		}
 		seq, hash, err = w.insertAll(ctx, entries)
 		return err
 	})
@@ -222,12 +220,8 @@ func (w *writer) commit(entries []Entry, durable bool) (first int64, err error) 
 	return seq - int64(len(entries)) + 1, nil
 }
 
-// checkEpoch is the fence: within the transaction no other process can claim, and one that has claimed is seen.
-func (w *writer) checkEpoch(ctx context.Context) error {
-	var fenced bool
-	if err := w.later.QueryRowContext(ctx, w.epoch).Scan(&fenced); err != nil || !fenced {
-		return err
-	}
+// fenced says who has begun a later epoch than ours.
+func (w *writer) fenced(ctx context.Context) error {
 	newest, err := w.newestEpoch(ctx)
 	if err != nil {
 		return err
@@ -270,8 +264,12 @@ func (w *writer) insertOne(ctx context.Context, e Entry, dataHash, hash link) er
 	if err != nil {
 		return err
 	}
-	if _, err := w.insert.ExecContext(ctx, e.Seq, e.Epoch, e.At.UnixMicro(), e.Kind, string(streams), string(e.Data), dataHash[:], hash[:]); err != nil {
+	done, err := w.insert.ExecContext(ctx, e.Seq, e.Epoch, e.At.UnixMicro(), e.Kind, string(streams), string(e.Data), dataHash[:], hash[:])
+	if err != nil {
 		return err
+	}
+	if inserted, err := done.RowsAffected(); err != nil || inserted == 0 {
+		return errors.Join(err, w.fenced(ctx))
 	}
 	for _, s := range e.Streams {
 		id, err := w.stream(ctx, s)
@@ -294,10 +292,7 @@ func (w *writer) stream(ctx context.Context, name string) (id int64, err error) 
 	if id, known := w.streams[name]; known {
 		return id, nil
 	}
-	if _, err := w.nameStream.ExecContext(ctx, name); err != nil {
-		return 0, err
-	}
-	if err := w.findStream.QueryRowContext(ctx, name).Scan(&id); err != nil {
+	if err := w.nameStream.QueryRowContext(ctx, name).Scan(&id); err != nil {
 		return 0, err
 	}
 	if len(w.streams) >= knownStreams {
