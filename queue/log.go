@@ -83,6 +83,9 @@ func (f Follower) Happened(at time.Time, own int, others []Command) {
 		e.asked = e.asked[1:]
 		r.At = at
 		r.done <- e.apply(r.Command, true)
+		if r.Do == VerbReturn {
+			e.lapseUnplaced()
+		}
 	}
 	for _, c := range others {
 		c.At = at
@@ -110,6 +113,7 @@ func (f Follower) Alone(why error) {
 		}
 	}
 	_ = e.submit(Command{Do: VerbAlone})
+	e.lapseUnplaced()
 	if e.alone.why == nil {
 		e.alone = solitude{since: e.wall(time.Now()), why: why}
 		e.log.Error("queue: nothing is heard of the other services; going on with the callers and agents of this one", "err", why)

@@ -174,7 +174,7 @@ func TestPausedOwnerIsFenced(t *testing.T) {
 	paused := &session{Log: north.log, redis: north.log.client(time.Second)}
 	paused.ctx, paused.end = context.WithCancelCause(context.Background())
 	defer func() { _ = paused.redis.Close() }()
-	if err := paused.enter(); err != nil {
+	if _, err := paused.prepare(); err != nil {
 		t.Fatal(err)
 	}
 	north.soon("it has noticed that its name was taken", func() bool { _, why := north.Alone(); return errors.Is(why, errStale) })
@@ -202,7 +202,7 @@ func TestPausedOwnerIsFenced(t *testing.T) {
 	defer func() { _ = late.redis.Close() }()
 	south.Stop()
 	north.Stop()
-	if err := late.enter(); err != nil {
+	if _, err := late.prepare(); err != nil {
 		t.Fatal(err)
 	}
 	s.set(2 * time.Second)

@@ -45,7 +45,7 @@ type session struct {
 	token  string
 	seen   atomic.Pointer[string]    // the last entry read
 	stands atomic.Pointer[time.Time] // until when the lease does, by this process's clock
-	spoken atomic.Bool               // something was sent that others may have read
+	spoken atomic.Bool               // something was sent that is to be read
 }
 
 // together has the follower be with the others until something goes wrong.
@@ -60,8 +60,8 @@ func (l *Log) together() error {
 	_ = s.ear.Close() // what is under way there ends too
 	s.work.Wait()
 	_ = s.redis.Close()
-	if s.spoken.Load() {
-		l.bound = *s.stands.Load()
+	if until := s.stands.Load(); until != nil { // others count on what this service has
+		l.bound = *until
 	}
 	return err
 }
@@ -101,17 +101,20 @@ func (s *session) ours(more ...any) []any {
 	return append([]any{s.follower.Owner(), s.token, *s.seen.Load()}, more...)
 }
 
-// follow takes the lease, catches up with the others, brings along what the
-// follower has, and reads from then on.
+// follow catches up with the others, takes the lease, brings along what the
+// follower has, and reads from then on. What can fail without anything having
+// been promised is done before the lease.
 func (s *session) follow() error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	s.begin(s.keep)
-	m, err := s.catchUp()
+	m, err := s.prepare()
 	if err != nil {
 		return err
 	}
+	s.begin(s.keep)
+	last, err := s.replay(m, *s.seen.Load())
+	if err != nil {
+		return err
+	}
+	s.seen.Store(&last)
 	s.follower.Bring()
 	s.begin(s.write)
 	stop := context.AfterFunc(s.ctx, func() { _ = s.ear.Close() })
@@ -119,28 +122,39 @@ func (s *session) follow() error {
 	return s.read(m)
 }
 
-// enter takes the lease, and begins the log where there is none.
-func (s *session) enter() error {
-	for {
-		asked := time.Now()
-		reply, err := s.run(enterScript, s.follower.Owner(), s.o.Lease.Microseconds())
-		if errors.Is(err, errNone) {
-			err = s.found()
-			if err == nil {
-				continue
-			}
+// prepare is the common machine, with the lease taken and the log begun where
+// there is none.
+func (s *session) prepare() (m *queue.Machine, err error) {
+	for range 3 { // whoever flushes Redis at this very moment is not raced for ever
+		if m, err = s.catchUp(); err == nil {
+			err = s.enter()
 		}
-		if err != nil {
-			return err
+		if !errors.Is(err, errNone) && !errors.Is(err, errLost) {
+			return m, err
 		}
-		token, _ := reply[0].(string)
-		head, _ := reply[1].(string)
-		until := asked.Add(s.o.Lease)
-		s.token = token
-		s.seen.Store(&head)
-		s.stands.Store(&until)
-		return nil
+		if failed := s.found(); failed != nil {
+			return nil, failed
+		}
 	}
+	return nil, err
+}
+
+// enter takes the lease.
+func (s *session) enter() error {
+	asked := time.Now()
+	reply, err := s.run(enterScript, s.follower.Owner(), s.o.Lease.Microseconds())
+	if err != nil {
+		return err
+	}
+	s.token, _ = reply[0].(string)
+	s.hold(asked)
+	return nil
+}
+
+// hold is that the lease stands for its whole length from a moment on.
+func (s *session) hold(from time.Time) {
+	until := from.Add(s.o.Lease)
+	s.stands.Store(&until)
 }
 
 func (s *session) found() error {
@@ -194,12 +208,14 @@ func (s *session) replay(m *queue.Machine, last string) (string, error) {
 			if err == nil {
 				err = e.follows(last)
 			}
+			var list []queue.Command
 			if err == nil {
-				err = e.apply(m)
+				list, err = e.parse()
 			}
 			if err != nil {
 				return last, err
 			}
+			e.apply(m, list)
 			last = e.id
 		}
 		if len(page) < pageSize {
@@ -208,14 +224,22 @@ func (s *session) replay(m *queue.Machine, last string) (string, error) {
 	}
 }
 
+// catchUp is the common machine as it is now. It also sees to it that the log
+// can be listened to.
 func (s *session) catchUp() (*queue.Machine, error) {
 	m, last, err := s.load()
+	if err == nil {
+		last, err = s.replay(m, last)
+	}
 	if err != nil {
 		return nil, err
 	}
-	last, err = s.replay(m, last)
 	s.seen.Store(&last)
-	return m, err
+	_, err = s.redis.XRead(s.ctx, &redis.XReadArgs{Streams: []string{s.keys[1], last}, Count: 1, Block: -1}).Result()
+	if err != nil && err != redis.Nil {
+		return nil, fmt.Errorf("redisq: the log cannot be listened to: %w", err)
+	}
+	return m, nil
 }
 
 // read tells the follower what happens. Until what the follower brought has
@@ -250,24 +274,28 @@ func (s *session) read(m *queue.Machine) error {
 }
 
 // tell has an entry happen, and returns the machine as long as it is not the
-// follower's.
+// follower's. That this service is gone does not happen to it: it was there all
+// the time, and comes back with what it has.
 func (s *session) tell(m *queue.Machine, e entry) (*queue.Machine, error) {
-	own := e.token == s.token
-	if m != nil && !own {
-		return m, e.apply(m)
-	}
-	if m != nil {
-		s.follower.Enter(m)
-	}
-	if own {
+	if e.token == s.token {
+		if m != nil {
+			s.follower.Enter(m)
+		}
 		s.follower.Happened(e.at, e.count, nil)
 		return nil, nil
 	}
 	list, err := e.parse()
-	if err == nil {
+	switch {
+	case err != nil:
+		return m, err
+	case ends(list, s.follower.Owner()):
+		return m, fmt.Errorf("redisq: entry %s says that this service is gone: %w", e.id, errStale)
+	case m != nil:
+		e.apply(m, list)
+	default:
 		s.follower.Happened(e.at, 0, list)
 	}
-	return nil, err
+	return m, nil
 }
 
 // write sends what there is to be sent: all that has come together while the
@@ -367,8 +395,7 @@ func (s *session) keep() error {
 		if err != nil {
 			return err
 		}
-		until := now.Add(s.o.Lease)
-		s.stands.Store(&until)
+		s.hold(now)
 		was.head, _ = reply[0].(string)
 		was.seen = seen
 		if asked, _ := reply[1].(int64); asked == 1 {
