@@ -49,7 +49,8 @@ func (f Follower) Bring() {
 	defer e.mu.Unlock()
 	if !e.stopped {
 		e.company = true
-		e.append(Command{Do: VerbReturn, Part: e.machine.Part(e.owner)})
+		e.brought = e.machine.Part(e.owner)
+		e.append(Command{Do: VerbReturn, Part: e.brought})
 	}
 }
 
@@ -85,6 +86,7 @@ func (f Follower) Happened(at time.Time, own int, others []Command) {
 		r.done <- e.apply(r.Command, true)
 		if r.Do == VerbReturn {
 			e.lapseUnplaced()
+			e.compare(e.brought)
 		}
 	}
 	for _, c := range others {
@@ -184,8 +186,8 @@ func (o *Options) prepare() error {
 }
 
 // concerns reports whether a change is for this engine's record: its calls and
-// agents are, and the rules.
+// agents are, and the rules, but for those it brought along and has recorded.
 func (e *Engine) concerns(c *Change) bool {
-	return e.shared == nil || c.Call == "" && c.Agent == "" ||
+	return e.shared == nil || c.Call == "" && c.Agent == "" && c.By != byService(e.owner) ||
 		c.Call != "" && c.Owner == e.owner && !c.homeOnly || c.Agent != "" && c.Home == e.owner
 }
