@@ -149,11 +149,20 @@ func (m *Machine) callersOf(owner string) (list []*place) {
 func (m *Machine) endUnheard(a *agent, asked event) event {
 	a.then, a.thenReason = 0, ""
 	m.turn(a, eventEnd, CauseAlone)
-	delete(m.talking, a.call)
+	m.untalk(a)
 	if asked == eventSignIn {
 		return eventReady // from the wrap-up
 	}
 	return asked
+}
+
+// untalk has a call be with this agent no more. Where services have not heard of
+// each other two agents may be taken for being with one call: the other's talk
+// goes on.
+func (m *Machine) untalk(a *agent) {
+	if m.talking[a.call] == a {
+		delete(m.talking, a.call)
+	}
 }
 
 // alone makes this the machine of one service, of whose others nothing is
@@ -303,11 +312,12 @@ func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 		c.From, c.To = 0, 0 // what the agent does is recorded already
 		m.noteFor(c, false)
 	}
-	if a.state.InTalk() && m.talking[a.call] == a {
-		delete(m.talking, a.call)
+	if a.state.InTalk() {
+		m.untalk(a)
 	}
 	m.beBusy(a)
 	m.timers.stop(&a.alarm)
+	with := m.talking[i.Call]
 	m.wear(a, i)
 	a.busy, a.began = shifted(a.busy, shift), shifted(a.began, shift)
 	m.goOnTimer(&a.alarm, i.Alarm, shift)
@@ -315,6 +325,10 @@ func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 		m.beReady(a)
 	}
 	m.settle(a)
+	if a.state.InTalk() && !own && with != nil && with != a { // taken for talking, while the call's own service knew better
+		m.talking[a.call] = with
+		m.endTalk(a)
+	}
 }
 
 // keep leaves an agent as the others know them, which their own service is to

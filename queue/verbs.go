@@ -83,7 +83,7 @@ func (m *Machine) talk(agentID, callID string, ev event) error {
 // endTalk is the end of an agent's talk.
 func (m *Machine) endTalk(a *agent) {
 	m.turn(a, eventEnd, "")
-	delete(m.talking, a.call)
+	m.untalk(a)
 	m.afterTalk(a)
 }
 
