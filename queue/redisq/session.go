@@ -20,10 +20,11 @@ var (
 	errNone   = errors.New("there is no log in Redis: it was flushed")
 	errLost   = errors.New("the log in Redis is not the one that was followed: it was flushed, or an older copy of it has taken over")
 	errStale  = errors.New("the lease has run out, or another process with this service's name has taken it")
+	errOther  = errors.New("the log in Redis is that of services of another version: this one comes to them, or begins a log anew, once they have been upgraded or stopped")
 	errSilent = errors.New("Redis has entries that it does not tell of")
 )
 
-var refusals = map[string]error{"none": errNone, "lost": errLost, "stale": errStale}
+var refusals = map[string]error{"none": errNone, "lost": errLost, "stale": errStale, "version": errOther}
 
 const (
 	batchMost    = 500              // commands in an entry
@@ -129,7 +130,7 @@ func (s *session) prepare() (m *queue.Machine, err error) {
 		if m, err = s.catchUp(); err == nil {
 			err = s.enter()
 		}
-		if !errors.Is(err, errNone) && !errors.Is(err, errLost) {
+		if !errors.Is(err, errNone) && !errors.Is(err, errLost) && !errors.Is(err, errOther) {
 			return m, err
 		}
 		if failed := s.found(); failed != nil {
@@ -142,7 +143,7 @@ func (s *session) prepare() (m *queue.Machine, err error) {
 // enter takes the lease.
 func (s *session) enter() error {
 	asked := time.Now()
-	reply, err := s.run(enterScript, s.follower.Owner(), s.o.Lease.Microseconds())
+	reply, err := s.run(enterScript, s.follower.Owner(), s.o.Lease.Microseconds(), queue.MachineVersion)
 	if err != nil {
 		return err
 	}
@@ -170,8 +171,9 @@ func (s *session) found() error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("queue: beginning a log in Redis, which has none", "space", s.o.Space)
-	_, err = s.run(foundScript, packed, len(data))
+	if _, err = s.run(foundScript, packed, len(data), queue.MachineVersion, s.follower.Owner()); err == nil {
+		s.log.Info("queue: a log has been begun in Redis, which had none of this version", "space", s.o.Space)
+	}
 	return err
 }
 
@@ -180,6 +182,10 @@ func (s *session) load() (m *queue.Machine, last string, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, snapshotWait)
 	defer cancel()
 	values, err := s.redis.HMGet(ctx, s.keys[3], "id", "data").Result()
+	var version []any
+	if err == nil {
+		version, err = s.redis.HMGet(ctx, s.keys[0], "version").Result()
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("redisq: reading the snapshot: %w", err)
 	}
@@ -187,6 +193,9 @@ func (s *session) load() (m *queue.Machine, last string, err error) {
 	packed, _ := values[1].(string)
 	if last == "" {
 		return nil, "", fmt.Errorf("redisq: %w", errNone)
+	}
+	if is, _ := version[0].(string); is != strconv.Itoa(queue.MachineVersion) {
+		return nil, "", fmt.Errorf("redisq: version %q: %w", is, errOther)
 	}
 	data, err := unpack(packed)
 	if err == nil {
