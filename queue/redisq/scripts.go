@@ -13,6 +13,7 @@ import "github.com/redis/go-redis/v9"
 //	                    bytes  written since the last snapshot
 //	                    size   of the last snapshot, unpacked
 //	                    busy   until when somebody is at a new snapshot
+//	                    until  the end of the last lease there is
 //	                    version  of the machine that carries the log out
 //	KEYS[2] log       stream: entries, each with
 //	                    p  the entry before it, so that a reader notices whatever is missing
@@ -29,12 +30,15 @@ import "github.com/redis/go-redis/v9"
 // machines of another version).
 
 // prelude is what the scripts have in common. The clock never goes back, though
-// that of Redis may, as after a fail-over: it goes on from where it was.
+// that of Redis may, as after a fail-over: it goes on from where it was. Nor does it
+// leap ahead of those who wait: it stops where the last lease ends, and goes on
+// by Redis' clock when the next is taken and nobody has one.
 const prelude = `
 local function load_head()
-  local v = redis.call('HMGET', KEYS[1], 'id', 'at', 'shift')
+  local v = redis.call('HMGET', KEYS[1], 'id', 'at', 'shift', 'until')
   if not v[1] then return nil end
   local h = {id = v[1], at = tonumber(v[2]), shift = tonumber(v[3])}
+  local stop = tonumber(v[4] or 0) + 1
   local t = redis.call('TIME')
   h.now = t[1] * 1000000 + t[2] + h.shift
   if h.now < h.at then
@@ -42,6 +46,8 @@ local function load_head()
     h.now = h.at
     redis.call('HSET', KEYS[1], 'shift', string.format('%.0f', h.shift))
   end
+  h.redis = h.now
+  if h.now > stop then h.now = math.max(h.at, stop) end
   return h
 end
 
@@ -60,6 +66,13 @@ local function lease(service)
   if not l then return nil end
   local token, till = string.match(l, '^(%d+) (%d+)$')
   return token, tonumber(till)
+end
+
+local function grant(h, service, token, ttl)
+  local till = string.format('%.0f', h.now + ttl)
+  redis.call('HSET', KEYS[3], service, token .. ' ' .. till)
+  local last = tonumber(redis.call('HGET', KEYS[1], 'until') or 0)
+  if h.now + ttl > last then redis.call('HSET', KEYS[1], 'until', till) end
 end
 
 local function expire(h)
@@ -110,10 +123,10 @@ if h and whole() then
   end
 end
 local t = redis.call('TIME')
-h = h or {now = t[1] * 1000000 + t[2], shift = 0}
+h = h or {redis = t[1] * 1000000 + t[2], shift = 0}
 local token = redis.call('HGET', KEYS[1], 'token') or 0
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-local at = string.format('%.0f', h.now)
+local at = string.format('%.0f', h.redis)
 redis.call('HSET', KEYS[4], 'id', '0-' .. at, 'data', ARGV[1])
 redis.call('HSET', KEYS[1], 'id', '0-' .. at, 'at', at, 'shift', string.format('%.0f', h.shift), 'token', token,
   'bytes', 0, 'size', ARGV[2], 'busy', 0, 'version', ARGV[3])
@@ -133,8 +146,9 @@ local h = load_head()
 if not h or not whole() then return {0, 'none'} end
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[3] then return {0, 'version'} end
 expire(h)
+if redis.call('HLEN', KEYS[3]) == 0 then h.now = h.redis end
 local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
-redis.call('HSET', KEYS[3], ARGV[1], token .. ' ' .. string.format('%.0f', h.now + ARGV[2]))
+grant(h, ARGV[1], token, ARGV[2])
 return {1, tostring(token), h.id}
 `)
 
@@ -183,7 +197,7 @@ var renewScript = redis.NewScript(prelude + `
 local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
 if no then return {0, no} end
-redis.call('HSET', KEYS[3], ARGV[1], ARGV[2] .. ' ' .. string.format('%.0f', h.now + ARGV[4]))
+grant(h, ARGV[1], ARGV[2], ARGV[4])
 expire(h)
 local v = redis.call('HMGET', KEYS[1], 'bytes', 'size', 'busy')
 local asked = 0
