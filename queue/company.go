@@ -19,7 +19,8 @@ import (
 type Part struct {
 	Now     int64         `json:"now"`
 	Queues  []Rules       `json:"queues"`
-	Changed []string      `json:"changed,omitempty"` // queues that got other rules while the service was alone
+	Changed []string      `json:"changed,omitempty"` // queues whose rules are other ones than the others know
+	Removed []string      `json:"removed,omitempty"` // queues that are there no more
 	Agents  []agentImage  `json:"agents,omitempty"`
 	Callers []placeImage  `json:"callers,omitempty"`
 	Talks   []talkOutside `json:"talks,omitempty"`
@@ -40,7 +41,8 @@ type talkOutside struct {
 
 // Part is that of a service.
 func (m *Machine) Part(owner string) *Part {
-	p := &Part{Now: m.now, Queues: m.Rules(), Changed: slices.Sorted(maps.Keys(m.changed)), CalledIn: m.calledIn}
+	p := &Part{Now: m.now, Queues: m.Rules(), CalledIn: m.calledIn}
+	p.Changed, p.Removed = m.news()
 	for _, a := range m.byListing() {
 		switch {
 		case a.profile.Home == owner:
@@ -297,6 +299,8 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 		c.To = r.agent.state
 		m.note(c)
 	}
+	m.dismiss(owner, part)
+	part = m.admitted(owner, part)
 	m.welcome(owner, part)
 	shift := m.now - part.Now
 	for i := range part.Agents {
@@ -314,18 +318,21 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 	m.releaseIdle(part)
 	m.orderIdle()
 	m.quiet = false
+	m.removeAll(owner, part.Removed)
 	m.open()
 	return nil
 }
 
 // welcome has the queues and agents be there that a service brings. The rules
-// of a queue that is known stay, unless the service was asked to change them.
+// of a queue that is known stay, unless the service has them anew.
 func (m *Machine) welcome(owner string, part *Part) {
 	for _, r := range part.Queues {
 		switch q := m.queues[r.ID]; {
 		case q == nil:
 			m.establish(r)
 		case slices.Contains(part.Changed, r.ID):
+			recorded := r.clone()
+			m.note(Change{Kind: KindRules, Queue: r.ID, By: byService(owner), Rules: &recorded})
 			m.reform(q, r.clone())
 		}
 	}
@@ -374,6 +381,7 @@ func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 	m.rise(a)
 	m.beBusy(a)
 	m.timers.stop(&a.alarm)
+	before := m.parties[i.Call]
 	m.wear(a, i)
 	a.busy, a.began = shifted(a.busy, shift), shifted(a.began, shift)
 	m.goOnTimer(&a.alarm, i.Alarm, shift)
@@ -381,8 +389,9 @@ func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 		m.beReady(a)
 	}
 	m.settle(a)
-	if a.state.InTalk() && a.owner != owner && m.here[a.owner] {
-		m.endTalk(a) // of which the owner of the call knows nothing, who came before
+	if a.state.InTalk() && !own && (m.here[a.owner] || before.seat(a.third) != nil) { // of which the call's own service knows better
+		m.put(a.call, before)
+		m.endTalk(a)
 	}
 }
 

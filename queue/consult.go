@@ -60,6 +60,14 @@ func (m *Machine) rise(a *agent) {
 	m.put(a.call, t)
 }
 
+// seat is who has a part in the call.
+func (t party) seat(third bool) *agent {
+	if third {
+		return t.third
+	}
+	return t.own
+}
+
 // taken reports whether the part in a call is somebody's already, or the call
 // waits for an agent of its own.
 func (m *Machine) taken(callID string, third bool) bool {

@@ -46,6 +46,12 @@ type Options struct {
 	Log   Log
 	Owner string
 
+	// Anew are the queues of which this service says another thing than when it
+	// was last with the others: their rules then hold for all, and one that is
+	// not among Queues is removed. Of other queues the rules hold that the others
+	// have.
+	Anew []string
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -79,6 +85,7 @@ type Engine struct {
 	company bool          // what is asked goes to the shared log
 	asked   []*request    // in the log's hands, in order
 	alone   solitude
+	brought *Part // when this service last came to the others
 	out     outbox
 	spare   outbox // the one before, for its memory
 	stopped bool
@@ -99,6 +106,9 @@ func New(o Options) (*Engine, error) {
 	var err error
 	if e.machine, err = NewMachine(o.Queues, o.Agents, o.Hold || o.Log != nil, e.wall(time.Now())); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
+	}
+	for _, id := range o.Anew {
+		e.machine.changed[id] = true
 	}
 	if e.metrics, err = newMetrics(e, o.Registerer); err != nil {
 		return nil, fmt.Errorf("queue: registering metrics: %w", err)

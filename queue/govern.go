@@ -204,6 +204,9 @@ func (m *Machine) removeQueue(id string) error {
 		return err
 	}
 	m.note(Change{Kind: KindRemoved, Queue: id, By: m.by})
+	if m.only != "" {
+		m.changed[id] = true
+	}
 	var freed []*agent
 	for _, p := range q.all.items() {
 		freed = append(freed, m.releaseOthers(p, nil, ResultWithdrawn, CauseRemoved)...)

@@ -49,7 +49,8 @@ func (f Follower) Bring() {
 	defer e.mu.Unlock()
 	if !e.stopped {
 		e.company = true
-		e.append(Command{Do: VerbReturn, Part: e.machine.Part(e.owner)})
+		e.brought = e.machine.Part(e.owner)
+		e.append(Command{Do: VerbReturn, Part: e.brought})
 	}
 }
 
@@ -83,6 +84,10 @@ func (f Follower) Happened(at time.Time, own int, others []Command) {
 		e.asked = e.asked[1:]
 		r.At = at
 		r.done <- e.apply(r.Command, true)
+		if r.Do == VerbReturn {
+			e.lapseUnplaced()
+			e.compare(e.brought)
+		}
 	}
 	for _, c := range others {
 		c.At = at
@@ -110,6 +115,7 @@ func (f Follower) Alone(why error) {
 		}
 	}
 	_ = e.submit(Command{Do: VerbAlone})
+	e.lapseUnplaced()
 	if e.alone.why == nil {
 		e.alone = solitude{since: e.wall(time.Now()), why: why}
 		e.log.Error("queue: nothing is heard of the other services; going on with the callers and agents of this one", "err", why)
@@ -180,9 +186,9 @@ func (o *Options) prepare() error {
 }
 
 // concerns reports whether a change is for this engine's record: its calls and
-// agents are, and the rules.
+// agents are, and the rules, but for those it brought along and has recorded.
 func (e *Engine) concerns(c *Change) bool {
-	return e.shared == nil || c.Call == "" && c.Agent == "" ||
+	return e.shared == nil || c.Call == "" && c.Agent == "" && c.By != byService(e.owner) ||
 		c.Call != "" && c.Owner == e.owner && !c.homeOnly || c.Agent != "" && c.Home == e.owner ||
 		c.Left != nil && c.Left.Home == e.owner
 }

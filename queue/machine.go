@@ -34,7 +34,7 @@ type Machine struct {
 	only  string          // the one service this machine is of, while nothing is heard of the others
 	quiet bool            // what is noted concerns nobody but the agents' own services
 
-	changed map[string]bool // queues that got other rules meanwhile
+	changed map[string]bool // queues that got other rules or were removed meanwhile, or before the start
 
 	fx Effects
 }

@@ -16,6 +16,10 @@ import (
 // whoever keeps snapshots keeps the commands or the record they come from.
 const snapshotVersion = 3
 
+// MachineVersion is another one whenever machines are written down, or decide,
+// otherwise than before. Services share a log only with those of their own.
+const MachineVersion = snapshotVersion
+
 type image struct {
 	Version int          `json:"version"`
 	Now     int64        `json:"now"`

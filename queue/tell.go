@@ -48,7 +48,7 @@ func (e *Engine) carryOut(fx *Effects, own bool) {
 	}
 	for i := range fx.Waits {
 		w := &fx.Waits[i]
-		e.ended(w)
+		e.ended(w.forOwner(own))
 		if w.Reason == LapseUnattended && w.How == WaitLapsed && (i == 0 || fx.Waits[i-1].Queue != w.Queue) {
 			e.log.Warn("no agent of the queue is in service, its callers lapse", "queue", w.Queue)
 		}
@@ -144,12 +144,12 @@ func (e *Engine) over(was *OfferOver) {
 	}
 }
 
-func (e *Engine) ended(w *WaitEnded) {
+func (e *Engine) ended(w WaitEnded) {
 	t := e.tickets[w.Call]
 	if t == nil {
 		return
 	}
-	e.metrics.waited(w)
+	e.metrics.waited(&w)
 	t.done = true
 	delete(e.tickets, w.Call)
 	if w.How == WaitLapsed {

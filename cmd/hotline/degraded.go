@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"hotline/queue"
 )
 
 // What makes the service worse without making it unready is looked for while
@@ -30,6 +33,7 @@ type watch struct {
 	prompts  func() (missing []string, err error) // asks the disk
 	asterisk func(context.Context) error          // a question that is easy to answer; only while connected
 	noWay    func() []string                      // other services whose agents cannot be rung from here
+	rivals   func() []queue.Rival                 // agents of this service whom another has, too
 	log      *slog.Logger
 
 	low      uint64 // bytes of a disk
@@ -45,7 +49,7 @@ func newWatch(w *watch, reg prometheus.Registerer) *watch {
 	w.troubles = map[string]string{}
 	w.degraded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "hotline_degraded",
-		Help: "1 while this is worse than it should be and the service goes on: disk:<folder>, prompts, asterisk, peers.",
+		Help: "1 while this is worse than it should be and the service goes on: disk:<folder>, prompts, asterisk, peers, agents.",
 	}, []string{"what"})
 	w.free = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "hotline_disk_free_bytes",
@@ -79,6 +83,7 @@ func (w *watch) look(ctx context.Context, promptsToo bool) {
 		w.tell("prompts", w.promptTrouble())
 	}
 	w.tell("peers", w.peerTrouble())
+	w.tell("agents", w.agentTrouble())
 	if why := w.asteriskTrouble(ctx); ctx.Err() == nil {
 		w.tell("asterisk", why)
 	}
@@ -129,6 +134,24 @@ func (w *watch) peerTrouble() string {
 		return fmt.Sprintf("agents of %v cannot be rung from here, and are unreachable for everybody whenever it is tried: name these services in redis.peers, render Asterisk's files anew and start again", names)
 	}
 	return ""
+}
+
+// agentTrouble is that agents are listed at two services, by their phone or by
+// the number that callers are told.
+func (w *watch) agentTrouble() string {
+	var words []string
+	for _, r := range w.rivals() {
+		switch r.Agent {
+		case r.Other:
+			words = append(words, fmt.Sprintf("agent %s is listed at %s too, and is offered callers there only", r.Agent, r.Home))
+		default:
+			words = append(words, fmt.Sprintf("agent %s has the number that callers are told of agent %s at %s", r.Agent, r.Other, r.Home))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return strings.Join(words, "; ") + ": take each out of one service's hotline.yaml and restart that one, then the other"
 }
 
 // tell notes what is the matter, "" for nothing, and logs it when that is news.

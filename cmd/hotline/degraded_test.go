@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"hotline/queue"
 )
 
 // Each trouble is told once when it begins and once when it is over, and has
@@ -17,6 +19,7 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 	var missing []string
 	var refusal error
 	var noWay []string
+	var rivals []queue.Rival
 	for _, test := range []struct {
 		what  string
 		begin func(*watch)
@@ -27,6 +30,8 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 		{"prompts", func(*watch) { missing = []string{"menu.main"} }, func(*watch) { missing = nil }, "instead of [menu.main]"},
 		{"asterisk", func(*watch) { refusal = errors.New("500 Allocation failed") }, func(*watch) { refusal = nil }, "Allocation failed"},
 		{"peers", func(*watch) { noWay = []string{"south"} }, func(*watch) { noWay = nil }, "agents of [south] cannot be rung"},
+		{"agents", func(*watch) { rivals = []queue.Rival{{Agent: "1001", Other: "1001", Home: "south"}} }, func(*watch) { rivals = nil }, "agent 1001 is listed at south too"},
+		{"agents", func(*watch) { rivals = []queue.Rival{{Agent: "1001", Other: "2001", Home: "south"}} }, func(*watch) { rivals = nil }, "the number that callers are told of agent 2001"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			var said bytes.Buffer
@@ -36,6 +41,7 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 				prompts:  func() ([]string, error) { return missing, nil },
 				asterisk: func(context.Context) error { return refusal },
 				noWay:    func() []string { return noWay },
+				rivals:   func() []queue.Rival { return rivals },
 				log:      slog.New(slog.NewTextHandler(&said, nil)),
 			}, reg)
 			degraded := func() float64 { return figure(t, reg, "hotline_degraded", test.what) }
@@ -71,6 +77,7 @@ func TestFreeSpaceIsMeasured(t *testing.T) {
 		prompts:  func() ([]string, error) { return nil, nil },
 		asterisk: func(context.Context) error { return nil },
 		noWay:    func() []string { return nil },
+		rivals:   func() []queue.Rival { return nil },
 		log:      slog.New(slog.DiscardHandler),
 	}, reg)
 	w.low = 0

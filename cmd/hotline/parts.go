@@ -207,7 +207,8 @@ func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *sl
 		dirs: map[string]string{
 			"state": cfg.Service.StateDir, "recordings": cfg.RecordingsDir(), "raw": cfg.Asterisk.Outside("raw"),
 		},
-		noWay: func() []string { return withoutWay(lines.Agents(), cfg.Redis.Name, cfg.Redis.Peers) },
+		noWay:  func() []string { return withoutWay(lines.Agents(), cfg.Redis.Name, cfg.Redis.Peers) },
+		rivals: lines.Rivals,
 		prompts: func() ([]string, error) {
 			library, err := prompt.OpenLibrary(cfg.PromptsOutside())
 			if err != nil {

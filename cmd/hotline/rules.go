@@ -30,6 +30,7 @@ type ruled struct {
 	queues []queue.Rules
 	agents []queue.Profile
 	news   []queue.Change // what hotline.yaml says anew
+	anew   []string       // the queues among that of which something was said before
 	seen   int64          // how far the journal has been read
 	begun  sync.Once
 }
@@ -83,6 +84,11 @@ func rulesInForce(ctx context.Context, r *journal.Reader, file queue.Options, lo
 		all = said
 		all.news = append(insisted(said.queues, queues, func(r queue.Rules) string { return r.ID }, queueSaid),
 			insisted(said.agents, agents, func(p queue.Profile) string { return p.ID }, agentSaid)...)
+	}
+	for _, c := range all.news {
+		if _, before := queues[c.Queue]; before && c.Queue != "" {
+			all.anew = append(all.anew, c.Queue)
+		}
 	}
 	return all, nil
 }

@@ -20,7 +20,8 @@ type ruling struct {
 	cfg  *configs.Config
 
 	*queue.Engine
-	said int // entries of hotline.yaml at the last start
+	said int      // entries of hotline.yaml at the last start
+	anew []string // the queues that hold for all services, by the last start
 }
 
 func newRuling(t *testing.T) *ruling {
@@ -64,7 +65,7 @@ func (r *ruling) start() {
 	if r.Engine, err = queue.New(o); err != nil {
 		r.Fatal(err)
 	}
-	r.said = len(rules.news)
+	r.said, r.anew = len(rules.news), rules.anew
 	rules.begin(r.Context(), r.book.Reader(), r.Engine, record, time.Now())
 }
 
@@ -120,6 +121,13 @@ func (r *ruling) wantSaid(want int) {
 	}
 }
 
+func (r *ruling) wantAnew(want ...string) {
+	r.Helper()
+	if !slices.Equal(r.anew, want) {
+		r.Errorf("hotline.yaml speaks to all services of the queues %v, want %v", r.anew, want)
+	}
+}
+
 // What was changed at run time holds over restarts, until hotline.yaml says another thing than before.
 func TestRulesOfRunTimeHoldUntilTheFileSpeaks(t *testing.T) {
 	r := newRuling(t)
@@ -140,9 +148,11 @@ func TestRulesOfRunTimeHoldUntilTheFileSpeaks(t *testing.T) {
 	r.cfg.Queues[0].MaxWaiting = 9
 	r.start()
 	r.wantSaid(1)
+	r.wantAnew("service")
 	r.wantMaxWaiting(9)
 	r.start()
 	r.wantSaid(0)
+	r.wantAnew()
 	r.wantMaxWaiting(9)
 	if _, there := r.Agent("1002"); there {
 		t.Error("hotline.yaml said nothing new of the agent who was removed")
@@ -167,8 +177,10 @@ func TestQueuesComeAndGo(t *testing.T) {
 	second.ID = "heat"
 	r.cfg.Queues = append(r.cfg.Queues, second)
 	r.start()
+	r.wantAnew() // the others may have it already, with rules of their own
 	r.cfg.Queues = r.cfg.Queues[:1]
 	r.start()
+	r.wantAnew("heat")
 	if _, there := r.rules("heat"); there {
 		t.Error("the queue is not in hotline.yaml any more, and is there")
 	}

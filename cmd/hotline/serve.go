@@ -99,7 +99,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	queues.Queues, queues.Agents = rules.queues, rules.agents
+	queues.Queues, queues.Agents, queues.Anew = rules.queues, rules.agents, rules.anew
 	lines, err := queue.New(queues)
 	if err != nil {
 		return err

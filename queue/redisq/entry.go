@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,14 +52,17 @@ func (e entry) parse() ([]queue.Command, error) {
 	return list, nil
 }
 
-// apply carries the entry out on a machine that nobody follows.
-func (e entry) apply(m *queue.Machine) error {
-	list, err := e.parse()
+// ends reports whether one of the commands says that a service is gone.
+func ends(list []queue.Command, service string) bool {
+	return slices.ContainsFunc(list, func(c queue.Command) bool { return c.Do == queue.VerbGone && c.Owner == service })
+}
+
+// apply carries out the commands of an entry on a machine that nobody follows.
+func (e entry) apply(m *queue.Machine, list []queue.Command) {
 	for _, c := range list {
 		c.At = e.at
 		_, _ = m.Apply(c) // the answer was for whoever asked
 	}
-	return err
 }
 
 // follows checks that nothing is missing between two entries.

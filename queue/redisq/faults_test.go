@@ -3,6 +3,7 @@ package redisq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -162,9 +163,9 @@ func TestApartAndTogetherAgain(t *testing.T) {
 	}
 }
 
-// A process that stood still for longer than its lease cannot act on what was
-// its own before: what it says then is refused, by Redis.
-func TestPausedOwnerIsFenced(t *testing.T) {
+// Whoever has an old token, or a lease that is over, as a process that stood still
+// for long, is refused whatever it says, by Redis.
+func TestWhatIsSaidWithoutALeaseIsRefused(t *testing.T) {
 	s := startRedis(t)
 	north, south := open(t, s, "north", "1001"), open(t, s, "south", "2001")
 	south.signIn("2001")
@@ -174,7 +175,7 @@ func TestPausedOwnerIsFenced(t *testing.T) {
 	paused := &session{Log: north.log, redis: north.log.client(time.Second)}
 	paused.ctx, paused.end = context.WithCancelCause(context.Background())
 	defer func() { _ = paused.redis.Close() }()
-	if err := paused.enter(); err != nil {
+	if _, err := paused.prepare(); err != nil {
 		t.Fatal(err)
 	}
 	north.soon("it has noticed that its name was taken", func() bool { _, why := north.Alone(); return errors.Is(why, errStale) })
@@ -202,7 +203,7 @@ func TestPausedOwnerIsFenced(t *testing.T) {
 	defer func() { _ = late.redis.Close() }()
 	south.Stop()
 	north.Stop()
-	if err := late.enter(); err != nil {
+	if _, err := late.prepare(); err != nil {
 		t.Fatal(err)
 	}
 	s.set(2 * time.Second)
@@ -257,9 +258,9 @@ func TestSnapshot(t *testing.T) {
 	if after := s.Do("XLEN", keys(DefaultSpace)[1]).(int64); after > before+3 {
 		t.Errorf("the log has %d entries after two snapshots, %d before", after, before)
 	}
-	first := s.Do("XRANGE", keys(DefaultSpace)[1], "-", "+", "COUNT", 1)
-	if north.stands("a", "b", "c", "d", "e"); first == nil {
-		t.Error("the log is empty")
+	north.stands("a", "b", "c", "d", "e")
+	if first := s.Do("XRANGE", keys(DefaultSpace)[1], "-", "+", "COUNT", 1).([]any); len(first) == 0 {
+		t.Error("the log is empty: a snapshot has cut off what came after it, too")
 	}
 	south := open(t, s, "south")
 	south.stands("a", "b", "c", "d", "e")
@@ -279,4 +280,40 @@ func TestClockGoesOn(t *testing.T) {
 	s.pass(time.Minute) // the wrap-up
 	north.must(north.SetRules(bills, "test"))
 	north.inState("1001", queue.StateReady)
+}
+
+// A clock that leaps ahead, as at a fail-over to a machine whose clock is, takes
+// nobody's place and ends nobody's wait: nobody has waited for so long.
+func TestClockThatLeapsAhead(t *testing.T) {
+	s := startRedis(t)
+	rules := bills
+	rules.MaxWait = 10 * time.Minute
+	limited := func(o *queue.Options) { o.Queues = []queue.Rules{rules} }
+	north, south := openAs(t, s, "north", limited, "1001"), openAs(t, s, "south", limited, "2001")
+	for _, h := range []*house{north, south} {
+		agent := map[string]string{"north": "1001", "south": "2001"}[h.name]
+		h.signIn(agent)
+		h.must(h.offered(h.join(agent+" talks"), agent).Connected())
+	}
+	first, second := north.join("first"), south.join("second")
+	before := s.Do("HGET", keys(DefaultSpace)[0], "at").(string)
+	s.set(11 * time.Minute)
+	open(t, s, "west").together() // who has the others be told of each other's end, at that moment
+	north.soon("both have taken a new lease", func() bool { return s.Do("HLEN", keys(DefaultSpace)[2]).(int64) == 3 })
+	for _, h := range []*house{north, south} {
+		h.stands("first", "second")
+		h.inState("1001", queue.StateTalking)
+		h.inState("2001", queue.StateTalking)
+	}
+	for i, ticket := range []*queue.Ticket{first, second} {
+		if at, why := ticket.Position(), ticket.LapseReason(); at != i+1 || why != "" {
+			t.Errorf("caller %d stands at %d and has lapsed with %q, want no lapse", i+1, at, why)
+		}
+	}
+	var was, is int64
+	_, _ = fmt.Sscan(before, &was)
+	_, _ = fmt.Sscan(s.Do("HGET", keys(DefaultSpace)[0], "at").(string), &is)
+	if went := time.Duration(is-was) * time.Microsecond; went < 11*time.Minute {
+		t.Errorf("the log's clock went on by %v, want it to be that of Redis once everybody is back", went)
+	}
 }

@@ -161,40 +161,70 @@ func (l *Log) wake() {
 	}
 }
 
-// How long after a failure it is tried again to be together.
-const (
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = time.Second
-)
-
-// run is together with the others whenever that can be.
+// run is together with the others whenever that can be. At the start they may
+// still count on what was this service's before.
 func (l *Log) run() {
 	defer close(l.done)
-	retry := firstRetry
+	l.bound = time.Now().Add(l.o.Lease)
+	var p pace
 	for {
-		began := time.Now()
+		began, bound := time.Now(), l.bound
 		err := l.together()
 		if l.ctx.Err() != nil {
 			return
 		}
 		l.follower.Alone(err)
 		l.forget()
-		if time.Since(began) > 10*lastRetry {
-			retry = firstRetry
-		}
-		if !l.rest(retry) {
+		if !l.rest(p.after(time.Since(began), l.bound.After(bound))) {
 			return
 		}
-		retry = min(2*retry, lastRetry)
 	}
 }
 
+// pace says when it is tried again to be together. A try that takes the lease
+// keeps the follower from serving by itself for as long as the lease stands. So
+// the first that soon fails so is repeated at once, since that may be all there
+// was to it; those after it only once the follower has served, and ever more
+// seldom.
+type pace struct {
+	wait time.Duration
+	vain int // tries in a row that took the lease and soon failed
+}
+
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = time.Second      // while nothing is promised
+	vainRetry  = 30 * time.Second // where each try keeps the follower from serving
+	isSteady   = 10 * time.Second // what lasted for so long did not soon fail
+)
+
+// after is how long to wait after a try, and whether the follower is to serve
+// before the next.
+func (p *pace) after(lasted time.Duration, leased bool) (wait time.Duration, serve bool) {
+	if lasted > isSteady {
+		*p = pace{}
+	}
+	longest := lastRetry
+	if leased {
+		p.vain++
+	}
+	if serve = leased && p.vain > 1; serve {
+		longest = vainRetry
+	}
+	p.wait = min(max(firstRetry, 2*p.wait), longest)
+	return p.wait, serve
+}
+
 // rest waits before the next try, and has the follower serve as soon as what
-// was last heard binds nobody any more.
-func (l *Log) rest(retry time.Duration) bool {
+// was last heard binds nobody any more; serve: before the next try.
+func (l *Log) rest(retry time.Duration, serve bool) bool {
+	bound := time.Until(l.bound)
+	if serve {
+		retry = max(retry, bound)
+	}
 	again := time.NewTimer(retry)
 	defer again.Stop()
-	free := time.NewTimer(time.Until(l.bound))
+	free := time.NewTimer(bound)
 	defer free.Stop()
 	for {
 		select {
@@ -203,6 +233,9 @@ func (l *Log) rest(retry time.Duration) bool {
 		case <-free.C:
 			l.follower.Serve()
 		case <-again.C:
+			if serve {
+				l.follower.Serve()
+			}
 			return true
 		}
 	}

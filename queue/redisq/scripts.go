@@ -13,6 +13,8 @@ import "github.com/redis/go-redis/v9"
 //	                    bytes  written since the last snapshot
 //	                    size   of the last snapshot, unpacked
 //	                    busy   until when somebody is at a new snapshot
+//	                    until  the end of the last lease there is
+//	                    version  of the machine that carries the log out
 //	KEYS[2] log       stream: entries, each with
 //	                    p  the entry before it, so that a reader notices whatever is missing
 //	                    o  the token of the service whose commands these are, 0: nobody's
@@ -24,15 +26,19 @@ import "github.com/redis/go-redis/v9"
 // and answer with {1, …} when it is done, or {0, why}: "none" (there is no
 // log, or not all of one), "lost" (the log is another than the one that was followed, or has
 // forgotten what was last seen of it), "stale" (the service has no lease any
-// more, or another process has its name).
+// more, or another process has its name), "version" (the log is carried out by
+// machines of another version).
 
 // prelude is what the scripts have in common. The clock never goes back, though
-// that of Redis may, as after a fail-over: it goes on from where it was.
+// that of Redis may, as after a fail-over: it goes on from where it was. Nor does it
+// leap ahead of those who wait: it stops where the last lease ends, and goes on
+// by Redis' clock when the next is taken and nobody has one.
 const prelude = `
 local function load_head()
-  local v = redis.call('HMGET', KEYS[1], 'id', 'at', 'shift')
+  local v = redis.call('HMGET', KEYS[1], 'id', 'at', 'shift', 'until')
   if not v[1] then return nil end
   local h = {id = v[1], at = tonumber(v[2]), shift = tonumber(v[3])}
+  local stop = tonumber(v[4] or 0) + 1
   local t = redis.call('TIME')
   h.now = t[1] * 1000000 + t[2] + h.shift
   if h.now < h.at then
@@ -40,6 +46,8 @@ local function load_head()
     h.now = h.at
     redis.call('HSET', KEYS[1], 'shift', string.format('%.0f', h.shift))
   end
+  h.redis = h.now
+  if h.now > stop then h.now = math.max(h.at, stop) end
   return h
 end
 
@@ -58,6 +66,13 @@ local function lease(service)
   if not l then return nil end
   local token, till = string.match(l, '^(%d+) (%d+)$')
   return token, tonumber(till)
+end
+
+local function grant(h, service, token, ttl)
+  local till = string.format('%.0f', h.now + ttl)
+  redis.call('HSET', KEYS[3], service, token .. ' ' .. till)
+  local last = tonumber(redis.call('HGET', KEYS[1], 'until') or 0)
+  if h.now + ttl > last then redis.call('HSET', KEYS[1], 'until', till) end
 end
 
 local function expire(h)
@@ -90,20 +105,32 @@ local function refuses(h, service, token, seen)
 end
 `
 
-// foundScript begins a log, where there is none or only a part of one.
+// foundScript begins a log, where there is none, only a part of one, or one of
+// another version that nobody else is following. Tokens and clock go on.
 //
 //	ARGV[1] data      the packed snapshot it begins with
 //	ARGV[2] size      of it, unpacked, in bytes
-//	result            {1, id}: the log there is now, whoever began it
+//	ARGV[3] version   of the machine
+//	ARGV[4] service   whose own lease does not count
+//	result            {1, id}: the log there is now, whoever began it; {0, "version"}
 var foundScript = redis.NewScript(prelude + `
-if not whole() then
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-  local t = redis.call('TIME')
-  local at = string.format('%.0f', t[1] * 1000000 + t[2])
-  redis.call('HSET', KEYS[4], 'id', '0-' .. at, 'data', ARGV[1])
-  redis.call('HSET', KEYS[1], 'id', '0-' .. at, 'at', at, 'shift', 0, 'token', 0, 'bytes', 0, 'size', ARGV[2], 'busy', 0)
+local h = load_head()
+if h and whole() then
+  if redis.call('HGET', KEYS[1], 'version') == ARGV[3] then return {1, h.id} end
+  for _, service in ipairs(redis.call('HKEYS', KEYS[3])) do
+    local _, till = lease(service)
+    if service ~= ARGV[4] and till >= h.now then return {0, 'version'} end
+  end
 end
-return {1, redis.call('HGET', KEYS[1], 'id')}
+local t = redis.call('TIME')
+h = h or {redis = t[1] * 1000000 + t[2], shift = 0}
+local token = redis.call('HGET', KEYS[1], 'token') or 0
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+local at = string.format('%.0f', h.redis)
+redis.call('HSET', KEYS[4], 'id', '0-' .. at, 'data', ARGV[1])
+redis.call('HSET', KEYS[1], 'id', '0-' .. at, 'at', at, 'shift', string.format('%.0f', h.shift), 'token', token,
+  'bytes', 0, 'size', ARGV[2], 'busy', 0, 'version', ARGV[3])
+return {1, '0-' .. at}
 `)
 
 // enterScript gives a service its lease, with a new token. Whoever had the name
@@ -112,13 +139,16 @@ return {1, redis.call('HGET', KEYS[1], 'id')}
 //
 //	ARGV[1] service   its name
 //	ARGV[2] ttl       how long the lease stands, in microseconds
-//	result            {1, token, id of the last entry}, {0, "none"}
+//	ARGV[3] version   of the machine
+//	result            {1, token, id of the last entry}, {0, "none"}, {0, "version"}
 var enterScript = redis.NewScript(prelude + `
 local h = load_head()
 if not h or not whole() then return {0, 'none'} end
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[3] then return {0, 'version'} end
 expire(h)
+if redis.call('HLEN', KEYS[3]) == 0 then h.now = h.redis end
 local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
-redis.call('HSET', KEYS[3], ARGV[1], token .. ' ' .. string.format('%.0f', h.now + ARGV[2]))
+grant(h, ARGV[1], token, ARGV[2])
 return {1, tostring(token), h.id}
 `)
 
@@ -167,7 +197,7 @@ var renewScript = redis.NewScript(prelude + `
 local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
 if no then return {0, no} end
-redis.call('HSET', KEYS[3], ARGV[1], ARGV[2] .. ' ' .. string.format('%.0f', h.now + ARGV[4]))
+grant(h, ARGV[1], ARGV[2], ARGV[4])
 expire(h)
 local v = redis.call('HMGET', KEYS[1], 'bytes', 'size', 'busy')
 local asked = 0

@@ -33,6 +33,7 @@ func (s *server) pass(d time.Duration) {
 	k := keys(DefaultSpace)
 	s.Do("EVAL", `
 redis.call('HINCRBY', KEYS[1], 'shift', ARGV[1])
+redis.call('HINCRBY', KEYS[1], 'until', ARGV[1])
 local all = redis.call('HGETALL', KEYS[2])
 for i = 1, #all, 2 do
   local token, till = string.match(all[i + 1], '^(%d+) (%d+)$')

@@ -20,10 +20,11 @@ var (
 	errNone   = errors.New("there is no log in Redis: it was flushed")
 	errLost   = errors.New("the log in Redis is not the one that was followed: it was flushed, or an older copy of it has taken over")
 	errStale  = errors.New("the lease has run out, or another process with this service's name has taken it")
+	errOther  = errors.New("the log in Redis is that of services of another version: this one comes to them, or begins a log anew, once they have been upgraded or stopped")
 	errSilent = errors.New("Redis has entries that it does not tell of")
 )
 
-var refusals = map[string]error{"none": errNone, "lost": errLost, "stale": errStale}
+var refusals = map[string]error{"none": errNone, "lost": errLost, "stale": errStale, "version": errOther}
 
 const (
 	batchMost    = 500              // commands in an entry
@@ -45,7 +46,7 @@ type session struct {
 	token  string
 	seen   atomic.Pointer[string]    // the last entry read
 	stands atomic.Pointer[time.Time] // until when the lease does, by this process's clock
-	spoken atomic.Bool               // something was sent that others may have read
+	spoken atomic.Bool               // something was sent that is to be read
 }
 
 // together has the follower be with the others until something goes wrong.
@@ -60,8 +61,8 @@ func (l *Log) together() error {
 	_ = s.ear.Close() // what is under way there ends too
 	s.work.Wait()
 	_ = s.redis.Close()
-	if s.spoken.Load() {
-		l.bound = *s.stands.Load()
+	if until := s.stands.Load(); until != nil { // others count on what this service has
+		l.bound = *until
 	}
 	return err
 }
@@ -101,17 +102,20 @@ func (s *session) ours(more ...any) []any {
 	return append([]any{s.follower.Owner(), s.token, *s.seen.Load()}, more...)
 }
 
-// follow takes the lease, catches up with the others, brings along what the
-// follower has, and reads from then on.
+// follow catches up with the others, takes the lease, brings along what the
+// follower has, and reads from then on. What can fail without anything having
+// been promised is done before the lease.
 func (s *session) follow() error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	s.begin(s.keep)
-	m, err := s.catchUp()
+	m, err := s.prepare()
 	if err != nil {
 		return err
 	}
+	s.begin(s.keep)
+	last, err := s.replay(m, *s.seen.Load())
+	if err != nil {
+		return err
+	}
+	s.seen.Store(&last)
 	s.follower.Bring()
 	s.begin(s.write)
 	stop := context.AfterFunc(s.ctx, func() { _ = s.ear.Close() })
@@ -119,28 +123,39 @@ func (s *session) follow() error {
 	return s.read(m)
 }
 
-// enter takes the lease, and begins the log where there is none.
-func (s *session) enter() error {
-	for {
-		asked := time.Now()
-		reply, err := s.run(enterScript, s.follower.Owner(), s.o.Lease.Microseconds())
-		if errors.Is(err, errNone) {
-			err = s.found()
-			if err == nil {
-				continue
-			}
+// prepare is the common machine, with the lease taken and the log begun where
+// there is none.
+func (s *session) prepare() (m *queue.Machine, err error) {
+	for range 3 { // whoever flushes Redis at this very moment is not raced for ever
+		if m, err = s.catchUp(); err == nil {
+			err = s.enter()
 		}
-		if err != nil {
-			return err
+		if !errors.Is(err, errNone) && !errors.Is(err, errLost) && !errors.Is(err, errOther) {
+			return m, err
 		}
-		token, _ := reply[0].(string)
-		head, _ := reply[1].(string)
-		until := asked.Add(s.o.Lease)
-		s.token = token
-		s.seen.Store(&head)
-		s.stands.Store(&until)
-		return nil
+		if failed := s.found(); failed != nil {
+			return nil, failed
+		}
 	}
+	return nil, err
+}
+
+// enter takes the lease.
+func (s *session) enter() error {
+	asked := time.Now()
+	reply, err := s.run(enterScript, s.follower.Owner(), s.o.Lease.Microseconds(), queue.MachineVersion)
+	if err != nil {
+		return err
+	}
+	s.token, _ = reply[0].(string)
+	s.hold(asked)
+	return nil
+}
+
+// hold is that the lease stands for its whole length from a moment on.
+func (s *session) hold(from time.Time) {
+	until := from.Add(s.o.Lease)
+	s.stands.Store(&until)
 }
 
 func (s *session) found() error {
@@ -156,8 +171,9 @@ func (s *session) found() error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("queue: beginning a log in Redis, which has none", "space", s.o.Space)
-	_, err = s.run(foundScript, packed, len(data))
+	if _, err = s.run(foundScript, packed, len(data), queue.MachineVersion, s.follower.Owner()); err == nil {
+		s.log.Info("queue: a log has been begun in Redis, which had none of this version", "space", s.o.Space)
+	}
 	return err
 }
 
@@ -166,6 +182,10 @@ func (s *session) load() (m *queue.Machine, last string, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, snapshotWait)
 	defer cancel()
 	values, err := s.redis.HMGet(ctx, s.keys[3], "id", "data").Result()
+	var version []any
+	if err == nil {
+		version, err = s.redis.HMGet(ctx, s.keys[0], "version").Result()
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("redisq: reading the snapshot: %w", err)
 	}
@@ -173,6 +193,9 @@ func (s *session) load() (m *queue.Machine, last string, err error) {
 	packed, _ := values[1].(string)
 	if last == "" {
 		return nil, "", fmt.Errorf("redisq: %w", errNone)
+	}
+	if is, _ := version[0].(string); is != strconv.Itoa(queue.MachineVersion) {
+		return nil, "", fmt.Errorf("redisq: version %q: %w", is, errOther)
 	}
 	data, err := unpack(packed)
 	if err == nil {
@@ -194,12 +217,14 @@ func (s *session) replay(m *queue.Machine, last string) (string, error) {
 			if err == nil {
 				err = e.follows(last)
 			}
+			var list []queue.Command
 			if err == nil {
-				err = e.apply(m)
+				list, err = e.parse()
 			}
 			if err != nil {
 				return last, err
 			}
+			e.apply(m, list)
 			last = e.id
 		}
 		if len(page) < pageSize {
@@ -208,14 +233,22 @@ func (s *session) replay(m *queue.Machine, last string) (string, error) {
 	}
 }
 
+// catchUp is the common machine as it is now. It also sees to it that the log
+// can be listened to.
 func (s *session) catchUp() (*queue.Machine, error) {
 	m, last, err := s.load()
+	if err == nil {
+		last, err = s.replay(m, last)
+	}
 	if err != nil {
 		return nil, err
 	}
-	last, err = s.replay(m, last)
 	s.seen.Store(&last)
-	return m, err
+	_, err = s.redis.XRead(s.ctx, &redis.XReadArgs{Streams: []string{s.keys[1], last}, Count: 1, Block: -1}).Result()
+	if err != nil && err != redis.Nil {
+		return nil, fmt.Errorf("redisq: the log cannot be listened to: %w", err)
+	}
+	return m, nil
 }
 
 // read tells the follower what happens. Until what the follower brought has
@@ -250,24 +283,28 @@ func (s *session) read(m *queue.Machine) error {
 }
 
 // tell has an entry happen, and returns the machine as long as it is not the
-// follower's.
+// follower's. That this service is gone does not happen to it: it was there all
+// the time, and comes back with what it has.
 func (s *session) tell(m *queue.Machine, e entry) (*queue.Machine, error) {
-	own := e.token == s.token
-	if m != nil && !own {
-		return m, e.apply(m)
-	}
-	if m != nil {
-		s.follower.Enter(m)
-	}
-	if own {
+	if e.token == s.token {
+		if m != nil {
+			s.follower.Enter(m)
+		}
 		s.follower.Happened(e.at, e.count, nil)
 		return nil, nil
 	}
 	list, err := e.parse()
-	if err == nil {
+	switch {
+	case err != nil:
+		return m, err
+	case ends(list, s.follower.Owner()):
+		return m, fmt.Errorf("redisq: entry %s says that this service is gone: %w", e.id, errStale)
+	case m != nil:
+		e.apply(m, list)
+	default:
 		s.follower.Happened(e.at, 0, list)
 	}
-	return nil, err
+	return m, nil
 }
 
 // write sends what there is to be sent: all that has come together while the
@@ -367,8 +404,7 @@ func (s *session) keep() error {
 		if err != nil {
 			return err
 		}
-		until := now.Add(s.o.Lease)
-		s.stands.Store(&until)
+		s.hold(now)
 		was.head, _ = reply[0].(string)
 		was.seen = seen
 		if asked, _ := reply[1].(int64); asked == 1 {
