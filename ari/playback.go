@@ -64,6 +64,14 @@ func (p *Playback) Stop(ctx context.Context) error {
 	return p.session.link.stopPlayback(ctx, p.id)
 }
 
+// GiveUp takes a playback for over that should have ended long ago: as Failed,
+// whether or not Asterisk can be brought to end it.
+func (p *Playback) GiveUp(ctx context.Context) error {
+	err := p.Stop(ctx)
+	p.finish(Event{At: time.Now()}, Failed, true)
+	return err
+}
+
 // StopPlayback ends a playback that another process has left on the leg under
 // an ID of [PlayOptions]. One that is not there is no error.
 func (l *Leg) StopPlayback(ctx context.Context, id string) error { return l.link.stopPlayback(ctx, id) }

@@ -92,7 +92,7 @@ func (s *Service) serveAgent(ctx context.Context, arrival ari.Arrival) {
 	ctx, release := during(ctx, leg)
 	defer release()
 	defer session.Close()
-	l := &line{session: session, leg: leg, files: s.files, log: log}
+	l := &line{session: session, leg: leg, files: s.files, lasts: s.library.Total, log: log}
 	result, err := s.obey(ctx, l, id, code, pin)
 	s.noteCode(ctx, id, code, result)
 	if err != nil && !callerGone(err) && !errors.Is(err, errShutdown) {

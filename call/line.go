@@ -41,10 +41,28 @@ func (l *line) Say(ctx context.Context, prompts ...string) error {
 	if err != nil {
 		return err
 	}
+	defer l.bound(ctx, playing, prompts)()
 	if !l.until(ctx, playing.Done()) {
 		return l.stopped(ctx, playing)
 	}
 	return l.heard(ctx, playing)
+}
+
+// overdue is how much later than they should prompts may end on an Asterisk that
+// is busy. It was seen to accept one and never to play it, to a caller just out
+// of a bridge: that would be silence without an end.
+const overdue = 10 * time.Second
+
+// bound gives prompts up that do not come to their end, so that the
+// conversation goes on; the func returned takes the limit away.
+func (l *line) bound(ctx context.Context, playing *ari.Playback, prompts []string) func() {
+	limit := time.AfterFunc(l.lasts(prompts...)+overdue, func() {
+		l.log.Error("a prompt has not come to its end, and is given up", "channel_id", l.leg.ID(), "playback", playing.ID())
+		if err := playing.GiveUp(context.WithoutCancel(ctx)); err != nil {
+			l.log.Warn("a prompt that was given up may play yet", "channel_id", l.leg.ID(), "err", err)
+		}
+	})
+	return func() { limit.Stop() }
 }
 
 // Ask plays the prompts followed by silence for as long as it waits, so that
@@ -54,10 +72,12 @@ func (l *line) Ask(ctx context.Context, wait time.Duration, prompts ...string) (
 	if key, ok := l.key(); ok {
 		return key, context.Cause(ctx)
 	}
-	playing, err := l.play(ctx, append(prompts[:len(prompts):len(prompts)], silence(wait)...))
+	asked := append(prompts[:len(prompts):len(prompts)], silence(wait)...)
+	playing, err := l.play(ctx, asked)
 	if err != nil {
 		return ivr.Silence, err
 	}
+	defer l.bound(ctx, playing, asked)()
 	return l.await(ctx, playing)
 }
 

@@ -318,7 +318,7 @@ func (c *call) tellInVain(ctx context.Context) error {
 	if err := c.leaveBridge(ctx); err != nil {
 		c.log.Warn("the agent may not hear that the caller was not reached", "agent_id", c.agent.ID, "err", err)
 	}
-	l := &line{session: c.session, leg: c.agent.leg, files: c.files, log: c.log}
+	l := &line{session: c.session, leg: c.agent.leg, files: c.files, lasts: c.library.Total, log: c.log}
 	err := l.Say(ctx, "agent.redial.failed")
 	switch {
 	case stopping(ctx):
