@@ -16,13 +16,16 @@ import (
 func (w *world) talk(owner string) (*softphonetest.Browser, *talker, *asterisk) {
 	w.t.Helper()
 	b := w.open(owner)
+	a := w.leg()
+	plugged := make(chan error, 1)
+	go func() { plugged <- w.session(owner).Plug(w.within(patience), a.port) }()
 	k := w.connect(b)
 	k.say(speech(0)) // the first packet makes the track
-	w.hears(owner + " audio ok")
-	a := w.leg()
-	if err := w.session(owner).Plug(w.within(patience), a.port); err != nil {
+	if err := <-plugged; err != nil {
 		w.t.Fatal(err)
 	}
+	a.tape.next(w.t)
+	w.hears(owner + " audio ok")
 	return b, k, a
 }
 
@@ -52,8 +55,8 @@ func TestAudioPassesUntouchedBothWays(t *testing.T) {
 		down = got
 	}
 	stats := w.session("1001").Stats()
-	if stats.Received != 101 || stats.Lost != 0 || stats.ToAsterisk != 100 || stats.FromAsterisk != 100 || stats.AsteriskLost != 0 {
-		t.Errorf("figures %+v, want 101 received and 100 sent on, 100 from Asterisk, none lost", stats)
+	if stats.Received != 101 || stats.Lost != 0 || stats.ToAsterisk != 101 || stats.FromAsterisk != 100 || stats.AsteriskLost != 0 {
+		t.Errorf("figures %+v, want 101 received and sent on, 100 from Asterisk, none lost", stats)
 	}
 }
 
@@ -154,6 +157,7 @@ func TestTheFarSideIsLearned(t *testing.T) {
 	}
 	a := newAsterisk(t, port)
 	k.say(speech(1)) // nobody knows where to
+	eventually(t, "the packet was dropped", func() bool { return w.figures.dropped.unconnected.Load() > 0 })
 	a.say(speech(2))
 	if p := k.tape.next(t); !bytes.Equal(p.Payload, speech(2)) {
 		t.Error("the browser did not hear the first packet")
@@ -256,12 +260,17 @@ func TestALineMovesToAnotherBrowserAndThePortGoesOn(t *testing.T) {
 }
 
 func TestAudioIsLostAndFoundByPackets(t *testing.T) {
-	w := newWorld(t, nil)
-	_, k, _ := w.talk("1001")
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.lost = usualTimes.lost })
+	b := w.open("1001")
+	k := w.connect(b)
 	stop := k.speak(speech)
-	w.quiet("1001 audio", 400*time.Millisecond)
+	w.hears("1001 audio ok")
 	stop()
+	stopped := time.Now()
 	w.hears("1001 audio lost")
+	if after := time.Since(stopped); after < usualTimes.lost-100*time.Millisecond {
+		t.Errorf("audio was lost %v after the last packet, want %v", after, usualTimes.lost)
+	}
 	if got := w.session("1001").Audio(); got != AudioLost {
 		t.Errorf("audio is %s, want lost", got)
 	}
@@ -361,7 +370,7 @@ func TestKeysAreToldOnceAndNeverSentOn(t *testing.T) {
 }
 
 func TestASilentMicrophoneIsNoticedInATalk(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.silent = 400 * time.Millisecond })
 	b := w.open("1001")
 	k := w.connect(b)
 	stop := k.speak(hush)

@@ -100,7 +100,7 @@ func (b *Browser) Resume(ctx context.Context, token string) error {
 }
 
 func (b *Browser) hello(ctx context.Context, hello map[string]any) error {
-	conn, err := b.Dial(ctx)
+	conn, err := Dial(ctx, b.page)
 	if err != nil {
 		return err
 	}
@@ -133,12 +133,12 @@ func (b *Browser) hello(ctx context.Context, hello map[string]any) error {
 }
 
 // Dial opens a socket and says nothing.
-func (b *Browser) Dial(ctx context.Context) (*websocket.Conn, error) {
+func Dial(ctx context.Context, page Page) (*websocket.Conn, error) {
 	header := http.Header{}
-	if b.page.Origin != "" {
-		header.Set("Origin", b.page.Origin)
+	if page.Origin != "" {
+		header.Set("Origin", page.Origin)
 	}
-	conn, response, err := websocket.Dial(ctx, b.page.URL, &websocket.DialOptions{Subprotocols: []string{"hotline.1"}, HTTPHeader: header})
+	conn, response, err := websocket.Dial(ctx, page.URL, &websocket.DialOptions{Subprotocols: []string{"hotline.1"}, HTTPHeader: header})
 	if err != nil {
 		if response != nil {
 			return nil, fmt.Errorf("status %d: %w", response.StatusCode, err)
@@ -220,6 +220,9 @@ func (b *Browser) Send(ctx context.Context, frame map[string]any) (uint64, error
 func (b *Browser) Raw(ctx context.Context, data []byte) error {
 	return b.conn.Write(ctx, websocket.MessageText, data)
 }
+
+// Conn is the present socket.
+func (b *Browser) Conn() *websocket.Conn { return b.conn }
 
 // Unacknowledged is how many frames the server has not acknowledged.
 func (b *Browser) Unacknowledged() int {
