@@ -124,17 +124,32 @@ func (c *Connection) Restart(ctx context.Context) error {
 	return c.negotiate(ctx, &webrtc.OfferOptions{ICERestart: true})
 }
 
-func (c *Connection) negotiate(ctx context.Context, o *webrtc.OfferOptions) error {
+// Offer makes an offer with all candidates, and does not send it.
+func (c *Connection) Offer(ctx context.Context) (sdp string, err error) { return c.offer(ctx, nil) }
+
+func (c *Connection) offer(ctx context.Context, o *webrtc.OfferOptions) (sdp string, err error) {
 	offer, err := c.PC.CreateOffer(o)
 	if err != nil {
-		return fmt.Errorf("making an offer: %w", err)
+		return "", fmt.Errorf("making an offer: %w", err)
 	}
 	gathered := webrtc.GatheringCompletePromise(c.PC)
 	if err := c.PC.SetLocalDescription(offer); err != nil {
-		return fmt.Errorf("taking my offer: %w", err)
+		return "", fmt.Errorf("taking my offer: %w", err)
 	}
-	<-gathered
-	if _, err := c.browser.Send(ctx, map[string]any{"type": "offer", "sdp": c.PC.LocalDescription().SDP}); err != nil {
+	select {
+	case <-gathered:
+		return c.PC.LocalDescription().SDP, nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("gathering candidates: %w", context.Cause(ctx))
+	}
+}
+
+func (c *Connection) negotiate(ctx context.Context, o *webrtc.OfferOptions) error {
+	sdp, err := c.offer(ctx, o)
+	if err != nil {
+		return err
+	}
+	if _, err := c.browser.Send(ctx, map[string]any{"type": "offer", "sdp": sdp}); err != nil {
 		return fmt.Errorf("sending an offer: %w", err)
 	}
 	f, err := c.browser.Next(ctx, "answer", "refused")
