@@ -3,6 +3,7 @@ package softphone
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,18 +129,17 @@ func FuzzFrame(f *testing.F) {
 	f.Add(fmt.Appendf(nil, `{"type":"offer","seq":1,"sdp":%s}`, offer))
 	app := &world{told: make(chan string, 1000)}
 	app.do = func(context.Context, *Session, string, json.RawMessage) error { return nil }
+	g, err := New(Options{App: app, Listen: netip.MustParseAddrPort("127.0.0.1:0")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = g.Close() })
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		for len(app.told) > 0 {
-			<-app.told
-		}
-		g, err := New(Options{App: app, Listen: netip.MustParseAddrPort("127.0.0.1:0")})
-		if err != nil {
-			t.Fatal(err)
-		}
+		owner := rand.Text()
 		near, far := newPipe()
 		served := make(chan struct{})
 		go func() { defer close(served); g.Serve(context.Background(), near) }()
-		far.in <- fmt.Appendf(nil, `{"type":"hello","token":%q}`, g.Ticket("1001"))
+		far.in <- fmt.Appendf(nil, `{"type":"hello","token":%q}`, g.Ticket(owner))
 		take := func() bool {
 			select {
 			case data := <-far.out:
@@ -148,6 +148,8 @@ func FuzzFrame(f *testing.F) {
 					t.Errorf("the gateway sent %q", data)
 				}
 				return true
+			case <-app.told:
+				return true
 			case <-far.ended:
 				return false
 			case <-time.After(patience):
@@ -155,14 +157,22 @@ func FuzzFrame(f *testing.F) {
 				return false
 			}
 		}
-		take() // welcome
 		far.in <- bytes.Clone(frame)
-		far.in <- []byte(`{"type":"nonsense"`) // ends it
+		far.in <- []byte(`{"type":"nonsense"`) // ends the socket
 		for take() {
 		}
 		<-served
-		if err := g.Close(); err != nil {
-			t.Error(err)
+		if s, found := g.Session(owner); found {
+			s.Close("closed")
+			for over := false; !over; {
+				select {
+				case <-s.Done():
+					over = true
+				case <-app.told:
+				case <-time.After(patience):
+					t.Fatal("the session does not end")
+				}
+			}
 		}
 	})
 }
