@@ -76,6 +76,7 @@ func (l *line) fromBrowser(from *peer, data []byte) {
 		l.key(p)
 	default: // comfort noise, or what was never negotiated
 		l.figures.dropped.unknown.Add(1)
+		l.passOver(p)
 	}
 }
 
@@ -105,9 +106,18 @@ func (l *line) audio(p packet, now time.Time) {
 	}
 }
 
+// passOver counts a packet of the browser's that is not sent on.
+func (l *line) passOver(p packet) {
+	l.up.meter.other(p)
+	if port := l.port.Load(); port != nil {
+		port.pass(p)
+	}
+}
+
 func (l *line) key(p packet) {
 	l.up.Lock()
 	defer l.up.Unlock()
+	l.passOver(p)
 	for _, key := range l.up.keys.pressed(p) {
 		select {
 		case l.pressed <- key:

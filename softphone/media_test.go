@@ -339,6 +339,8 @@ func TestEcho(t *testing.T) {
 func TestKeysAreToldOnceAndNeverSentOn(t *testing.T) {
 	w := newWorld(t, nil)
 	_, k, a := w.talk("1001")
+	k.say(speech(0))
+	before := a.tape.next(t)
 	press := func(event byte, ends int) {
 		k.ts += frameSize
 		at := k.ts
@@ -362,8 +364,15 @@ func TestKeysAreToldOnceAndNeverSentOn(t *testing.T) {
 		}
 	}
 	k.say(speech(1))
-	if p := a.tape.next(t); p.PayloadType != 0 {
+	p := a.tape.next(t)
+	if p.PayloadType != 0 {
 		t.Errorf("a packet of type %d was sent to Asterisk, which knows none above 34", p.PayloadType)
+	}
+	if p.SequenceNumber != before.SequenceNumber+1 || !p.Marker {
+		t.Errorf("after the keys Asterisk was sent %+v after %+v: want the next number, so that keys are not taken for lost packets, and a marker", p.Header, before.Header)
+	}
+	if s := w.session("1001").Stats(); s.Lost != 0 {
+		t.Errorf("%d packets are said to be lost", s.Lost)
 	}
 	a.tape.empty(t, 20*time.Millisecond)
 	w.quiet("1001 digit", 50*time.Millisecond)

@@ -19,6 +19,7 @@ type meter struct {
 	highest  uint16
 	cycles   uint32
 	transit  int64
+	timed    bool // transit is of this source
 	jitter   float64 // in samples
 
 	asked, askedReceived uint64 // expected and received when lossSince was last asked
@@ -28,14 +29,29 @@ type meter struct {
 func (m *meter) arrived(p packet, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.received++
 	transit := now.UnixNano()/(int64(time.Second)/clockRate) - int64(p.timestamp)
+	if m.count(p) && m.timed {
+		d := int64(int32(transit - m.transit)) // timestamps wrap
+		m.jitter += (float64(max(d, -d)) - m.jitter) / 16
+	}
+	m.transit, m.timed = transit, true
+}
+
+// other counts a packet that is not audio, whose timestamp tells no time.
+func (m *meter) other(p packet) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count(p)
+}
+
+// count says whether the packet is of the source that is known.
+func (m *meter) count(p packet) bool {
+	m.received++
 	ahead := int(int16(p.seq - m.highest))
 	if !m.known || p.ssrc != m.source || ahead > maxDropout || ahead < -maxDropout {
 		m.expected += m.expectedNow()
-		m.known, m.source, m.first, m.highest, m.cycles = true, p.ssrc, p.seq, p.seq, 0
-		m.transit = transit
-		return
+		m.known, m.source, m.first, m.highest, m.cycles, m.timed = true, p.ssrc, p.seq, p.seq, 0, false
+		return false
 	}
 	if ahead > 0 {
 		if p.seq < m.highest {
@@ -43,9 +59,7 @@ func (m *meter) arrived(p packet, now time.Time) {
 		}
 		m.highest = p.seq
 	}
-	d := int64(int32(transit - m.transit)) // timestamps wrap
-	m.transit = transit
-	m.jitter += (float64(max(d, -d)) - m.jitter) / 16
+	return true
 }
 
 func (m *meter) expectedNow() uint64 {

@@ -115,6 +115,9 @@ func (p *Port) fromAsterisk(data []byte, from netip.AddrPort) {
 	}
 	if packet.pt != p.codec.payloadType() || len(packet.payload) == 0 {
 		figures.dropped.unknown.Add(1)
+		if far := p.far.Load(); far != nil && *far == from {
+			p.meter.other(packet)
+		}
 		return
 	}
 	now := time.Now()
@@ -140,6 +143,13 @@ func (p *Port) believes(from netip.AddrPort, now time.Time) bool {
 	}
 	p.far.Store(&from)
 	return true
+}
+
+// pass takes note of a packet of the browser's that is not sent on.
+func (p *Port) pass(packet packet) {
+	p.out.Lock()
+	defer p.out.Unlock()
+	p.out.stream.pass(packet)
 }
 
 // toAsterisk sends a packet of the browser's on; it may write over it.

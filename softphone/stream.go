@@ -79,6 +79,19 @@ func (s *stream) follow(p packet, ahead int, now time.Time) numbers {
 	return s.send(p, p.marker || silence, now)
 }
 
+// pass takes note of a packet that is not sent on, a key's: its number is given
+// to the next, so that nobody takes it for lost.
+func (s *stream) pass(p packet) {
+	ahead := int(int16(p.seq - s.inSeq))
+	if !s.begun || p.ssrc != s.source || ahead <= 0 || ahead > maxDropout {
+		return
+	}
+	s.had <<= ahead
+	s.inSeq = p.seq
+	s.seqBy--
+	s.floor = s.seq + 1 // what comes late from before would get another's number
+}
+
 // late sends a packet that others have overtaken, under the number it would
 // have had.
 func (s *stream) late(p packet, by int) (numbers, bool) {

@@ -30,6 +30,10 @@ func TestWhateverComesTheNumbersGoOn(t *testing.T) {
 			case 1: // another source
 				p.ssrc++
 				p.seq, p.timestamp = rapid.Uint16().Draw(t, "seq"), rapid.Uint32().Draw(t, "ts")
+			case 4: // a key
+				p.seq++
+				s.pass(p)
+				continue
 			case 2: // a late or repeated packet
 				late = true
 			case 3: // the clock was set
