@@ -76,8 +76,8 @@ func run(ctx context.Context, calls int, length time.Duration, profile string) (
 
 // report prints the figures as they stand in docs/benchmarks.md.
 func report(l *load, took, cpu time.Duration) error {
-	cores := cpu.Seconds() / took.Seconds()
-	calls := float64(len(l.calls))
+	packets := l.up.sent.Load() + l.down.sent.Load()
+	each := cpu.Seconds() / float64(packets)
 	fmt.Printf("%d calls at once for %v, on %d cores, %s\n\n", len(l.calls), took.Round(time.Second), runtime.NumCPU(), runtime.Version())
 	fmt.Println("| | browser → Asterisk | Asterisk → browser |\n|---|---|---|")
 	fmt.Printf("| packets sent | %d | %d |\n", l.up.sent.Load(), l.down.sent.Load())
@@ -88,8 +88,11 @@ func report(l *load, took, cpu time.Duration) error {
 	}{{"p50", .5}, {"p99", .99}, {"p99.9", .999}, {"longest", 1}} {
 		fmt.Printf("| delay, %s, ms | %.2f | %.2f |\n", q.name, l.up.delay(q.share), l.down.delay(q.share))
 	}
-	fmt.Printf("\nThe gateway used %.1f %% of a core: %.2f ms of processor time for each call and second, %.1f µs for a packet; %.0f calls for a core.\n",
-		100*cores, 1000*cores/calls, 1e6*cpu.Seconds()/float64(l.up.sent.Load()+l.down.sent.Load()), calls/cores)
+	fmt.Printf("\nThe gateway used %.1f %% of a core, %.1f µs for a packet: at 100 packets a second, %.2f ms for each call and second, and %.0f calls for a core.\n",
+		100*cpu.Seconds()/took.Seconds(), 1e6*each, 1e3*100*each, 1/(100*each))
+	if meant := 100 * int64(len(l.calls)) * int64(took/time.Second); packets < meant*9/10 {
+		fmt.Printf("The load was short of processor time: it sent %d packets of %d.\n", packets, meant)
+	}
 	if lost := l.up.lost() + l.down.lost(); lost > 0 {
 		return fmt.Errorf("%d packets were lost: is the machine too busy for the load (see net.core.rmem_max, too)?", lost)
 	}
