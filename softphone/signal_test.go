@@ -265,7 +265,7 @@ func TestTokens(t *testing.T) {
 	defer b.Close()
 	for name, token := range map[string]string{"used": token, "unknown": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "empty": "", "long": strings.Repeat("x", 60000)} {
 		other, err := softphonetest.Open(w.ctx, w.page, token)
-		defer other.Close()
+		other.Close()
 		if websocket.CloseStatus(err) != 4401 {
 			t.Errorf("a token that is %s: %v, want the socket closed with 4401", name, err)
 		}
@@ -312,7 +312,7 @@ func TestWhoMayOpenASocket(t *testing.T) {
 		page := w.page
 		page.Origin = origin
 		b, err := softphonetest.Open(w.ctx, page, w.Ticket("1001"))
-		defer b.Close()
+		b.Close()
 		if err == nil {
 			return http.StatusSwitchingProtocols, nil
 		}

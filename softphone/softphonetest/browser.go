@@ -68,7 +68,8 @@ type numbered struct {
 // framesKept is how many frames may wait to be looked at.
 const framesKept = 4096
 
-// Open opens a socket and says hello with the token.
+// Open opens a socket and says hello with the token. The browser is to be closed
+// whether or not there is an error.
 func Open(ctx context.Context, page Page, token string) (*Browser, error) {
 	b := &Browser{page: page, frames: make(chan Frame, framesKept)}
 	return b, b.hello(ctx, map[string]any{"type": "hello", "token": token})
