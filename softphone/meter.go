@@ -19,7 +19,7 @@ type meter struct {
 	highest  uint16
 	cycles   uint32
 	transit  int64
-	timed    bool // transit is of this source
+	timed    bool    // transit is of this source
 	jitter   float64 // in samples
 
 	asked, askedReceived uint64 // expected and received when lossSince was last asked
