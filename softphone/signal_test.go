@@ -1,0 +1,622 @@
+package softphone
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"hotline/softphone/softphonetest"
+)
+
+func TestHelloAndDesk(t *testing.T) {
+	w := newWorld(t, func(o *Options, _ *times) {
+		o.TURN = TURN{URLs: []string{"turn:relay.example:3478"}, Secret: "s"}
+	})
+	b := w.open("1001")
+	w.hears("1001 opened")
+	if b.Welcome.Resumed || b.Welcome.Last != 0 || b.Session == "" {
+		t.Errorf("welcome is %+v, want a new session", b.Welcome)
+	}
+	if !strings.Contains(string(b.Welcome.ICE), "relay.example") {
+		t.Errorf("welcome tells of ICE servers %s, want the relay", b.Welcome.ICE)
+	}
+	if err := w.session("1001").Show(map[string]int{"n": 1}); err != nil {
+		t.Fatal(err)
+	}
+	if f := w.next(b); f.Type != "desk" || f.Seq != 1 || string(f.Desk) != `{"n":1}` {
+		t.Errorf("the page was sent %+v, want the desk", f)
+	}
+	w.send(b, map[string]any{"type": "bye"})
+	if f := w.next(b); f.Type != "gone" || f.Code != WhyBye {
+		t.Errorf("bye was answered by %+v, want gone", f)
+	}
+	w.ended(b, 4410, WhyBye)
+	w.hears("1001 closed bye")
+	if _, found := w.Session("1001"); found {
+		t.Error("the session is still there")
+	}
+}
+
+func TestActsAreCarriedOutInOrderAndAnswered(t *testing.T) {
+	w := newWorld(t, nil)
+	var did []string
+	w.do = func(ctx context.Context, _ *Session, id string, order json.RawMessage) error {
+		did = append(did, id)
+		switch string(order) {
+		case `"no"`:
+			return fmt.Errorf("wrapped: %w", refusal{code: "not-now", values: map[string]any{"state": "hold"}})
+		case `"broken"`:
+			return errNo
+		}
+		return nil
+	}
+	b := w.open("1001")
+	for i, order := range []string{"yes", "no", "broken", "yes"} {
+		w.send(b, map[string]any{"type": "do", "id": fmt.Sprint("act", i), "order": order})
+	}
+	for i, want := range []softphonetest.Frame{
+		{Type: "done", ID: "act0"}, {Type: "refused", ID: "act1", Code: "not-now"},
+		{Type: "refused", ID: "act2", Code: "failed"}, {Type: "done", ID: "act3"},
+	} {
+		f := w.next(b)
+		if f.Type != want.Type || f.ID != want.ID || f.Code != want.Code {
+			t.Errorf("act %d was answered by %+v, want %+v", i, f, want)
+		}
+		if f.Code == "not-now" && f.Values["state"] != "hold" {
+			t.Errorf("the refusal has values %v", f.Values)
+		}
+	}
+	if want := []string{"act0", "act1", "act2", "act3"}; !slices.Equal(did, want) {
+		t.Errorf("done were %v, want %v", did, want)
+	}
+	eventually(t, "all frames are acknowledged", func() bool { return b.Unacknowledged() == 0 })
+}
+
+func TestTooManyActs(t *testing.T) {
+	w := newWorld(t, nil)
+	release := make(chan struct{})
+	w.do = func(ctx context.Context, _ *Session, _ string, _ json.RawMessage) error {
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return nil
+	}
+	b := w.open("1001")
+	for i := range 20 {
+		w.send(b, map[string]any{"type": "do", "id": fmt.Sprint(i), "order": 1})
+	}
+	if f := w.next(b); f.Type != "refused" || f.Code != "busy" || f.About != "do" {
+		t.Errorf("the page was sent %+v, want a refusal: busy", f)
+	}
+	close(release)
+	w.next(b, "done")
+}
+
+func TestResume(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	w.hears("1001 opened")
+	s := w.session("1001")
+	show := func(n int) {
+		t.Helper()
+		if err := s.Show(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	show(1)
+	w.next(b, "desk")
+	id := b.Session
+	b.Cut()
+	eventually(t, "the cut is noticed", func() bool { return len(s.leaves) == 0 && w.detached(s) })
+	show(2)
+	show(3)
+	// An act that is lost with the socket is sent again.
+	_, _ = b.Send(w.within(patience), map[string]any{"type": "do", "id": "lost", "order": 1})
+	w.resume(b, "1001")
+	if !b.Welcome.Resumed || b.Session != id {
+		t.Fatalf("welcome is %+v, want the session resumed", b.Welcome)
+	}
+	if f := w.next(b, "desk"); string(f.Desk) != "3" || f.Seq != 2 {
+		t.Errorf("after the resume the page was sent desk %s with number %d, want the newest, 3, as number 2", f.Desk, f.Seq)
+	}
+	w.hears("1001 do lost 1")
+
+	// Again and again.
+	for n := range 20 {
+		b.Cut()
+		w.resume(b, "1001")
+		if !b.Welcome.Resumed {
+			t.Fatalf("resume %d: a new session", n)
+		}
+		w.send(b, map[string]any{"type": "do", "id": fmt.Sprint(n), "order": 1})
+		if before := w.hears(fmt.Sprintf("1001 do %d 1", n)); len(before) > 0 {
+			t.Fatalf("before act %d the application was told %q: was an act done twice?", n, before)
+		}
+	}
+
+}
+
+func TestASessionWithoutASocketLapses(t *testing.T) {
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume = 300 * time.Millisecond })
+	b, _, a := w.talk("1001")
+	id := b.Session
+	b.Cut()
+	w.hears("1001 closed lost")
+	if a.port.line.Load() != nil {
+		t.Error("the leg is still plugged into the line that is gone")
+	}
+	w.resume(b, "1001")
+	if b.Welcome.Resumed || b.Session == id {
+		t.Error("a session that is gone was resumed")
+	}
+	w.hears("1001 opened")
+}
+
+// detached says whether a session has no socket, by what only its own goroutine
+// knows: it answers a frame of no page only between two others.
+func (w *world) detached(s *Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return s.out.next == len(s.out.sent)
+}
+
+func TestFramesInFlightSurviveAResume(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	w.hears("1001 opened")
+	s := w.session("1001")
+	b.Mute()
+	for n := range 10 { // ten acts, whose answers are not acknowledged
+		w.send(b, map[string]any{"type": "do", "id": fmt.Sprint(n), "order": 1})
+		if f := w.next(b); f.Type != "done" {
+			t.Fatalf("act %d was answered by %+v", n, f)
+		}
+	}
+	s.out.mu.Lock()
+	kept := len(s.out.sent)
+	s.out.mu.Unlock()
+	if kept != 10 {
+		t.Errorf("%d frames are kept, want 10: none was acknowledged", kept)
+	}
+	b.Cut()
+	w.resume(b, "1001") // the page has had all
+	eventually(t, "what the page has had is forgotten", func() bool {
+		s.out.mu.Lock()
+		defer s.out.mu.Unlock()
+		return len(s.out.sent) == 0
+	})
+}
+
+func TestASecondTabTakesOver(t *testing.T) {
+	w := newWorld(t, nil)
+	first, k, a := w.talk("1001")
+	if err := w.session("1001").Show("the desk"); err != nil {
+		t.Fatal(err)
+	}
+	w.next(first, "desk")
+	second := w.open("1001")
+	if f := w.next(first, "taken-over", "gone"); f.Type != "taken-over" {
+		t.Errorf("the first tab was sent %+v, want taken-over", f)
+	}
+	w.ended(first, 4409, "taken-over")
+	if f := w.next(second); string(f.Desk) != `"the desk"` {
+		t.Errorf("the second tab was first sent %+v, want the desk", f)
+	}
+	k.say(speech(1)) // the first tab's connection goes on until the second's is there
+	a.tape.next(t)
+	other := w.connect(second)
+	other.say(speech(2))
+	a.tape.next(t)
+	w.quiet("1001 closed", 50*time.Millisecond)
+
+	// What the first tab still has is of no use to it.
+	w.resume(first, "1001")
+	if first.Welcome.Resumed {
+		t.Error("the tab that was taken over from resumed its session")
+	}
+	w.ended(second, 4409, "taken-over")
+}
+
+func TestOldNumbersAreIgnoredAndGapsEndTheSocket(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	for n := range 3 {
+		w.send(b, map[string]any{"type": "do", "id": fmt.Sprint(n), "order": 1})
+	}
+	w.hears("1001 do 2 1")
+	for _, seq := range []int{1, 2, 3, 3, 1} {
+		if err := b.Raw(w.ctx, fmt.Appendf(nil, `{"type":"do","seq":%d,"id":"again","order":1}`, seq)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.quiet("1001 do", 50*time.Millisecond)
+	if err := b.Raw(w.ctx, []byte(`{"type":"do","seq":5,"id":"skipped","order":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	w.ended(b, 4422, "gap")
+	w.quiet("1001 do", 50*time.Millisecond)
+	w.resume(b, "1001")
+	if !b.Welcome.Resumed || b.Welcome.Last != 3 {
+		t.Errorf("welcome is %+v, want the session as it was at 3", b.Welcome)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	w := newWorld(t, nil)
+	token := w.Ticket("1001")
+	b, err := softphonetest.Open(w.ctx, w.page, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for name, token := range map[string]string{"used": token, "unknown": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "empty": "", "long": strings.Repeat("x", 60000)} {
+		other, err := softphonetest.Open(w.ctx, w.page, token)
+		other.Close()
+		if websocket.CloseStatus(err) != 4401 {
+			t.Errorf("a token that is %s: %v, want the socket closed with 4401", name, err)
+		}
+	}
+	if n := w.log.count("kind=bad-token"); n != 1 {
+		t.Errorf("bad tokens were logged %d times, want once", n)
+	}
+	if w.log.count(token) > 0 {
+		t.Error("a token is in the log")
+	}
+}
+
+func TestTicketsLapseAndAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tickets := newTickets()
+		early := tickets.issue("1001")
+		time.Sleep(TicketFor - time.Second)
+		late := tickets.issue("1001")
+		time.Sleep(2 * time.Second)
+		if _, good := tickets.redeem(early); good {
+			t.Error("a ticket is good after its time")
+		}
+		if owner, good := tickets.redeem(late); !good || owner != "1001" {
+			t.Errorf("a ticket of 2 s is %q, %v", owner, good)
+		}
+		first := tickets.issue("1001")
+		time.Sleep(time.Millisecond)
+		for range maxTickets {
+			tickets.issue("1001")
+			time.Sleep(time.Millisecond)
+		}
+		if _, good := tickets.redeem(first); good {
+			t.Errorf("the oldest of %d tickets is good", maxTickets+1)
+		}
+		if len(tickets.valid) != maxTickets {
+			t.Errorf("%d tickets are kept, want %d", len(tickets.valid), maxTickets)
+		}
+	})
+}
+
+func TestWhoMayOpenASocket(t *testing.T) {
+	w := newWorld(t, func(o *Options, _ *times) { o.Origins = []string{"https://desk.example"} })
+	open := func(origin string) (int, error) {
+		page := w.page
+		page.Origin = origin
+		b, err := softphonetest.Open(w.ctx, page, w.Ticket("1001"))
+		b.Close()
+		if err == nil {
+			return http.StatusSwitchingProtocols, nil
+		}
+		var status int
+		_, scanned := fmt.Sscanf(err.Error(), "status %d", &status)
+		return status, errors.Join(err, scanned)
+	}
+	for origin, want := range map[string]int{
+		"":                           101, // a program, which needs a ticket as well
+		w.page.Origin:                101,
+		"https://desk.example":       101,
+		"https://DESK.example":       101,
+		"https://evil.example":       403,
+		"https://desk.example.evil":  403,
+		"http://desk.example":        403,
+		"null":                       403,
+		"https://desk.example:8443":  403,
+		"://":                        403,
+		"https://evil.example/x?y#z": 403,
+	} {
+		if got, err := open(origin); got != want {
+			t.Errorf("origin %q: status %d (%v), want %d", origin, got, err, want)
+		}
+	}
+	if n := w.log.count("kind=foreign-origin"); n != 1 {
+		t.Errorf("foreign origins were logged %d times, want once", n)
+	}
+	response, err := http.Get("http" + strings.TrimPrefix(w.page.URL, "ws"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusBadRequest {
+		t.Errorf("without the subprotocol: status %d, want 400", response.StatusCode)
+	}
+}
+
+func TestASocketThatSaysNothing(t *testing.T) {
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.hello = 300 * time.Millisecond })
+	conn, err := softphonetest.Dial(w.ctx, w.page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.Read(w.ctx); websocket.CloseStatus(err) != 4408 {
+		t.Errorf("a socket without hello ended with %v, want 4408", err)
+	}
+}
+
+func TestFirstFramesThatAreNoHello(t *testing.T) {
+	w := newWorld(t, nil)
+	for n, frame := range []string{`{"type":"offer","seq":1}`, `[]`, `hello`, `{"type":"hello","seq":3,"token":""}`, `{}`} {
+		conn, err := softphonetest.Dial(w.ctx, w.page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Write(w.ctx, websocket.MessageText, []byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := conn.Read(w.ctx); websocket.CloseStatus(err) != 4400 {
+			t.Errorf("first frame %d ended with %v, want 4400", n, err)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.strangers != 0 {
+		t.Errorf("%d sockets are counted that have not said hello, want none", w.strangers)
+	}
+}
+
+func TestAThousandBadFrames(t *testing.T) {
+	w := newWorld(t, nil)
+	b, k, a := w.talk("1001")
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	refusals := []map[string]any{
+		{"type": "offer"}, {"type": "offer", "sdp": "v=0"}, {"type": "offer", "sdp": strings.Repeat("a=x\r\n", 1000)},
+		{"type": "candidate", "candidate": 7}, {"type": "candidate", "candidate": map[string]any{"candidate": "nonsense"}},
+		{"type": "candidate", "candidate": map[string]any{"candidate": strings.Repeat("9", 1000)}},
+		{"type": "do"}, {"type": "do", "id": strings.Repeat("x", 100), "order": 1}, {"type": "mic", "state": "loud"},
+		{"type": "desk"}, {"type": "nonsense"}, {"type": strings.Repeat("z", 5000)},
+	}
+	deaths := []string{"", "null", "[1]", "{", `{"type":7}`, `{"seq":9}`, `{"type":"mic","seq":-1}`, `{"type":"mic","seq":"1"}`, `{"type":"hello","token":""}`, "\x00\xff"}
+	sent, sockets := 0, 0
+	for sent < 1000 {
+		f := refusals[random.IntN(len(refusals))]
+		if _, err := b.Send(w.ctx, f); err != nil {
+			t.Fatal(err)
+		}
+		sent++
+		if got := w.next(b, "refused", "answer", "done"); got.Type != "refused" || got.Code == "" {
+			t.Fatalf("frame %v was answered by %+v", f, got)
+		}
+		if sent%100 == 0 {
+			if err := b.Raw(w.ctx, []byte(deaths[random.IntN(len(deaths))])); err != nil {
+				t.Fatal(err)
+			}
+			w.ended(b, 4400, "bad-frame")
+			w.resume(b, "1001")
+			if !b.Welcome.Resumed {
+				t.Fatal("the session did not survive a bad frame")
+			}
+			sent++
+			sockets++
+		}
+		if sent%50 == 0 { // below the limits of a socket
+			b.Cut()
+			w.resume(b, "1001")
+		}
+	}
+	k.say(speech(1))
+	if p := a.tape.next(t); len(p.Payload) != frameSize {
+		t.Error("the talk did not survive bad frames")
+	}
+	if n := w.log.count("\n"); n > 20 {
+		t.Errorf("%d bad frames and %d closed sockets made %d lines of log, want one of each kind", sent, sockets, n)
+	}
+	w.quiet("1001 closed", 0)
+}
+
+func TestLimits(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	large := `{"type":"mic","seq":1,"state":"ok","x":"` + strings.Repeat("x", MaxFrame) + `"}`
+	if err := b.Raw(w.ctx, []byte(large)); err != nil {
+		t.Fatal(err)
+	}
+	w.ended(b, 4413, "too-large")
+
+	w.resume(b, "1001")
+	exactly := `{"type":"mic","seq":1,"state":"muted","x":"`
+	exactly += strings.Repeat("x", MaxFrame-len(exactly)-2) + `"}`
+	if err := b.Raw(w.ctx, []byte(exactly)); err != nil {
+		t.Fatal(err)
+	}
+	w.hears("1001 mic muted")
+
+	for range frameBurst + 50 {
+		_ = b.Raw(w.ctx, []byte(`{"type":"ack","seq":0}`)) // until it is closed
+	}
+	w.ended(b, 4429, "too-many")
+
+	w.resume(b, "1001")
+	for range 12 {
+		_ = b.Raw(w.ctx, []byte(exactly)) // of before: ignored, but read
+	}
+	w.ended(b, 4429, "too-many")
+
+	conn := w.resumedConn(b, "1001")
+	if err := conn.Write(w.ctx, websocket.MessageBinary, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	w.ended(b, 4400, "bad-frame")
+}
+
+func (w *world) resumedConn(b *softphonetest.Browser, owner string) *websocket.Conn {
+	w.resume(b, owner)
+	return b.Conn()
+}
+
+func TestOffersAreLimited(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	for range 11 {
+		w.send(b, map[string]any{"type": "offer", "sdp": "v=0"})
+	}
+	for n := range 11 {
+		want := "bad-offer"
+		if n == 10 {
+			want = "too-many-offers"
+		}
+		if f := w.next(b); f.Code != want {
+			t.Errorf("offer %d was answered by %+v, want %s", n, f, want)
+		}
+	}
+}
+
+func TestAPageThatDoesNotAcknowledge(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	w.hears("1001 opened")
+	b.Mute()
+	s := w.session("1001")
+	for n := range 1000 { // only the newest desk is kept
+		if err := s.Show(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.quiet("1001 closed", 50*time.Millisecond)
+	s.out.mu.Lock()
+	sent, waiting := len(s.out.sent), len(s.out.waiting)
+	s.out.mu.Unlock()
+	if sent > maxAheadOfAcks || waiting > 1 {
+		t.Errorf("%d frames were sent and %d wait, want at most %d and 1", sent, waiting, maxAheadOfAcks)
+	}
+	for n := range maxAheadOfAcks + maxWaiting + 1 { // others are not thrown away
+		s.mu.Lock()
+		out := s.out
+		s.mu.Unlock()
+		s.put(out, outbound{Type: typeDone, ID: fmt.Sprint(n)})
+	}
+	w.hears("1001 closed slow")
+	w.ended(b, 4410, WhySlow)
+}
+
+func TestAReaderThatIsStuck(t *testing.T) {
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume = 100 * time.Millisecond })
+	near, far := newPipe()
+	served := make(chan struct{})
+	go func() { defer close(served); w.Serve(w.ctx, near) }()
+	far.in <- fmt.Appendf(nil, `{"type":"hello","token":%q}`, w.Ticket("1001"))
+	w.hears("1001 opened")
+	<-far.out                                           // welcome
+	if err := w.session("1001").Show("x"); err != nil { // which nobody reads
+		t.Fatal(err)
+	}
+	select {
+	case <-served:
+	case <-time.After(writeWithin + patience):
+		t.Fatal("a socket that takes no frame is kept")
+	}
+	if near.code != 1008 {
+		t.Errorf("it was closed with %d, want 1008", near.code)
+	}
+	w.hears("1001 closed lost")
+}
+
+func TestClosingTheGateway(t *testing.T) {
+	w := newWorld(t, nil)
+	b, _, a := w.talk("1001")
+	other := w.open("1002")
+	w.hears("1002 opened")
+	if err := w.Gateway.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.ended(b, 4503, "closing")
+	w.ended(other, 4503, "closing")
+	if err := a.port.Close(); err != nil {
+		t.Errorf("closing a port twice: %v", err)
+	}
+	if _, err := w.Port(a.port.Addr()); !errors.Is(err, ErrClosed) {
+		t.Errorf("opening a port after the end: %v", err)
+	}
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(w.Addr()))
+	if err != nil {
+		t.Fatalf("the media socket's address is not free: %v", err)
+	}
+	conn.Close()
+}
+
+func TestTheApplicationEndsASession(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	w.hears("1001 opened")
+	w.session("1001").Close("closed")
+	if f := w.next(b); f.Type != "gone" || f.Code != "closed" {
+		t.Errorf("the page was sent %+v, want gone", f)
+	}
+	w.ended(b, 4410, "closed")
+	w.hears("1001 closed closed")
+}
+
+// pipe is a transport without a network; a frame written waits until it is
+// taken from out.
+type pipe struct {
+	in, out chan []byte
+	ended   chan struct{}
+	code    int
+}
+
+func newPipe() (near, far *pipe) {
+	p := &pipe{in: make(chan []byte, 1), out: make(chan []byte), ended: make(chan struct{})}
+	return p, p
+}
+
+func (p *pipe) ReadFrame() ([]byte, error) {
+	select {
+	case data := <-p.in:
+		if len(data) > MaxFrame {
+			return nil, ErrTooLarge
+		}
+		return data, nil
+	case <-p.ended:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipe) WriteFrame(ctx context.Context, frame []byte) error {
+	select {
+	case p.out <- frame:
+		return nil
+	case <-p.ended:
+		return net.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *pipe) Close(code int, _ string) error {
+	select {
+	case <-p.ended:
+	default:
+		p.code = code
+		close(p.ended)
+	}
+	return nil
+}

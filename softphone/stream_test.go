@@ -1,0 +1,178 @@
+package softphone
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+	"pgregory.net/rapid"
+)
+
+// TestWhateverComesTheNumbersGoOn feeds a stream with sources that lose, repeat,
+// delay and restart, and holds what is sent to what its receiver may expect.
+func TestWhateverComesTheNumbersGoOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newStream()
+		now := time.Unix(1_000_000, 0)
+		sent := map[uint16]uint32{} // recent numbers and their timestamps
+		var highest numbers
+		begun := false
+		p := packet{ssrc: 1, seq: rapid.Uint16().Draw(t, "first"), timestamp: rapid.Uint32().Draw(t, "time"), payload: make([]byte, frameSize)}
+		for range rapid.IntRange(1, 200).Draw(t, "packets") {
+			now = now.Add(20 * time.Millisecond)
+			late := false
+			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			case 0: // a loss
+				lost := rapid.IntRange(1, 20).Draw(t, "lost")
+				p.seq += uint16(lost + 1)
+				p.timestamp += uint32(lost+1) * frameSize
+				now = now.Add(time.Duration(lost) * 20 * time.Millisecond)
+			case 1: // another source
+				p.ssrc++
+				p.seq, p.timestamp = rapid.Uint16().Draw(t, "seq"), rapid.Uint32().Draw(t, "ts")
+			case 4: // a key
+				p.seq++
+				s.pass(p)
+				continue
+			case 2: // a late or repeated packet
+				late = true
+			case 3: // the clock was set
+				p.seq++
+				p.timestamp = rapid.Uint32().Draw(t, "ts")
+			default:
+				p.seq++
+				p.timestamp += frameSize
+			}
+			in := p
+			if late {
+				in.seq -= uint16(rapid.IntRange(0, 5).Draw(t, "by"))
+				in.timestamp -= uint32(p.seq-in.seq) * frameSize
+			}
+			n, ok := s.next(in, now)
+			if !ok {
+				if !late {
+					t.Fatalf("packet %d of source %d was not sent", in.seq, in.ssrc)
+				}
+				continue
+			}
+			if _, twice := sent[n.seq]; twice {
+				t.Fatalf("number %d was sent twice", n.seq)
+			}
+			sent[n.seq] = n.timestamp
+			if n.ssrc != s.ssrc {
+				t.Fatal("the SSRC changed")
+			}
+			if ahead := int16(n.seq - highest.seq); !begun || ahead > 0 {
+				if begun && int32(n.timestamp-highest.timestamp) <= 0 {
+					t.Fatalf("number %d after %d has time %d after %d", n.seq, highest.seq, n.timestamp, highest.timestamp)
+				}
+				highest, begun = n, true
+			} else if !late {
+				t.Fatalf("number %d came after %d", n.seq, highest.seq)
+			}
+		}
+	})
+}
+
+func TestAnotherSourceBeginsAsMuchLaterAsTimeHasPassed(t *testing.T) {
+	s := newStream()
+	now := time.Unix(1_000_000, 0)
+	payload := make([]byte, frameSize)
+	before, _ := s.next(packet{ssrc: 1, seq: 9, timestamp: 9, payload: payload}, now)
+	after, _ := s.next(packet{ssrc: 2, seq: 60000, timestamp: 1 << 31, payload: payload}, now.Add(3*time.Second))
+	if after.seq != before.seq+1 || after.timestamp != before.timestamp+3*clockRate || !after.marker {
+		t.Errorf("3 s later another source begins with %+v after %+v, want the next number, 24,000 samples on, a marker", after, before)
+	}
+	if _, ok := s.next(packet{ssrc: 2, seq: 59999, timestamp: 1<<31 - frameSize, payload: payload}, now.Add(3*time.Second)); ok {
+		t.Error("a packet of before the source began was sent: its number belongs to the source before")
+	}
+}
+
+func TestPacketsInPlace(t *testing.T) {
+	// A header with a source and an extension, and padding behind the payload.
+	data := []byte{2<<6 | 1<<5 | 1<<4 | 1, 1<<7 | 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+		0, 0, 0, 1, 0xbe, 0xde, 0, 1, 0x10, 0xaa, 0, 0,
+		'a', 'b', 'c', 0, 0, 3}
+	p, err := parsePacket(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.pt != 8 || !p.marker || p.seq != 0x0102 || p.timestamp != 0x03040506 || p.ssrc != 0x0708090a || string(p.payload) != "abc" {
+		t.Fatalf("read %+v", p)
+	}
+	again, err := parsePacket(p.renumbered(numbers{ssrc: 5, seq: 6, timestamp: 7}))
+	if err != nil || again.pt != 8 || again.marker || again.seq != 6 || again.timestamp != 7 || again.ssrc != 5 || string(again.payload) != "abc" || again.at != headerSize {
+		t.Errorf("written again it reads %+v, %v", again, err)
+	}
+	for _, bad := range [][]byte{nil, {1}, make([]byte, 12), {2<<6 | 1<<5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {2<<6 | 1<<5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9}} {
+		if _, err := parsePacket(bad); err == nil {
+			t.Errorf("% x was read as RTP", bad)
+		}
+	}
+}
+
+func TestMeter(t *testing.T) {
+	var m meter
+	now := time.Unix(1_000_000, 0)
+	for n := range 1000 {
+		if n%10 == 3 {
+			continue // lost
+		}
+		m.arrived(packet{ssrc: 1, seq: uint16(65000 + n), timestamp: uint32(n) * frameSize}, now.Add(time.Duration(n)*20*time.Millisecond))
+	}
+	received, lost, jitter := m.figures()
+	if received != 900 || lost != 100 || jitter != 0 {
+		t.Errorf("received %d, lost %d, jitter %v; want 900, 100, none", received, lost, jitter)
+	}
+	if share, any := m.lossSince(); !any || share != 0.1 {
+		t.Errorf("lost share %v, %v; want a tenth", share, any)
+	}
+	if _, any := m.lossSince(); any {
+		t.Error("a share of nothing")
+	}
+	// Packets that come 10 ms early and late in turn: 20 ms from one to the next.
+	m = meter{}
+	for n := range 1000 {
+		at := now.Add(time.Duration(n) * 20 * time.Millisecond)
+		m.arrived(packet{ssrc: 1, seq: uint16(n), timestamp: uint32(n) * frameSize}, at.Add(time.Duration(n%2*2-1)*10*time.Millisecond))
+	}
+	if _, _, jitter := m.figures(); jitter < 19*time.Millisecond || jitter > 21*time.Millisecond {
+		t.Errorf("jitter %v, want 20 ms", jitter)
+	}
+}
+
+func TestLevels(t *testing.T) {
+	for codec, quiet := range map[Codec][]byte{PCMU: {0xff, 0x7f, 0xfe}, PCMA: {0xd5, 0x55}} {
+		if _, sound := meanSquare(codec, quiet); sound {
+			t.Errorf("%s: digital silence has sound", codec)
+		}
+	}
+	if mean, sound := meanSquare(PCMU, []byte{0x80, 0x00}); !sound || decibels(mean) < -0.2 || decibels(mean) > 0 {
+		t.Errorf("µ-law's largest samples are %v dBov, want 0", decibels(mean))
+	}
+	if mean, sound := meanSquare(PCMA, []byte{0xaa, 0x2a}); !sound || decibels(mean) < -0.2 || decibels(mean) > 0 {
+		t.Errorf("A-law's largest samples are %v dBov, want 0", decibels(mean))
+	}
+	// ITU-T G.711, a few values of tables 1a and 2a, left-aligned to 16 bits.
+	for code, want := range map[uint8]int32{0x80: 32124, 0xff: 0, 0xf0: 120, 0xef: 132, 0x00: -32124} {
+		if got := ulaw(code); got != want {
+			t.Errorf("µ-law %#x is %d, want %d", code, got, want)
+		}
+	}
+	for code, want := range map[uint8]int32{0xd5: 8, 0x55: -8, 0xaa: 32256, 0x2a: -32256, 0xc5: 264} {
+		if got := alaw(code); got != want {
+			t.Errorf("A-law %#x is %d, want %d", code, got, want)
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	sent := time.Unix(1_700_000_000, 123_000_000)
+	got := roundTrip(rtcp.ReceptionReport{LastSenderReport: middleNTP(sent), Delay: 65536 / 2}, sent.Add(530*time.Millisecond))
+	if got < 29*time.Millisecond || got > 31*time.Millisecond {
+		t.Errorf("a report kept for 500 ms and answered after 530 makes a round trip of %v, want 30 ms", got)
+	}
+	if roundTrip(rtcp.ReceptionReport{}, sent) != 0 {
+		t.Error("a browser that has had no report has a round trip")
+	}
+}
