@@ -18,6 +18,7 @@ type AgentView struct {
 	Queue        string    `json:"queue,omitempty"`          // that call's
 	Owner        string    `json:"owner,omitempty"`          // the service at which that call is, where several share a queue
 	Then         State     `json:"then,omitzero"`            // asked for during the talk
+	Until        time.Time `json:"until,omitzero"`           // wrap-up: when it ends by itself, on the clock of Since
 	Away         bool      `json:"away,omitempty"`           // nothing is heard of the agent's service: they are offered nobody
 }
 
@@ -95,6 +96,9 @@ func (a *agent) view() AgentView {
 		v.Call, v.Queue, v.Owner = a.call, a.queue.rules.ID, a.owner
 	case StatePaused, StateUnreachable:
 		v.Reason = a.reason
+	}
+	if left := time.Duration(a.alarm.due - a.began); a.state == StateWrapUp && a.alarm.at > 0 && left > 0 {
+		v.Until = a.since.Add(left)
 	}
 	return v
 }

@@ -29,7 +29,12 @@ var layers = map[string][]string{
 	"queue/queuetest":  {"queue"},
 	"queue/redisq":     {"queue"},
 	"recordings":       {"journal"},
-	"web":              {"queue"},
+	"web":              {"call/scene", "queue", "web/account", "web/live", "web/phrase", "web/sso"},
+	"web/account":      nil,
+	"web/live":         nil,
+	"web/phrase":       nil,
+	"web/sso":          nil,
+	"web/sso/ssotest":  nil,
 }
 
 // free are the folders whose packages may import anything: the wiring and the tests.

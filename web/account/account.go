@@ -52,6 +52,10 @@ type Account struct {
 	Language string `json:"language" yaml:"language,omitempty"` // zh-CN, en; "": the service's
 	Locked   bool   `json:"locked" yaml:"locked,omitempty"`     // by an administrator, until unlocked
 
+	// Generation is how often the password was changed: who signed in with another
+	// one is not signed in any more.
+	Generation int `json:"-" yaml:"generation,omitempty"`
+
 	// Development says that the password is one that everybody can read in the
 	// source, good on the machine itself only.
 	Development bool `json:"development" yaml:"-"`

@@ -88,6 +88,9 @@ func TestAccountLifetime(t *testing.T) {
 	if s.verify("li", password) || !s.verify("li", "another long sentence") {
 		t.Error("the password of before counts still")
 	}
+	if got, _ := s.Find("li"); got.Generation != 1 {
+		t.Errorf("after a change of the password the generation is %d, want 1: who signed in before stays", got.Generation)
+	}
 	changed := li
 	changed.Roles, changed.Agent = []Role{Supervisor, Reviewer}, ""
 	must(s.Set(ctx, changed, "ops"))

@@ -209,7 +209,7 @@ func (b *Book) strengthen(name string, was hash, password string) {
 // Add makes an account; with no password it can sign in only by what else there
 // is.
 func (b *Book) Add(ctx context.Context, a Account, password, by string) error {
-	a.Development, a.Locked = false, false
+	a.Development, a.Locked, a.Generation = false, false, 0
 	if err := a.check(); err != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ func (b *Book) SetPassword(ctx context.Context, name, password, by string) error
 		return err
 	}
 	h := newHash(password, b.o.Cost)
-	return b.change(ctx, name, "password", by, func(e *entry) { e.Password = h })
+	return b.change(ctx, name, "password", by, func(e *entry) { e.Password = h; e.Generation++ })
 }
 
 // Set gives an account other roles, another agent, another language.

@@ -46,6 +46,9 @@ type Options struct {
 	Look  func(context.Context) View
 	Every time.Duration // how often it looks while somebody watches; 0: 1 s
 	Beat  time.Duration // a sign of life, for whoever hears nothing else; 0: 15 s
+
+	// Wake says when to look before that; stop lets go of it. nil: never.
+	Wake func() (changed <-chan struct{}, stop func())
 }
 
 // Limits of what is kept for those who watch.
@@ -219,9 +222,16 @@ func (f *Feed) begin() {
 func (f *Feed) keepLooking(ctx context.Context, run int) {
 	tick := time.NewTicker(f.o.Every)
 	defer tick.Stop()
+	var changed <-chan struct{}
+	if f.o.Wake != nil {
+		var stop func()
+		changed, stop = f.o.Wake()
+		defer stop()
+	}
 	for {
 		select {
 		case <-tick.C:
+		case <-changed:
 		case <-ctx.Done():
 			return
 		}

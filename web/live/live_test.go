@@ -157,6 +157,27 @@ func TestWholeThenPatches(t *testing.T) {
 	})
 }
 
+// Who is woken does not wait for the next look.
+func TestWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, changed, stopped := &stage{}, make(chan struct{}, 1), false
+		f := New(Options{Look: s.look, Every: time.Hour, Wake: func() (<-chan struct{}, func()) { return changed, func() { stopped = true } }})
+		r := watch(t, f, "", always)
+		r.next()
+		began := time.Now()
+		s.set("busy")
+		changed <- struct{}{}
+		if _, _, data := r.next(); data["fact"] != "busy" || time.Since(began) > 0 {
+			t.Errorf("a change is told after %v as %v", time.Since(began), data)
+		}
+		r.leave()
+		f.ended.Wait()
+		if !stopped {
+			t.Error("what wakes is not let go of")
+		}
+	})
+}
+
 // Who comes back with what they saw last is told the rest; who cannot be, is
 // told the whole.
 func TestResume(t *testing.T) {
