@@ -107,8 +107,10 @@ func (a *API) changeAccount(r request) (reply, error) {
 	}
 	now := is
 	now.Roles, now.Agent, now.Language = asked.Roles, asked.Agent, asked.Language
-	if err := book.Set(r.Context(), now, r.by); err != nil {
-		return reply{}, aboutAccount(err)
+	if versionOf(accountOf(now)) != versionOf(accountOf(is)) {
+		if err := book.Set(r.Context(), now, r.by); err != nil {
+			return reply{}, aboutAccount(err)
+		}
 	}
 	if asked.Locked != is.Locked {
 		if err := book.Lock(r.Context(), is.Name, asked.Locked, r.by); err != nil {

@@ -272,7 +272,7 @@ func (a *API) monitor(r request) (reply, error) {
 		return reply{}, wrong("value", "mode", "%.40q is no way into a talk; use listen, whisper, barge or leave", m.Mode)
 	}
 	callID := r.PathValue("id")
-	if !callForm.MatchString(callID) {
+	if !a.talks(callID) {
 		return reply{}, noCall(callID)
 	}
 	if err := a.record(r.Context(), KindMonitored, Monitored{By: r.by, Call: callID, Mode: string(m.Mode)}, callStream(callID), AccountStream(r.account.Name)); err != nil {
@@ -282,6 +282,11 @@ func (a *API) monitor(r request) (reply, error) {
 		return reply{}, refusedAct(err)
 	}
 	return reply{}, nil
+}
+
+// talks says whether an agent has the call.
+func (a *API) talks(callID string) bool {
+	return slices.ContainsFunc(a.o.Queues.Agents(), func(v queue.AgentView) bool { return v.State.InTalk() && v.Call == callID })
 }
 
 // Ticket lets a browser open its line, once and soon.

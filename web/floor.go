@@ -326,5 +326,5 @@ func (a *API) deskFeed(agentID string) *live.Feed {
 			}
 		}
 		return live.View{Facts: parts, Now: d.Now}
-	}, Wake: func() (<-chan struct{}, func()) { return a.o.Scenes.Watch(agentID) }})
+	}, Done: a.leaving, Wake: func() (<-chan struct{}, func()) { return a.o.Scenes.Watch(agentID) }})
 }

@@ -137,12 +137,15 @@ type API struct {
 	numbers numbers
 	pages   http.Handler // nil: there are none
 
+	leaving chan struct{} // closed when the service leaves
+	left    sync.Once
+
 	changing sync.Mutex // one change at a time, so that what was compared is what is changed
 }
 
 // New puts the API together.
 func New(o Options) (*API, error) {
-	a := &API{o: o, keys: keysOf(o.Tokens), log: o.Logger}
+	a := &API{o: o, keys: keysOf(o.Tokens), log: o.Logger, leaving: make(chan struct{})}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -159,8 +162,8 @@ func New(o Options) (*API, error) {
 	if o.Signing.Accounts != nil {
 		a.signing = newSigning(o.Signing, a.once)
 	}
-	a.floor = live.New(live.Options{Look: a.lookAtFloor})
-	a.wall = live.New(live.Options{Look: a.lookAtWall})
+	a.floor = live.New(live.Options{Look: a.lookAtFloor, Done: a.leaving})
+	a.wall = live.New(live.Options{Look: a.lookAtWall, Done: a.leaving})
 	if o.Pages != nil {
 		var err error
 		if a.pages, err = newPages(o.Pages); err != nil {
@@ -177,6 +180,10 @@ func New(o Options) (*API, error) {
 	}
 	return a, nil
 }
+
+// Leave lets go of those who watch, so that nobody waits for them: they come back
+// to whoever answers then.
+func (a *API) Leave() { a.left.Do(func() { close(a.leaving) }) }
 
 // Public answers people who have signed in, and programs that have a token.
 func (a *API) Public() http.Handler {

@@ -88,7 +88,8 @@ const (
 	mostAccounts = 5000
 )
 
-// Open reads the book. A file that is there and cannot be read is an error.
+// Open reads the book. A file that is there and cannot be read is an error, and
+// the book is good all the same: it is empty until the file can be.
 func Open(o Options) (*Book, error) {
 	if o.Cost == (Cost{}) {
 		o.Cost = Usual
@@ -99,10 +100,8 @@ func Open(o Options) (*Book, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.refresh(); b.damaged != nil {
-		return nil, b.damaged
-	}
-	return b, nil
+	b.refresh()
+	return b, b.damaged
 }
 
 // Find is the account of this name, those for development included.

@@ -49,6 +49,9 @@ type Options struct {
 
 	// Wake says when to look before that; stop lets go of it. nil: never.
 	Wake func() (changed <-chan struct{}, stop func())
+
+	// Done ends all watching; nil: never.
+	Done <-chan struct{}
 }
 
 // Limits of what is kept for those who watch.
@@ -138,6 +141,8 @@ func (f *Feed) Serve(w http.ResponseWriter, r *http.Request, still func() bool) 
 			}
 			out.write(": still here\n\n")
 		case <-one.slow:
+			return nil
+		case <-f.o.Done:
 			return nil
 		case <-r.Context().Done():
 			return nil
