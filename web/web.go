@@ -310,11 +310,12 @@ func (a *API) handler(who asker) http.Handler {
 	nothing := serve("none", func(r *http.Request) (route, error) {
 		return route{}, problem(http.StatusNotFound, "no-resource", "there is nothing at %s; %s/openapi.yaml names what there is", r.URL.Path, Root)
 	})
-	mux.Handle("/", nothing)
-	if a.pages != nil {
-		mux.Handle("/api/", nothing)
-		mux.Handle("/", a.pages)
+	if a.pages == nil {
+		mux.Handle("/", nothing)
+		return mux
 	}
+	mux.Handle("/api/", nothing)
+	mux.Handle("/", a.pages)
 	return mux
 }
 
