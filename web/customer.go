@@ -22,6 +22,9 @@ type Past interface {
 	// Today is what happened since midnight on the service's clock.
 	Today() Today
 
+	// Served are an agent's calls of today, newest first.
+	Served(ctx context.Context, agentID string) ([]Served, error)
+
 	// History is what is known of the number that a call came from; false where
 	// there is no such call.
 	History(ctx context.Context, callID string) (History, bool, error)
@@ -34,7 +37,8 @@ type Past interface {
 // noPast is where nothing is known.
 type noPast struct{}
 
-func (noPast) Today() Today { return Today{} }
+func (noPast) Today() Today                                     { return Today{} }
+func (noPast) Served(context.Context, string) ([]Served, error) { return nil, nil }
 func (noPast) History(context.Context, string) (History, bool, error) {
 	return History{}, false, nil
 }
@@ -62,6 +66,25 @@ type PastCall struct {
 	Code   string    `json:"code"`
 	Topic  string    `json:"topic"`
 	Notes  string    `json:"notes"`
+}
+
+// Served is a call that an agent has served.
+type Served struct {
+	Call   string    `json:"call"`
+	At     time.Time `json:"at"`     // the talk began
+	Number string    `json:"number"` // masked
+	Queue  string    `json:"queue"`
+	TalkMs int64     `json:"talk_ms"` // so far, while it goes on
+	Code   string    `json:"code"`
+}
+
+func (a *API) listServed(r request) (reply, error) {
+	id, err := r.agent()
+	if err != nil {
+		return reply{}, err
+	}
+	calls, err := a.o.Past.Served(r.Context(), id)
+	return reply{body: map[string]any{"calls": append([]Served{}, calls...)}}, err
 }
 
 // Forms are what agents note, and how they close a call.

@@ -188,6 +188,9 @@ type DeskOrder struct {
 	Reason string       `json:"reason"`
 }
 
+// ofPhones are acts of a desk's own line, beside those of the table of scenes.
+var ofPhones = []scene.Act{"answer", "decline", "rejoin"}
+
 // mostKeys bounds what is keyed at once.
 const mostKeys = 40
 
@@ -197,7 +200,7 @@ func (o DeskOrder) order() (scene.Order, error) {
 		order.Target = &o.Target
 	}
 	switch {
-	case !o.Act.Asked():
+	case !o.Act.Asked() && !slices.Contains(ofPhones, o.Act):
 		return order, wrong("value", "act", "%.40q is nothing that can be done at a desk", o.Act)
 	case len(o.Keys) > mostKeys:
 		return order, wrong("out-of-range", "keys", "has %d bytes; use %d at most", len(o.Keys), mostKeys)

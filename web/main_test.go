@@ -338,6 +338,10 @@ func (f *fakePast) Today() Today {
 	return f.today
 }
 
+func (f *fakePast) Served(context.Context, string) ([]Served, error) {
+	return []Served{{Call: "c0", Number: "138****5678", Queue: "service"}}, f.err
+}
+
 func (f *fakePast) History(_ context.Context, callID string) (History, bool, error) {
 	_, there := f.kept[callID]
 	return History{Number: "138****5678", Calls: []PastCall{{Call: "c0", Result: "served", Agent: "1002"}}}, there, f.err

@@ -245,6 +245,7 @@ var routes = []route{
 	{"GET", "/desk/notes/{id}", history, (*API).getNotes},
 	{"PUT", "/desk/notes/{id}", ownDesk, (*API).putNotes},
 	{"POST", "/desk/wrap-up", ownDesk, (*API).wrapUp},
+	{"GET", "/desk/calls", ownDesk, (*API).listServed},
 	{"GET", "/desk/forms", ownDesk, (*API).getForms},
 	{"GET", "/phrases", ownDesk, (*API).getPhrases},
 

@@ -51,6 +51,8 @@ type day struct {
 	arrived  map[string]bool // calls, and calls in queues
 	answered map[string]bool
 	talking  map[string]time.Time // agents, since when
+	served   map[string][]web.Served
+	codes    map[string]string // by call
 }
 
 // Limits of a look.
@@ -60,11 +62,12 @@ const (
 	believable  = time.Minute // an apology that is later was told by a clock that was set
 	mostHistory = 10          // calls of a number that are shown
 	mostOfOne   = 50          // … and known
+	mostServed  = 100         // calls of an agent that are shown
 	remembered  = 180 * 24 * time.Hour
 )
 
 // dayKinds are what a day's figures are made of.
-var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, call.KindApology}
+var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, call.KindApology, web.KindWrapped}
 
 // Today is what happened since midnight. Where the journal cannot be read it is
 // what was known before.
@@ -94,6 +97,7 @@ func (p *past) Today() web.Today {
 func newDay(midnight time.Time) day {
 	return day{
 		began: midnight, arrived: map[string]bool{}, answered: map[string]bool{}, talking: map[string]time.Time{},
+		served: map[string][]web.Served{}, codes: map[string]string{},
 		shown: web.Today{Queues: map[string]web.QueueDay{}, Agents: map[string]web.AgentDay{}},
 	}
 }
@@ -114,10 +118,17 @@ func (d *day) copy() web.Today {
 // take takes an entry in. Calls of another service are in its own journal.
 func (d *day) take(e journal.Entry, zone *time.Location, level func(string) time.Duration) {
 	d.seq = e.Seq
-	if e.Kind == call.KindApology {
+	switch e.Kind {
+	case call.KindApology:
 		var a call.Apology
 		if e.Decode(&a) == nil {
 			d.apology(e.At.Sub(a.Due))
+		}
+		return
+	case web.KindWrapped:
+		var w web.Wrapped
+		if e.Decode(&w) == nil {
+			d.codes[w.Call] = w.Code
 		}
 		return
 	}
@@ -192,13 +203,37 @@ func (d *day) turned(c queue.Change, at time.Time) {
 			a := d.shown.Agents[c.Agent]
 			a.Calls++
 			d.shown.Agents[c.Agent] = a
+			list := append(d.served[c.Agent], web.Served{Call: c.Call, At: at.UTC(), Queue: c.Queue})
+			d.served[c.Agent] = list[max(0, len(list)-mostServed):]
 		}
 	case !c.To.InTalk() && talked:
 		delete(d.talking, c.Agent)
 		a := d.shown.Agents[c.Agent]
 		a.Talk += max(0, at.Sub(since))
 		d.shown.Agents[c.Agent] = a
+		if list := d.served[c.Agent]; len(list) > 0 && list[len(list)-1].TalkMs == 0 {
+			list[len(list)-1].TalkMs = max(0, at.Sub(since)).Milliseconds()
+		}
 	}
+}
+
+// Served are an agent's calls of today, newest first.
+func (p *past) Served(ctx context.Context, agentID string) ([]web.Served, error) {
+	p.Today()
+	p.mu.Lock()
+	list := slices.Clone(p.day.served[agentID])
+	for i := range list {
+		list[i].Code = p.day.codes[list[i].Call]
+	}
+	if since, talks := p.day.talking[agentID]; talks && len(list) > 0 {
+		list[len(list)-1].TalkMs = p.now().Sub(since).Milliseconds()
+	}
+	p.mu.Unlock()
+	slices.Reverse(list)
+	for i := range list {
+		list[i].Number = callersNumber(ctx, p.book, list[i].Call)
+	}
+	return list, ctx.Err()
 }
 
 // callers are which calls came from one number. Numbers are keys that this

@@ -103,6 +103,21 @@ func TestToday(t *testing.T) {
 		t.Errorf("later (-want +got):\n%s", diff)
 	}
 
+	a.write(call.KindArrived, call.Arrived{Number: "13812345678", At: a.at}, call.Stream("c"))
+	a.write(web.KindWrapped, web.Wrapped{Call: "a", Code: "resolved"}, call.Stream("a"))
+	a.looked = time.Time{}
+	a.at = a.at.Add(5 * time.Second)
+	served, err := a.Served(t.Context(), "1001")
+	if err != nil || len(served) != 3 {
+		t.Fatalf("1001 has served %+v, %v", served, err)
+	}
+	if c := served[0]; c.Call != "c" || c.Number != "138****5678" || c.TalkMs != 5000 || c.Queue != "service" {
+		t.Errorf("the talk that goes on is %+v", c)
+	}
+	if c := served[2]; c.Call != "a" || c.TalkMs != 180_000 || c.Code != "resolved" {
+		t.Errorf("the first talk is %+v", c)
+	}
+
 	a.at = a.at.Add(24 * time.Hour)
 	joined("e")
 	tomorrow := web.Today{Queues: map[string]web.QueueDay{"service": {Arrived: 1}}, Agents: map[string]web.AgentDay{}}
