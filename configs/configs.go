@@ -57,6 +57,7 @@ type Listen struct {
 type Web struct {
 	Listen   netip.AddrPort `yaml:"listen"`   // empty: nobody is answered
 	Origin   string         `yaml:"origin"`   // what people's browsers show, where a proxy stands before us; empty: whatever they ask for
+	Embed    []string       `yaml:"embed"`    // sites whose pages may have the page that customers call from in them
 	Proxies  []Network      `yaml:"proxies"`  // whose word counts for where somebody comes from (X-Forwarded-For)
 	Tokens   []Token        `yaml:"tokens"`   // programs that may ask
 	Sessions Sessions       `yaml:"sessions"` // how long people stay signed in
@@ -251,6 +252,7 @@ type Queue struct {
 	JoinEmpty       bool           `yaml:"join_empty"`        // callers may wait where nobody is signed in
 	StayEmpty       bool           `yaml:"stay_empty"`        // … and go on waiting when the last agent leaves
 	Unattended      Duration       `yaml:"unattended"`        // callers are told so when everybody signed in has been out of service for so long
+	OnBreak         Duration       `yaml:"on_break"`          // … or on a break for so long
 	Sticky          Duration       `yaml:"sticky"`            // for so long a caller is known again by the agent who served them last; 0s: not
 	PreferFor       Duration       `yaml:"prefer_for"`        // … or was with an agent when the line broke, waits for that one so long; 0s: only if ready at once
 	Hours           QueueHours     `yaml:"hours"`             // when it takes callers, within the hotline's hours; all empty: always

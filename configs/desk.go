@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -67,6 +68,9 @@ func (r *rules) people(w Web) {
 	if w.Origin != "" {
 		r.origin("web.origin", w.Origin)
 	}
+	for i, site := range w.Embed {
+		r.origin(fmt.Sprintf("web.embed[%d]", i), site)
+	}
 	for i, network := range w.Proxies {
 		if network.Bits() == 0 {
 			r.wrong(fmt.Sprintf("web.proxies[%d]", i), "%s is everybody, who could then say where they come from; name the proxy's address", plain(network))
@@ -94,7 +98,7 @@ func (r *rules) oidc(w Web) {
 // origin is the address that people see, without a path.
 func (r *rules) origin(path, value string) {
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Scheme != "https" && !isLoopback(u) {
+	if err != nil || u.Host == "" || u.Path != "" || strings.ContainsAny(value, " ;,") || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Scheme != "https" && !isLoopback(u) {
 		r.wrong(path, "%q is not where pages are; use scheme and name alone, for example https://desk.example.com", value)
 	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"reflect"
 
 	"hotline/web/account"
 )
@@ -107,7 +108,7 @@ func (a *API) changeAccount(r request) (reply, error) {
 	}
 	now := is
 	now.Roles, now.Agent, now.Language = asked.Roles, asked.Agent, asked.Language
-	if versionOf(accountOf(now)) != versionOf(accountOf(is)) {
+	if !reflect.DeepEqual(now, is) {
 		if err := book.Set(r.Context(), now, r.by); err != nil {
 			return reply{}, aboutAccount(err)
 		}

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -228,7 +230,8 @@ func (a *API) getNotes(r request) (reply, error) {
 	if err := a.looks(r, "notes", callID); err != nil {
 		return reply{}, err
 	}
-	return reply{version: versionOf(kept.Notes), body: shownNotes(kept.Notes)}, nil
+	shown := shownNotes(kept.Notes)
+	return reply{version: shown.version(), body: shown}, nil
 }
 
 func shownNotes(n Notes) Notes {
@@ -236,6 +239,12 @@ func shownNotes(n Notes) Notes {
 		n.Fields = map[string]string{}
 	}
 	return n
+}
+
+// version tells whether the notes have changed.
+func (n Notes) version() string {
+	sum := sha256.Sum256(encode(n))
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }
 
 // putNotes keeps notes of a call that the agent has, or wraps up, or has written
@@ -267,12 +276,12 @@ func (a *API) putNotes(r request) (reply, error) {
 		return reply{}, problem(http.StatusForbidden, "not-your-call", "%s does not have the call", r.by)
 	}
 	asked = shownNotes(asked)
-	if version := versionOf(asked); version != versionOf(shownNotes(before.Notes)) {
+	if asked.version() != shownNotes(before.Notes).version() {
 		if err := a.record(r.Context(), KindNotes, NotesKept{Call: callID, By: r.by, Notes: asked}, callStream(callID)); err != nil {
 			return reply{}, unwritten(err)
 		}
 	}
-	return reply{version: versionOf(asked), body: asked}, nil
+	return reply{version: asked.version(), body: asked}, nil
 }
 
 // WrapUp closes a call.

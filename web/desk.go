@@ -122,8 +122,8 @@ func (a *API) wrapUpOf(v queue.AgentView) *DeskWrapUp {
 	if !v.Until.IsZero() {
 		until := v.Until.UTC()
 		w.Ends = &until
-		rules, there := a.rulesInForce(v.Queue)
-		w.MayExtend = there && v.Until.Sub(v.Since) < rules.WrapUpAtMost.d()
+		rules, version := a.rulesInForce(v.Queue)
+		w.MayExtend = version != queue.Absent && v.Until.Sub(v.Since) < rules.WrapUpAtMost.d()
 	}
 	return w
 }

@@ -24,11 +24,22 @@ var careful = map[string]string{
 // nothing of it.
 const policyOfData = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
+// The page that customers call from may stand in pages of sites that are named,
+// which load the script that puts it there.
+const (
+	callPage    = "/call"
+	embedScript = "/embed.js"
+)
+
 // policyOfPages lets pages use what comes from here and nothing else: no script
-// or style stands in a page itself.
-func policyOfPages(r *http.Request) string {
+// or style stands in a page itself. embedders may frame it.
+func policyOfPages(r *http.Request, embedders []string) string {
+	framed := "'none'"
+	if len(embedders) > 0 {
+		framed = strings.Join(embedders, " ")
+	}
 	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; media-src 'self' blob:; " +
-		"worker-src 'self'; manifest-src 'self'; connect-src 'self'" + socketsOf(r) + "; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+		"worker-src 'self'; manifest-src 'self'; connect-src 'self'" + socketsOf(r) + "; frame-ancestors " + framed + "; base-uri 'none'; form-action 'self'"
 }
 
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$|^\[[0-9a-f:]+\](:[0-9]+)?$`)
@@ -48,11 +59,21 @@ func (a *API) guarded(h http.Handler) http.Handler {
 		for name, value := range careful {
 			w.Header().Set(name, value)
 		}
-		policy := policyOfPages(r)
+		embedders := []string(nil)
+		if r.URL.Path == callPage {
+			embedders = a.o.Embed
+		}
+		policy := policyOfPages(r, embedders)
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			policy = policyOfData
 		}
 		w.Header().Set("Content-Security-Policy", policy)
+		if len(embedders) > 0 {
+			w.Header().Del("X-Frame-Options")
+		}
+		if len(a.o.Embed) > 0 && r.URL.Path == embedScript {
+			w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		}
 		h.ServeHTTP(w, r)
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -252,9 +253,31 @@ func TestHeaders(t *testing.T) {
 	for host, sockets := range map[string]string{"desk.example.com": " wss://desk.example.com ", "127.0.0.1:8080": " ws://127.0.0.1:8080;", "x;script-src *": "connect-src 'self';"} {
 		r := httptest.NewRequest("GET", "/desk", nil)
 		r.Host = host
-		policy := policyOfPages(r) + ";"
+		policy := policyOfPages(r, nil) + ";"
 		if !strings.Contains(policy, sockets) || strings.Contains(policy, "unsafe") || strings.Contains(policy, "script-src *") || !strings.Contains(policy, "script-src 'self';") {
 			t.Errorf("for %s the policy of pages is %q", host, policy)
+		}
+	}
+}
+
+// Only the page that customers call from stands in other sites' pages, and only
+// in those that are named.
+func TestEmbedding(t *testing.T) {
+	files := fstest.MapFS{"index.html": {}, "embed.js": {}}
+	for _, row := range []struct {
+		embed                   []string
+		path, framed, frame, by string
+	}{
+		{nil, "/call", "frame-ancestors 'none'", "DENY", "same-origin"},
+		{nil, "/embed.js", "frame-ancestors 'none'", "DENY", "same-origin"},
+		{[]string{"https://www.example.com"}, "/call", "frame-ancestors https://www.example.com;", "", "same-origin"},
+		{[]string{"https://www.example.com"}, "/desk", "frame-ancestors 'none'", "DENY", "same-origin"},
+		{[]string{"https://www.example.com"}, "/embed.js", "frame-ancestors 'none'", "DENY", "cross-origin"},
+	} {
+		d := newDeskWith(t, func(o *Options) { o.Pages, o.Embed = files, row.embed })
+		h := d.ask("GET", row.path, "", "Authorization", "").Header()
+		if !strings.Contains(h.Get("Content-Security-Policy"), row.framed) || h.Get("X-Frame-Options") != row.frame || h.Get("Cross-Origin-Resource-Policy") != row.by {
+			t.Errorf("%s, to be embedded by %v, is answered with %v", row.path, row.embed, h)
 		}
 	}
 }

@@ -59,13 +59,13 @@ type Queues interface {
 	Queues() []queue.QueueView
 	Rules() []queue.Rules
 	Waiting(queueID string) []queue.CallerView
-	SetRules(r queue.Rules, by string) error
-	RemoveQueue(queueID, by string) error
+	SetRules(r queue.Rules, by string, seen ...queue.Version) error
+	RemoveQueue(queueID, by string, seen ...queue.Version) error
 
 	Agents() []queue.AgentView
 	Agent(id string) (queue.AgentView, bool)
-	SetProfile(p queue.Profile, by string) error
-	RemoveAgent(agentID, by string) error
+	SetProfile(p queue.Profile, by string, seen ...queue.Version) error
+	RemoveAgent(agentID, by string, seen ...queue.Version) error
 	Order(c queue.Command) error
 
 	// Recorded waits until what was changed is recorded, or until ctx ends.
@@ -85,6 +85,10 @@ type Options struct {
 	// Pages are what browsers get beside the API, index.html among them; nil:
 	// there are none.
 	Pages fs.FS
+
+	// Embed are the sites whose pages may have the page that customers call from in
+	// them: "https://www.example.com".
+	Embed []string
 
 	// Record writes into the journal; nil: what has to be written down first is
 	// not done.
@@ -140,7 +144,8 @@ type API struct {
 	leaving chan struct{} // closed when the service leaves
 	left    sync.Once
 
-	changing sync.Mutex // one change at a time, so that what was compared is what is changed
+	changing  sync.Mutex // one change of accounts or notes at a time, so that what was compared is what is changed
+	numbering sync.Mutex // one profile at a time, so that nobody takes a number meanwhile
 }
 
 // New puts the API together.

@@ -78,7 +78,7 @@ func newAPI(p apiParts) (*web.API, error) {
 		Signing: p.signing(), Record: p.record,
 		Past:    newPast(p.book, p.lines, cfg.Service.Timezone.Location, p.now, p.log),
 		Phrases: phrases.Book, Forms: formsOf(cfg), Targets: targetsOf(cfg),
-		Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
+		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
 	})
 }
 
