@@ -21,7 +21,6 @@ import (
 	"hotline/queue"
 	"hotline/web/account"
 	"hotline/web/phrase"
-	"hotline/web/sso/ssotest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,7 +42,6 @@ type desk struct {
 	public http.Handler
 	scenes *fakeScenes
 	past   *fakePast
-	issuer *ssotest.Issuer
 	log    bytes.Buffer
 
 	mu       sync.Mutex
