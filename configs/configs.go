@@ -20,6 +20,8 @@ type Config struct {
 	Service       Service                 `yaml:"service"`
 	Listen        Listen                  `yaml:"listen"`
 	Web           Web                     `yaml:"web"`
+	Desk          Desk                    `yaml:"desk"`
+	Directory     []Entry                 `yaml:"directory"`
 	Asterisk      Asterisk                `yaml:"asterisk"`
 	Answer        Answer                  `yaml:"answer"`
 	Recording     Recording               `yaml:"recording"`
@@ -51,10 +53,15 @@ type Listen struct {
 	Metrics netip.AddrPort `yaml:"metrics"` // /metrics, /healthz, /readyz
 }
 
-// Web is the JSON API, by which programs look at queues and agents and change their rules.
+// Web is where people work in a browser and programs ask the JSON API.
 type Web struct {
-	Listen netip.AddrPort `yaml:"listen"`
-	Tokens []Token        `yaml:"tokens"` // who may ask; none: the API is off
+	Listen   netip.AddrPort `yaml:"listen"`   // empty: nobody is answered
+	Origin   string         `yaml:"origin"`   // what people's browsers show, where a proxy stands before us; empty: whatever they ask for
+	Embed    []string       `yaml:"embed"`    // sites whose pages may have the page that customers call from in them
+	Proxies  []Network      `yaml:"proxies"`  // whose word counts for where somebody comes from (X-Forwarded-For)
+	Tokens   []Token        `yaml:"tokens"`   // programs that may ask
+	Sessions Sessions       `yaml:"sessions"` // how long people stay signed in
+	OIDC     OIDC           `yaml:"oidc"`     // where else they may sign in
 }
 
 // Redis is where several services keep one queue, each with calls and agents' phones of its own.
@@ -71,10 +78,10 @@ type Redis struct {
 // On says whether the queue is shared.
 func (r Redis) On() bool { return len(r.Addresses) > 0 }
 
-// On says whether there is anybody who may ask.
-func (w Web) On() bool { return len(w.Tokens) > 0 }
+// On says whether anybody is answered.
+func (w Web) On() bool { return w.Listen.IsValid() }
 
-// Token is somebody who may ask.
+// Token is a program that may ask.
 type Token struct {
 	Name  string `yaml:"name"`  // who it is, as the journal has it
 	Token Secret `yaml:"token"` // HOTLINE_WEB_TOKEN_<NAME> overrides it
@@ -362,6 +369,7 @@ func (c *Config) overlay(lookup func(string) (string, bool)) {
 	for i, token := range c.Web.Tokens {
 		lay(token.variable(), fmt.Sprintf("web.tokens[%d].token", i), func(v string) { c.Web.Tokens[i].Token = Secret(v) })
 	}
+	lay("HOTLINE_OIDC_SECRET", "web.oidc.client_secret", func(v string) { c.Web.OIDC.ClientSecret = Secret(v) })
 	lay("HOTLINE_ASTERISK_ROOT", "asterisk.root", func(v string) { c.Asterisk.Root = v })
 	for i := range c.Agents {
 		variable, path := "HOTLINE_AGENT_"+c.Agents[i].ID, fmt.Sprintf("agents[%d]", i)
@@ -399,6 +407,12 @@ func (c *Config) ControlSocket() string { return c.state("control.sock") }
 
 // Journal is the path of the journal's database.
 func (c *Config) Journal() string { return c.state("journal.db") }
+
+// Accounts is the path of the file of those who may sign in.
+func (c *Config) Accounts() string { return c.state("accounts.yaml") }
+
+// Sessions is the path of the database of those who are signed in.
+func (c *Config) Sessions() string { return c.state("sessions.db") }
 
 // RecordingsDir is the folder of finished recordings.
 func (c *Config) RecordingsDir() string { return c.state(c.Recording.Dir) }

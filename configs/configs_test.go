@@ -105,7 +105,7 @@ func TestShippedConfiguration(t *testing.T) {
 // Every setting there is stands in the file shipped: an operator finds them by reading it.
 func TestShippedFileSaysEverySetting(t *testing.T) {
 	optional := map[string]bool{"asterisk.sip.media": true, "agents.role": true, "agents.skills": true, "agents.weights": true,
-		"web.tokens.name": true, "web.tokens.token": true,
+		"web.tokens.name": true, "web.tokens.token": true, "directory.id": true, "directory.name": true, "directory.number": true,
 		"queues.relax.after": true, "queues.relax.skill": true, "queues.relax.by": true}
 	said := Default().source.positions
 	index := regexp.MustCompile(`\[[0-9]+\]`)

@@ -6,10 +6,10 @@ import (
 	"os"
 )
 
-// What is built in, so that the program is one file: the notices of days off
-// and the texts of the prompts.
+// What is built in, so that the program is one file: the notices of days off,
+// the texts of the prompts, and what agents say.
 //
-//go:embed holidays/*.json prompts/*.yaml
+//go:embed holidays/*.json prompts/*.yaml phrases.yaml
 var builtIn embed.FS
 
 // Holidays is the folder of the YEAR.json notices: the operator's where
@@ -29,6 +29,18 @@ func (c *Config) PromptTexts() fs.FS {
 		return os.DirFS(c.Service.PromptsDir)
 	}
 	return sub("prompts")
+}
+
+// PhrasesName is what the file of what agents say is called where it is built in.
+const PhrasesName = "phrases.yaml"
+
+// Phrases is that file's text: the operator's where desk.phrases names one,
+// otherwise the one built in.
+func (c *Config) Phrases() ([]byte, error) {
+	if c.Desk.Phrases != "" {
+		return os.ReadFile(c.Desk.Phrases)
+	}
+	return builtIn.ReadFile(PhrasesName)
 }
 
 func sub(folder string) fs.FS {

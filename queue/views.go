@@ -21,6 +21,7 @@ type AgentView struct {
 	Third        bool      `json:"third,omitempty"`          // called in, or with that call beside whose call it is
 	Began        time.Time `json:"began,omitzero"`           // since when with that call: in talk only
 	Then         State     `json:"then,omitzero"`            // asked for during the talk
+	Until        time.Time `json:"until,omitzero"`           // wrap-up: when it ends by itself, on the clock of Since
 	Away         bool      `json:"away,omitempty"`           // nothing is heard of the agent's service: they are offered nobody
 }
 
@@ -105,6 +106,9 @@ func (m *Machine) view(a *agent) AgentView {
 		v.Call, v.Queue, v.Owner = a.call, a.queue.rules.ID, a.owner
 	case StatePaused, StateUnreachable:
 		v.Reason = a.reason
+	}
+	if left := time.Duration(a.alarm.due - a.began); a.state == StateWrapUp && a.alarm.at > 0 && left > 0 {
+		v.Until = a.since.Add(left)
 	}
 	return v
 }

@@ -16,7 +16,8 @@ import (
 var layers = map[string][]string{
 	"ari":              nil,
 	"ari/aritest":      {"ari"},
-	"call":             {"ari", "ivr", "ivr/calendar", "ivr/prompt", "queue", "recordings", "journal"},
+	"call":             {"ari", "call/scene", "ivr", "ivr/calendar", "ivr/prompt", "queue", "recordings", "journal"},
+	"call/scene":       nil,
 	"configs":          nil,
 	"configs/asterisk": {"configs"},
 	"ivr":              {"ivr/calendar", "ivr/prompt"},
@@ -29,7 +30,12 @@ var layers = map[string][]string{
 	"queue/redisq":     {"queue"},
 	"recordings":       {"journal"},
 	"softphone":        nil,
-	"web":              {"queue"},
+	"web":              {"call/scene", "queue", "web/account", "web/live", "web/phrase", "web/sso"},
+	"web/account":      nil,
+	"web/live":         nil,
+	"web/phrase":       nil,
+	"web/sso":          nil,
+	"web/sso/ssotest":  nil,
 }
 
 // free are the folders whose packages may import anything: the wiring and the tests.

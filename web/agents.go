@@ -152,23 +152,28 @@ func (o Order) check() error {
 	return nil
 }
 
-// order has an agent do something. Signing in who is in already, or out who is
-// out, is no mistake.
+// order has an agent do something.
 func (a *API) order(r request) (reply, error) {
 	id := r.PathValue("id")
 	var o Order
 	if err := read(r, &o); err != nil {
 		return reply{}, err
 	}
-	if err := o.check(); err != nil {
+	if err := a.command(id, r.by, o); err != nil {
 		return reply{}, err
 	}
-	err := a.o.Queues.Order(queue.Command{Do: o.Do, Agent: id, Reason: o.Reason, For: o.For.d(), By: r.by})
+	return a.getState(r)
+}
+
+// command has an agent do something, in their stead where by says so. Signing in
+// who is in already, or out who is out, is no mistake.
+func (a *API) command(id, by string, o Order) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	err := a.o.Queues.Order(queue.Command{Do: o.Do, Agent: id, Reason: o.Reason, For: o.For.d(), By: by})
 	if done := o.Do == queue.VerbSignIn || o.Do == queue.VerbSignOut; done && errors.Is(err, queue.ErrTransition) {
 		err = nil
 	}
-	if err != nil {
-		return reply{}, unlessStopped(err, aboutAgent(id))
-	}
-	return a.getState(r)
+	return unlessStopped(err, aboutAgent(id))
 }

@@ -122,6 +122,9 @@ func decodeList(text json.RawMessage, v reflect.Value, path string) error {
 
 // advice says what would be right.
 func advice(v reflect.Value, err error) string {
+	if kind := new(json.UnmarshalTypeError); !errors.As(err, &kind) {
+		return err.Error() // of a type that knows what it wants
+	}
 	switch v.Kind() {
 	case reflect.String:
 		return `a text belongs here: "…"`

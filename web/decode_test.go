@@ -21,7 +21,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		ask := func(body string) (r Rules, err error) {
 			r = rulesOf(usual)
-			request := request{httptest.NewRequest("PUT", "/", strings.NewReader(body)), "fuzz"}
+			request := request{httptest.NewRequest("PUT", "/", strings.NewReader(body)), identity{by: "fuzz"}}
 			request.Header.Set("Content-Type", "application/json")
 			return r, read(request, &r)
 		}

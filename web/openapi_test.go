@@ -2,31 +2,41 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
+	"hotline/call/scene"
 	"hotline/queue"
+	"hotline/web/sso"
+	"hotline/web/sso/ssotest"
 )
 
 func loadOpenAPI(t *testing.T) *openapi3.T {
 	t.Helper()
-	file, err := openapi3.NewLoader().LoadFromData(OpenAPI)
+	file, err := loadOnce()
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Validate(t.Context()); err != nil {
 		t.Fatalf("openapi.yaml is not right by itself: %v", err)
 	}
 	return file
 }
+
+var loadOnce = sync.OnceValues(func() (*openapi3.T, error) {
+	file, err := openapi3.NewLoader().LoadFromData(OpenAPI)
+	if err != nil {
+		return nil, err
+	}
+	return file, file.Validate(context.Background())
+})
 
 // Each path and method of the file is answered, and what is answered is in it.
 func TestOpenAPINamesEveryOperation(t *testing.T) {
@@ -50,8 +60,14 @@ func TestOpenAPINamesEveryOperation(t *testing.T) {
 func TestOpenAPINamesEveryField(t *testing.T) {
 	schemas := loadOpenAPI(t).Components.Schemas
 	for name, value := range map[string]any{
-		"Rules": Rules{}, "Profile": Profile{}, "Order": Order{}, "Problem": Problem{Field: "x"}, "Figures": Figures{},
+		"Rules": Rules{}, "Profile": Profile{}, "Order": Order{}, "Problem": Problem{Field: "x", Values: map[string]string{"a": "b"}}, "Figures": Figures{},
 		"Queue": Queue{}, "Caller": Caller{}, "Agent": Agent{}, "State": State{},
+		"Credentials": Credentials{}, "Ways": Ways{}, "Me": Me{}, "Account": Account{}, "NewAccount": NewAccount{}, "AccountChange": AccountChange{},
+		"NewPassword": NewPassword{}, "Given": Given{}, "Desk": Desk{}, "DeskAgent": DeskAgent{}, "DeskCall": scene.Desk{Region: "x", Times: 1},
+		"DeskWrapUp": DeskWrapUp{}, "DeskToday": DeskToday{}, "Link": Link{}, "DeskOrder": DeskOrder{}, "Ticket": Ticket{}, "TargetView": TargetView{},
+		"History": History{}, "PastCall": PastCall{}, "Served": Served{}, "Notes": Notes{}, "WrapUp": WrapUp{}, "Forms": Forms{}, "Topic": Topic{}, "Monitoring": Monitoring{},
+		"FloorQueue": FloorQueue{}, "FloorCaller": FloorCaller{}, "FloorAgent": FloorAgent{}, "WallAgent": WallAgent{}, "HourDay": HourDay{},
+		"ApologyDay": ApologyDay{}, "PromiseDay": PromiseDay{}, "Health": Health{},
 	} {
 		var shown map[string]any
 		if err := json.Unmarshal(encode(value), &shown); err != nil {
@@ -68,48 +84,123 @@ func TestOpenAPINamesEveryField(t *testing.T) {
 // to somebody, and each has the form that the file says.
 func TestOpenAPIIsWhatHappens(t *testing.T) {
 	file := loadOpenAPI(t)
-	d := newDesk(t)
+	d := newDeskWith(t, func(o *Options) {
+		fake := ssotest.New(t, "desk", "")
+		o.Signing.Issuer = sso.New(sso.Options{Issuer: fake.URL, ClientID: "desk", HTTP: fake.Client()})
+	})
+	bare := newDeskWith(t, func(o *Options) { o.Signing = Signing{} })
 	d.signIn("1001", "1002")
 	d.waits("c1", "vip")
+	d.past.kept = map[string]NotesKept{"c1": {}, "c2": {}}
+	d.talks("1001", "c2")
 	answered := map[string]bool{}
-	ask := func(method, path, id, body string, headers ...string) *httptest.ResponseRecorder {
+	judge := func(method, path string, w *httptest.ResponseRecorder) *httptest.ResponseRecorder {
 		t.Helper()
-		w := d.ask(method, Root+strings.Replace(path, "{id}", id, 1), body, headers...)
 		path, _, _ = strings.Cut(path, "?")
 		checkAnswer(t, file, method, path, w)
 		answered[fmt.Sprintf("%s %s %d", method, path, w.Code)] = true
 		return w
 	}
+	whole := func(path, id string) string { return strings.Replace(path, "{id}", id, 1) }
+	ask := func(method, path, id, body string, headers ...string) *httptest.ResponseRecorder {
+		t.Helper()
+		return judge(method, path, d.ask(method, Root+whole(path, id), body, headers...))
+	}
+	by := func(p *person, method, path, id, body string, headers ...string) *httptest.ResponseRecorder {
+		t.Helper()
+		return judge(method, path, p.ask(method, whole(path, id), body, headers...))
+	}
 	const rules, profile, state = "/queues/{id}", "/agents/{id}", "/agents/{id}/state"
-	one := map[string]string{rules: "service", profile: "1001", state: "1001"}
-	for _, path := range []string{rules, profile, state} {
-		for _, method := range []string{"PUT", "POST"} {
-			for name, example := range examples(t, file, method, path) {
-				w := ask(method, path, one[path], example, "If-Match", "*")
-				if w.Code != 200 && (path != state || w.Code != 409) { // as an agent's state goes
-					t.Errorf("%s %s: the example %q is refused: %s", method, path, name, w.Body)
-				}
+	one := map[string]string{rules: "service", rules + "/waiting": "service", profile: "1001", state: "1001",
+		"/desk/notes/{id}": "c2", "/calls/{id}/monitor": "c2", "/accounts/{id}": "gone", "/accounts/{id}/password": "wang"}
+	li, zhao, sun, qian, zhou := d.as("li"), d.as("zhao"), d.as("sun"), d.as("qian"), d.as("zhou")
+	may := func(r route) *person { // somebody who may, other than with a token
+		for _, p := range []*person{li, zhao, qian} {
+			if i, _ := d.api.whoever(p.request()); i.may(r.resource) {
+				return p
 			}
 		}
+		return nil
 	}
+
 	for _, r := range routes { // what anybody may send
-		id := one[strings.TrimSuffix(r.path, "/waiting")]
+		if r.path == "/live" {
+			continue
+		}
+		id := one[r.path]
 		ask(r.method, r.path, id, "", "Authorization", "")
+		judge(r.method, r.path, bare.ask(r.method, Root+whole(r.path, id), "{}"))
+		for _, p := range []*person{sun, li, zhou} {
+			by(p, r.method, r.path, id, "")
+		}
+		p := may(r)
+		if p == nil {
+			t.Fatalf("nobody may ask for %s %s", r.method, r.path)
+		}
+		for name, example := range examples(t, file, r.method, r.path) {
+			w := by(p, r.method, r.path, id, example, "If-Match", "*")
+			if w.Code >= 300 && r.path != "/session" && (!strings.HasSuffix(r.path, "state") || w.Code != 409) { // as an agent's state goes
+				t.Errorf("%s %s: the example %q is refused: %s", r.method, r.path, name, w.Body)
+			}
+		}
 		if r.method == "GET" {
-			ask("GET", r.path, id, "")
+			by(p, "GET", r.path, id, "")
 		} else {
-			ask(r.method, r.path, id, `{"nonsense":1}`, "If-Match", "*", "If-None-Match", "*")
-			ask(r.method, r.path, id, `{"nonsense":1}`, "Content-Type", "text/plain")
-			ask(r.method, r.path, id, strings.Repeat(" ", MaxBody+1), "Content-Type", "application/json")
+			by(p, r.method, r.path, id, `{"nonsense":1}`, "If-Match", "*", "If-None-Match", "*")
+			by(p, r.method, r.path, id, `{"nonsense":1}`, "Content-Type", "text/plain")
+			by(p, r.method, r.path, id, strings.Repeat(" ", MaxBody+1), "Content-Type", "application/json")
+			by(p, r.method, r.path, id, `{}`, "Sec-Fetch-Site", "cross-site")
 		}
 		if strings.Contains(r.path, "{id}") {
-			ask(r.method, r.path, "9999", `{"do":"ready"}`, "If-Match", "*")
+			by(p, r.method, r.path, "9999", `{"do":"ready"}`, "If-Match", "*")
+		}
+		li, zhao, sun, qian, zhou = d.as("li"), d.as("zhao"), d.as("sun"), d.as("qian"), d.as("zhou") // who was signed out
+	}
+	if w := judge("POST", "/session", d.tries("li", password)); w.Code != 200 {
+		t.Errorf("signing in answers %d", w.Code)
+	}
+	for range 6 {
+		judge("POST", "/session", d.tries("nobody", password))
+	}
+	for range mostTickets {
+		li.ask("POST", "/desk/ticket", "")
+	}
+	by(li, "POST", "/desk/ticket", "", "")
+	for _, view := range []string{"wall", "floor", "desk", "x"} {
+		for _, p := range []*person{li, zhao} {
+			judge("GET", "/live", p.glance("/live?view="+view))
 		}
 	}
+	ask("GET", "/live", "", "", "Authorization", "")
+	by(li, "GET", "/desk/history?call=c2", "", "")
+	by(zhao, "GET", "/desk/history?call=c9", "", "")
+	by(zhao, "GET", "/desk/notes/{id}", "c9", "")
+	by(zhao, "GET", "/desk/directory?kind=x", "", "")
+	by(li, "POST", "/desk/wrap-up", "", `{"call":"c9","code":"resolved"}`)
+	by(li, "POST", "/desk/state", "", `{"do":"extend","for":"1m"}`)
+	by(zhou, "POST", "/desk/do", "", `{"act":"hold"}`)
+	by(qian, "POST", "/accounts/{id}/password", "nobody", `{}`)
+	d.scenes.refuse = &scene.Refused{Code: scene.Impossible, Values: map[string]string{"scene": "hold"}}
+	by(li, "POST", "/desk/do", "", `{"act":"hold"}`)
+	by(zhao, "POST", "/calls/{id}/monitor", "c2", `{"mode":"listen"}`)
+	by(zhao, "POST", "/calls/{id}/monitor", "no_call", `{"mode":"listen"}`)
+	by(zhou, "PUT", "/desk/notes/{id}", "c2", `{}`)
+	by(zhou, "POST", "/desk/state", "", `{"do":"ready"}`)
+	by(qian, "POST", "/accounts", "", `{"name":"wang","roles":["admin"]}`)
+	by(qian, "POST", "/accounts", "", `{"name":"WANG","roles":["admin"]}`)
+	for _, bodies := range []string{`{"roles":[]}`, `{"agent":"x"}`} {
+		by(qian, "PATCH", "/accounts/{id}", "sun", bodies)
+	}
+	by(qian, "PATCH", "/accounts/{id}", "qian", `{"roles":["agent"]}`)
+	by(qian, "DELETE", "/accounts/{id}", "qian", "")
+	by(qian, "POST", "/accounts/{id}/password", "sun", `{"password":"short"}`)
+	by(qian, "DELETE", "/accounts/{id}", "sun", "")
+
 	ask("POST", state, "1001", `{"do":"sign-in"}`)
 	ask("GET", "/queues/{id}/waiting", "vip", "")
 	ask("GET", "/queues/{id}/waiting?limit=0", "vip", "")
-	ask("POST", state, "1001", `{"do":"ready"}`)
+	ask("POST", state, "1002", `{"do":"ready"}`)
+	ask("POST", state, "9001", `{"do":"ready"}`)
 	ask("PUT", rules, "repairs", `{}`)
 	ask("PUT", profile, "1009", `{"number":"799","name":"new","queues":["repairs"]}`)
 	for path, body := range map[string]string{rules: `{}`, profile: `{"number":"789","name":"a","queues":["gas"]}`} {
@@ -128,6 +219,7 @@ func TestOpenAPIIsWhatHappens(t *testing.T) {
 	ask("PUT", profile, "1001", `{"number":"789","name":"a","queues":["vip"]}`, "If-Match", "*")
 	ask("DELETE", profile, "1001", "", "If-Match", "*")
 	ask("POST", state, "1001", `{"do":"ready"}`)
+	by(li, "POST", "/desk/state", "", `{"do":"ready"}`)
 
 	for path, item := range file.Paths.Map() {
 		for method, operation := range item.Operations() {
@@ -144,7 +236,7 @@ func TestOpenAPIIsWhatHappens(t *testing.T) {
 func examples(t *testing.T, file *openapi3.T, method, path string) map[string]string {
 	t.Helper()
 	operation := file.Paths.Value(path).GetOperation(method)
-	if operation == nil {
+	if operation == nil || operation.RequestBody == nil {
 		return nil
 	}
 	content := operation.RequestBody.Value.Content["application/json"]

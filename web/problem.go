@@ -15,6 +15,9 @@ type Problem struct {
 	Detail string `json:"detail"`          // what is wrong here, and what would be right
 	Field  string `json:"field,omitempty"` // the part of the body that is: "relax[1].after"
 
+	// Values are what a page puts into its own words for this kind.
+	Values map[string]string `json:"values,omitempty"`
+
 	header http.Header
 }
 

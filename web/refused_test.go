@@ -20,11 +20,11 @@ func TestRefused(t *testing.T) {
 		code                     int
 		kind, field, says        string
 	}{
-		{name: "no token", method: "GET", path: queues, headers: []string{"Authorization", ""}, code: 401, kind: "token", says: "Authorization: Bearer"},
+		{name: "no token", method: "GET", path: queues, headers: []string{"Authorization", ""}, code: 401, kind: "session", says: "Authorization: Bearer"},
 		{name: "a wrong token", method: "GET", path: queues, headers: []string{"Authorization", "Bearer " + token + "x"}, code: 401, kind: "token", says: "none of those"},
 		{name: "part of a token", method: "GET", path: queues, headers: []string{"Authorization", "Bearer " + token[:10]}, code: 401, kind: "token", says: "none of those"},
 		{name: "the token as a password", method: "GET", path: queues, headers: []string{"Authorization", "Basic " + token}, code: 401, kind: "token", says: "Bearer"},
-		{name: "no token for what there is not", method: "GET", path: "/", headers: []string{"Authorization", ""}, code: 401, kind: "token", says: "Bearer"},
+		{name: "no token for what there is not", method: "GET", path: "/", headers: []string{"Authorization", ""}, code: 401, kind: "session", says: "Bearer"},
 
 		{name: "nothing there", method: "GET", path: "/api/v2/queues", code: 404, kind: "no-resource", says: "/api/v1/openapi.yaml"},
 		{name: "an unknown queue", method: "GET", path: queues + "/gas", code: 404, kind: "no-queue", says: `no queue "gas"`},

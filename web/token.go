@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"hotline/web/account"
 )
 
 // key is a token as it is compared, and whose it is.
@@ -26,13 +28,13 @@ func keysOf(tokens map[string]string) (keys []key) {
 
 // named finds whose token a request bears (RFC 6750). All are compared, and by
 // their hashes, so that the time it takes tells nothing of them.
-func (a *API) named(r *http.Request) (by string, err error) {
+func (a *API) named(r *http.Request) (identity, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", unauthorized("say who asks: Authorization: Bearer TOKEN, with a token of web.tokens in hotline.yaml", "")
+		return identity{}, unauthorized("token", "say who asks: Authorization: Bearer TOKEN, with a token of web.tokens in hotline.yaml", "")
 	}
 	got := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	found := 0
+	found, by := 0, ""
 	for _, k := range a.keys {
 		same := subtle.ConstantTimeCompare(got[:], k.hash[:])
 		found |= same
@@ -41,13 +43,29 @@ func (a *API) named(r *http.Request) (by string, err error) {
 		}
 	}
 	if found == 0 {
-		return "", unauthorized("the token is none of those in web.tokens of hotline.yaml", `, error="invalid_token"`)
+		return identity{}, unauthorized("token", "the token is none of those in web.tokens of hotline.yaml", `, error="invalid_token"`)
 	}
-	return by, nil
+	return identity{by: by, roles: []account.Role{program}}, nil
 }
 
-func unauthorized(detail, why string) *Problem {
-	p := problem(http.StatusUnauthorized, "token", "%s", detail)
+// whoever is the program whose token a request bears, or the person whose
+// session it has.
+func (a *API) whoever(r *http.Request) (identity, error) {
+	if r.Header.Get("Authorization") != "" || a.signing == nil {
+		return a.named(r)
+	}
+	who, signedIn, err := a.signing.person(r)
+	switch {
+	case err != nil:
+		return identity{}, err
+	case !signedIn:
+		return identity{}, unauthorized("session", "sign in first; programs say who they are with Authorization: Bearer TOKEN", "")
+	}
+	return personal(who), nil
+}
+
+func unauthorized(kind, detail, why string) *Problem {
+	p := problem(http.StatusUnauthorized, kind, "%s", detail)
 	p.header = http.Header{}
 	p.header.Set("WWW-Authenticate", `Bearer realm="hotline"`+why)
 	return p

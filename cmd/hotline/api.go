@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hotline/call"
@@ -13,20 +17,51 @@ import (
 	"hotline/journal"
 	"hotline/queue"
 	"hotline/web"
+	"hotline/web/account"
+	"hotline/web/phrase"
+	"hotline/web/sso"
 )
 
-// The JSON API is what programs ask over the network, with a token, and what
-// the command line asks on the control socket, without.
+// Pages and the JSON API are what people and programs ask over the network, with
+// a session or a token, and what the command line asks on the control socket,
+// without.
+
+// apiParts are what the API stands on.
+type apiParts struct {
+	cfg      *configs.Config
+	lines    *queue.Engine
+	book     *journal.Reader
+	journal  appender
+	sessions scs.Store                  // nil: nobody signs in
+	relieved func(context.Context) bool // nil: never
+	health   func() web.Health          // nil: all is well
+	now      func() time.Time
+	log      *slog.Logger
+	reg      prometheus.Registerer
+}
+
+// appender is the journal as the API writes to it.
+type appender interface {
+	Append(ctx context.Context, entries ...journal.Entry) (int64, error)
+}
 
 // newAPI puts it together. Limits are those of hotline.yaml, and so is what a
 // request leaves out.
-func newAPI(cfg *configs.Config, lines *queue.Engine, book *journal.Reader, relieved func(context.Context) bool, log *slog.Logger, reg prometheus.Registerer) (*web.API, error) {
+func newAPI(p apiParts) (*web.API, error) {
+	cfg := p.cfg
 	tokens := map[string]string{}
 	for _, t := range cfg.Web.Tokens {
 		tokens[t.Name] = t.Token.Reveal()
 	}
+	phrases, err := phrase.NewKeeper(cfg.Phrases, p.log)
+	if err != nil {
+		p.log.Error("agents are shown what is built in; correct the file and start the service anew", "err", err)
+		if phrases, err = phrase.NewKeeper(configs.Default().Phrases, p.log); err != nil {
+			return nil, err
+		}
+	}
 	return web.New(web.Options{
-		Queues: lines, Tokens: tokens, Usual: queueRules(configs.Default().Queues[0]),
+		Queues: p.lines, Tokens: tokens, Usual: queueRules(configs.Default().Queues[0]),
 		CheckRules: func(r queue.Rules) (string, error) {
 			return configs.CheckQueue(queueOf(r, namedQueue(cfg, r.ID)))
 		},
@@ -39,9 +74,101 @@ func newAPI(cfg *configs.Config, lines *queue.Engine, book *journal.Reader, reli
 			agent.Queues, agent.Weights, agent.Skills = p.Queues, p.Weights, p.Skills
 			return configs.CheckAgent(agent)
 		},
-		Number:   func(ctx context.Context, callID string) string { return callersNumber(ctx, book, callID) },
-		Relieved: relieved, Logger: log, Registerer: reg,
+		Number:  func(ctx context.Context, callID string) string { return callersNumber(ctx, p.book, callID) },
+		Signing: p.signing(), Record: p.record,
+		Past:    newPast(p.book, p.lines, cfg.Service.Timezone.Location, p.now, p.log),
+		Phrases: phrases.Book, Forms: formsOf(cfg), Targets: targetsOf(cfg),
+		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
 	})
+}
+
+// record writes an entry of the API's. One that the disk has not taken yet is
+// kept, and is as good.
+func (p apiParts) record(ctx context.Context, kind string, data any, streams ...string) error {
+	_, err := p.journal.Append(ctx, journal.NewEntry(kind, data, streams...))
+	if errors.Is(err, journal.ErrLate) {
+		return nil
+	}
+	return err
+}
+
+// signing is how people sign in. Accounts that cannot be read keep nobody from
+// calling: nobody signs in until they can be.
+func (p apiParts) signing() web.Signing {
+	cfg := p.cfg
+	if p.sessions == nil {
+		return web.Signing{}
+	}
+	accounts, err := account.Open(account.Options{
+		Path: cfg.Accounts(), Record: web.RecordAccounts(p.record), Development: developmentAccounts(cfg), Logger: p.log,
+	})
+	if err != nil {
+		p.log.Error("nobody signs in until the accounts can be read", "err", err)
+	}
+	s := web.Signing{
+		Accounts: accounts, Store: p.sessions, Origin: cfg.Web.Origin,
+		Idle: cfg.Web.Sessions.Idle.Duration, Lifetime: cfg.Web.Sessions.Lifetime.Duration,
+	}
+	for _, proxy := range cfg.Web.Proxies {
+		s.Proxies = append(s.Proxies, proxy.Prefix)
+	}
+	if o := cfg.Web.OIDC; o.On() {
+		s.Issuer = sso.New(sso.Options{
+			Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret.Reveal(), Claim: o.Claim, Redirect: web.Callback(cfg.Web.Origin),
+		})
+	}
+	return s
+}
+
+// rolesOf are an agent's at the desk.
+var rolesOf = map[configs.Role]account.Role{
+	configs.RoleAgent: account.Agent, configs.RoleDutyManager: account.DutyManager, configs.RoleSupervisor: account.Supervisor,
+}
+
+// developmentAccounts are the agents of hotline.yaml whose passwords everybody
+// can read, and two beside them who are no agents. Beyond loopback there are
+// none.
+func developmentAccounts(cfg *configs.Config) (list []account.Development) {
+	if !cfg.Web.Listen.Addr().IsLoopback() {
+		return nil
+	}
+	for _, a := range cfg.Agents {
+		if password := a.Password.Reveal(); strings.HasPrefix(password, account.DevelopmentPrefix) {
+			list = append(list, account.Development{Account: account.Account{Name: a.ID, Roles: []account.Role{rolesOf[a.Role]}, Agent: a.ID}, Password: password})
+		}
+	}
+	if len(list) > 0 {
+		for _, role := range []account.Role{account.Admin, account.Reviewer} {
+			list = append(list, account.Development{Account: account.Account{Name: string(role), Roles: []account.Role{role}}, Password: account.DevelopmentPrefix + string(role)})
+		}
+	}
+	return list
+}
+
+// formsOf are what agents note, and how they close a call.
+func formsOf(cfg *configs.Config) web.Forms {
+	f := web.Forms{Codes: cfg.Desk.WrapUp}
+	for _, t := range cfg.Desk.Topics {
+		f.Topics = append(f.Topics, web.Topic{ID: t.ID, Name: t.Name, Fields: t.Fields})
+	}
+	return f
+}
+
+// targetsOf are whom calls can be brought to, beside agents.
+func targetsOf(cfg *configs.Config) web.Targets {
+	var t web.Targets
+	for _, q := range cfg.Queues {
+		t.Queues = append(t.Queues, web.Named{ID: q.ID, Name: cmp.Or(q.Name, q.ID)})
+	}
+	for _, e := range cfg.Directory {
+		t.Directory = append(t.Directory, web.Named{ID: e.ID, Name: e.Name})
+	}
+	for _, a := range cfg.Agents {
+		if a.Role == configs.RoleDutyManager {
+			t.Duty = append(t.Duty, a.ID)
+		}
+	}
+	return t
 }
 
 // callersNumber is a caller's number, masked; "" where it is not known.

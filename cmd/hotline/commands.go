@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"hotline/configs"
 	"hotline/configs/asterisk"
 	"hotline/ivr/prompt"
+	"hotline/web/phrase"
 )
 
 // Commands about what is set up: the configuration, the calendar, the prompts.
@@ -32,6 +34,13 @@ func (checkConfigCmd) Run(cfg *configs.Config) error {
 	}
 	if len(unknown) > 0 {
 		return fmt.Errorf("prompts named in hotline.yaml and not in %s.yaml: %v", cfg.Service.Language, unknown)
+	}
+	phrases, err := cfg.Phrases()
+	if err == nil {
+		_, err = phrase.Parse(phrases)
+	}
+	if err != nil {
+		return fmt.Errorf("what agents say, %s: %w", cmp.Or(cfg.Desk.Phrases, configs.PhrasesName), err)
 	}
 	days, err := newCalendar(cfg)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"hotline/ari"
+	"hotline/configs"
+	"hotline/web"
 )
 
 // health answers whether the service lives (/healthz) and whether it can
@@ -78,6 +80,32 @@ func (h *health) readiness() readiness {
 		answer.Degraded = append(answer.Degraded, "the journal is "+why)
 	}
 	return answer
+}
+
+// codes are the same for pages, which have words of their own.
+func (h *health) codes(cfg *configs.Config) web.Health {
+	is := web.Health{Asterisk: "ok", Journal: "ok", Trunk: "none", Redis: "none", Calls: "taken", Degraded: h.readiness().Degraded}
+	if !h.link.Status().Connected {
+		is.Asterisk = "away"
+	}
+	if late, _ := h.journal.Late(); late > 0 {
+		is.Journal = "late"
+	} else if h.journal.Err() != nil {
+		is.Journal = "failing"
+	}
+	if cfg.Asterisk.Trunk.Dials() {
+		is.Trunk = "ok"
+	}
+	if cfg.Redis.On() {
+		is.Redis = "ok"
+		if _, why := h.queue.Alone(); why != nil {
+			is.Redis = "alone"
+		}
+	}
+	if h.drain.on() {
+		is.Calls = "draining"
+	}
+	return is
 }
 
 // journalTrouble is why entries are not on the disk, and what becomes of them.

@@ -106,14 +106,15 @@ func (s *controlSocket) Close() error {
 }
 
 // front is what the service answers: its health to whoever watches it, commands,
-// and the API to whoever has a token.
+// and pages and API to whoever may use them.
 type front struct {
 	address        string // for health
 	socket         string // for commands
-	apiAddress     string // for the API
+	apiAddress     string // for pages and the API
 	health         http.Handler
 	control        http.Handler
-	api            http.Handler // nil: nobody has a token
+	api            http.Handler // nil: nobody is answered
+	leave          func()       // lets go of those who watch; with api
 	log            *slog.Logger
 	healthListens  net.Listener
 	controlListens net.Listener
@@ -177,10 +178,14 @@ func (f *front) serve(ctx context.Context, acts <-chan struct{}) error {
 	all.Go(func() error { return serveHTTP(ctx, f.healthListens, plainServer(f.health)) })
 	all.Go(func() error { return serveHTTP(ctx, f.controlListens, plainServer(f.control)) })
 	if f.api != nil {
-		f.log.Info("the API answers whoever has a token", "address", f.apiListens.Addr().String())
-		all.Go(func() error { return serveHTTP(ctx, f.apiListens, web.Server(f.api)) })
+		f.log.Info("pages and API are up", "address", f.apiListens.Addr().String())
+		server := web.Server(f.api)
+		if f.leave != nil {
+			server.RegisterOnShutdown(f.leave)
+		}
+		all.Go(func() error { return serveHTTP(ctx, f.apiListens, server) })
 	} else {
-		f.log.Info("the API is off: web.tokens names nobody who may use it")
+		f.log.Info("pages and API are off: web.listen names no address")
 	}
 	return all.Wait()
 }

@@ -36,6 +36,7 @@ type cli struct {
 	Outage         outageCmd         `cmd:"" help:"List calls that an outage cut off or turned away, newest first."`
 	Agent          agentCmd          `cmd:"" help:"List agents, or change an agent's state, or whom an agent serves."`
 	Queue          queueCmd          `cmd:"" help:"List queues or their rules, or change the rules while the service runs."`
+	User           userCmd           `cmd:"" help:"List who may sign in, or change who may."`
 	Changes        changesCmd        `cmd:"" help:"List who changed queues and agents, newest first."`
 	Announce       announceCmd       `cmd:"" help:"Put an announcement in force, or take it off."`
 	Drain          drainCmd          `cmd:"" help:"Let the running service take no new calls, and leave when its calls have ended."`

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/scs/v2/memstore"
+
 	"hotline/configs"
 	"hotline/journal"
 	"hotline/queue"
@@ -28,7 +30,7 @@ func newAsked(t *testing.T) *asked {
 	a := &asked{ruling: newRuling(t)}
 	a.cfg.Service.StateDir = t.TempDir()
 	a.cfg.Web.Listen = netip.MustParseAddrPort("127.0.0.1:0")
-	api, err := newAPI(a.cfg, a.Engine, a.book.Reader(), nil, slog.New(slog.DiscardHandler), nil)
+	api, err := newAPI(apiParts{cfg: a.cfg, lines: a.Engine, book: a.book.Reader(), journal: a.book, sessions: memstore.NewWithCleanupInterval(0), now: time.Now, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"hotline/journal"
 	"hotline/queue"
 	"hotline/recordings"
+	"hotline/web"
 )
 
 type serveCmd struct {
@@ -145,17 +146,23 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group, running := errgroup.WithContext(ctx)
 	look := lookAfter(cfg, link, lines, log, reg)
 	drain := &drain{calls: calls, running: running, leave: leave}
-	api, err := newAPI(cfg, lines, book.Reader(), tenure.over, log, reg)
+	sessions, closeSessions := openSessions(cfg.Sessions(), log)
+	defer closeSessions()
+	health := &health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}
+	api, err := newAPI(apiParts{
+		cfg: cfg, lines: lines, book: book.Reader(), journal: tenure, sessions: sessions, relieved: tenure.over,
+		health: func() web.Health { return health.codes(cfg) }, now: clock.now, log: log, reg: reg,
+	})
 	if err != nil {
 		return err
 	}
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
-		health:  (&health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}).handler(reg),
+		health:  health.handler(reg),
 		control: (&controlServer{calls: calls, journal: tenure, api: api.Trusted(commandLine), drain: drain, clock: clock, zone: cfg.Service.Timezone.Location}).handler(),
 	}
 	if cfg.Web.On() {
-		front.apiAddress, front.api = cfg.Web.Listen.String(), api.Public()
+		front.apiAddress, front.api, front.leave = cfg.Web.Listen.String(), api.Public(), api.Leave
 	}
 	if err := front.prepare(ctx, beside); err != nil {
 		return err

@@ -1,0 +1,363 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"hotline/call"
+	"hotline/journal"
+	"hotline/queue"
+	"hotline/web"
+)
+
+// What pages show of the past: folds of the journal that go on where they ended,
+// so that a look costs what has happened since the one before.
+
+// past implements web.Past.
+type past struct {
+	book  *journal.Reader
+	level func(queueID string) time.Duration // within which a caller is to be answered
+	zone  *time.Location
+	now   func() time.Time
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	day     day
+	looked  time.Time // on the machine's clock
+	callers callers
+}
+
+func newPast(book *journal.Reader, lines *queue.Engine, zone *time.Location, now func() time.Time, log *slog.Logger) *past {
+	return &past{book: book, zone: zone, now: now, log: log, callers: newCallers(), level: func(id string) time.Duration {
+		for _, r := range lines.Rules() {
+			if r.ID == id {
+				return r.ServiceLevel
+			}
+		}
+		return 0
+	}}
+}
+
+// day is today so far.
+type day struct {
+	began    time.Time // midnight
+	seq      int64     // of the last entry taken in
+	shown    web.Today
+	arrived  map[string]bool // calls, and calls in queues
+	answered map[string]bool
+	talking  map[string]time.Time // agents, since when
+	served   map[string][]web.Served
+	codes    map[string]string // by call
+}
+
+// Limits of a look.
+const (
+	readEvery   = 300 * time.Millisecond
+	readWithin  = 2 * time.Second
+	believable  = time.Minute // an apology that is later was told by a clock that was set
+	mostHistory = 10          // calls of a number that are shown
+	mostOfOne   = 50          // … and known
+	mostServed  = 100         // calls of an agent that are shown
+	remembered  = 180 * 24 * time.Hour
+)
+
+// dayKinds are what a day's figures are made of.
+var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, call.KindApology, web.KindWrapped}
+
+// Today is what happened since midnight. Where the journal cannot be read it is
+// what was known before.
+func (p *past) Today() web.Today {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.looked) < readEvery {
+		return p.day.copy()
+	}
+	now := p.now().In(p.zone)
+	if midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, p.zone); !midnight.Equal(p.day.began) {
+		p.day = newDay(midnight)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
+	defer cancel()
+	for e, err := range p.book.Read(ctx, journal.Query{Kinds: dayKinds, After: p.day.seq, Since: p.day.began}) {
+		if err != nil {
+			p.log.Warn("the figures of the day are not up to date", "err", err)
+			break
+		}
+		p.day.take(e, p.zone, p.level)
+	}
+	p.looked = time.Now()
+	return p.day.copy()
+}
+
+func newDay(midnight time.Time) day {
+	return day{
+		began: midnight, arrived: map[string]bool{}, answered: map[string]bool{}, talking: map[string]time.Time{},
+		served: map[string][]web.Served{}, codes: map[string]string{},
+		shown: web.Today{Queues: map[string]web.QueueDay{}, Agents: map[string]web.AgentDay{}},
+	}
+}
+
+// copy is for whoever looks meanwhile.
+func (d *day) copy() web.Today {
+	t := d.shown
+	t.Queues, t.Agents = map[string]web.QueueDay{}, map[string]web.AgentDay{}
+	for id, q := range d.shown.Queues {
+		t.Queues[id] = q
+	}
+	for id, a := range d.shown.Agents {
+		t.Agents[id] = a
+	}
+	return t
+}
+
+// take takes an entry in. Calls of another service are in its own journal.
+func (d *day) take(e journal.Entry, zone *time.Location, level func(string) time.Duration) {
+	d.seq = e.Seq
+	switch e.Kind {
+	case call.KindApology:
+		var a call.Apology
+		if e.Decode(&a) == nil {
+			d.apology(e.At.Sub(a.Due))
+		}
+		return
+	case web.KindWrapped:
+		var w web.Wrapped
+		if e.Decode(&w) == nil {
+			d.codes[w.Call] = w.Code
+		}
+		return
+	}
+	var c queue.Change
+	if e.Decode(&c) != nil {
+		return
+	}
+	hour := e.At.In(zone).Hour()
+	switch {
+	case e.Kind == queue.KindAgentState:
+	case c.Owner != "" || c.Call == "":
+		return
+	case e.Kind == queue.KindJoined:
+		d.joined(c, hour)
+	case e.Kind == queue.KindConnected:
+		d.connected(c, hour, time.Duration(c.WaitedMs)*time.Millisecond <= level(c.Queue))
+	case e.Kind == queue.KindLeft && !d.answered[c.Call]:
+		d.shown.Hours[hour].Abandoned++
+		q := d.shown.Queues[c.Queue]
+		q.Abandoned++
+		d.shown.Queues[c.Queue] = q
+	}
+	if c.Agent != "" && c.To != 0 {
+		d.turned(c, e.At)
+	}
+}
+
+func (d *day) apology(late time.Duration) {
+	if late > believable || late < -believable {
+		return
+	}
+	d.shown.Apologies.CountToday++
+	d.shown.Apologies.WorstMsToday = max(d.shown.Apologies.WorstMsToday, late.Milliseconds())
+}
+
+// joined counts a caller once, who may come back to the line or be found again
+// by another process.
+func (d *day) joined(c queue.Change, hour int) {
+	if !d.arrived[c.Call] {
+		d.arrived[c.Call] = true
+		d.shown.Hours[hour].Arrived++
+	}
+	if place := c.Call + " " + c.Queue; !d.arrived[place] {
+		d.arrived[place] = true
+		q := d.shown.Queues[c.Queue]
+		q.Arrived++
+		d.shown.Queues[c.Queue] = q
+	}
+}
+
+func (d *day) connected(c queue.Change, hour int, within bool) {
+	if d.answered[c.Call] {
+		return
+	}
+	d.answered[c.Call] = true
+	d.shown.Hours[hour].Answered++
+	q := d.shown.Queues[c.Queue]
+	q.Answered++
+	if within {
+		q.Within++
+	}
+	d.shown.Queues[c.Queue] = q
+}
+
+// turned counts an agent's talks, and for how long they last.
+func (d *day) turned(c queue.Change, at time.Time) {
+	since, talked := d.talking[c.Agent]
+	switch {
+	case c.To.InTalk() && !talked:
+		d.talking[c.Agent] = at
+		if !c.From.InTalk() && c.Cause != queue.CauseFound { // found: it began before a restart
+			a := d.shown.Agents[c.Agent]
+			a.Calls++
+			d.shown.Agents[c.Agent] = a
+			list := append(d.served[c.Agent], web.Served{Call: c.Call, At: at.UTC(), Queue: c.Queue})
+			d.served[c.Agent] = list[max(0, len(list)-mostServed):]
+		}
+	case !c.To.InTalk() && talked:
+		delete(d.talking, c.Agent)
+		a := d.shown.Agents[c.Agent]
+		a.Talk += max(0, at.Sub(since))
+		d.shown.Agents[c.Agent] = a
+		if list := d.served[c.Agent]; len(list) > 0 && list[len(list)-1].TalkMs == 0 {
+			list[len(list)-1].TalkMs = max(0, at.Sub(since)).Milliseconds()
+		}
+	}
+}
+
+// Served are an agent's calls of today, newest first.
+func (p *past) Served(ctx context.Context, agentID string) ([]web.Served, error) {
+	p.Today()
+	p.mu.Lock()
+	list := slices.Clone(p.day.served[agentID])
+	for i := range list {
+		list[i].Code = p.day.codes[list[i].Call]
+	}
+	if since, talks := p.day.talking[agentID]; talks && len(list) > 0 {
+		list[len(list)-1].TalkMs = p.now().Sub(since).Milliseconds()
+	}
+	p.mu.Unlock()
+	slices.Reverse(list)
+	for i := range list {
+		list[i].Number = callersNumber(ctx, p.book, list[i].Call)
+	}
+	return list, ctx.Err()
+}
+
+// callers are which calls came from one number. Numbers are keys that this
+// process alone can make.
+type callers struct {
+	seq   int64
+	who   func(string) string
+	calls map[string][]string // oldest first
+	many  map[string]int
+}
+
+func newCallers() callers {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // which never fails
+	return callers{who: call.NewWho(secret), calls: map[string][]string{}, many: map[string]int{}}
+}
+
+// known takes in who has arrived since the last look.
+func (p *past) known(ctx context.Context) error {
+	about := journal.Query{Kinds: []string{call.KindArrived}, After: p.callers.seq}
+	if p.callers.seq == 0 {
+		about.Since = p.now().Add(-remembered)
+	}
+	for e, err := range p.book.Read(ctx, about) {
+		if err != nil {
+			return err
+		}
+		p.callers.seq = e.Seq
+		var a call.Arrived
+		if e.Decode(&a) != nil || a.Number == "" {
+			continue
+		}
+		who, id := p.callers.who(a.Number), callOf(e)
+		p.callers.many[who]++
+		list := append(p.callers.calls[who], id)
+		p.callers.calls[who] = list[max(0, len(list)-mostOfOne):]
+	}
+	return nil
+}
+
+// callOf is the call that an entry is about.
+func callOf(e journal.Entry) string {
+	for _, stream := range e.Streams {
+		if id, is := strings.CutPrefix(stream, "call/"); is {
+			return id
+		}
+	}
+	return ""
+}
+
+// History is what is known of the number that a call came from.
+func (p *past) History(ctx context.Context, callID string) (web.History, bool, error) {
+	arrived, there, err := p.arrival(ctx, callID)
+	if err != nil || !there {
+		return web.History{}, false, err
+	}
+	h := web.History{Number: callersNumber(ctx, p.book, callID), Calls: []web.PastCall{}}
+	if arrived.Number == "" {
+		return h, true, nil
+	}
+	p.mu.Lock()
+	err = p.known(ctx)
+	who := p.callers.who(arrived.Number)
+	ids, many := slices.Clone(p.callers.calls[who]), p.callers.many[who]
+	p.mu.Unlock()
+	if err != nil {
+		return web.History{}, false, err
+	}
+	for _, id := range slices.Backward(ids) {
+		if id == callID || len(h.Calls) == mostHistory {
+			continue
+		}
+		one, err := p.pastCall(ctx, id)
+		if err != nil {
+			return web.History{}, false, err
+		}
+		h.Calls = append(h.Calls, one)
+	}
+	h.More = max(0, many-1-len(h.Calls))
+	return h, true, nil
+}
+
+func (p *past) arrival(ctx context.Context, callID string) (a call.Arrived, there bool, err error) {
+	about := journal.Query{Stream: call.Stream(callID), Kinds: []string{call.KindArrived}, Limit: 1}
+	for e, err := range p.book.Read(ctx, about) {
+		if err != nil {
+			return a, false, err
+		}
+		return a, true, e.Decode(&a)
+	}
+	return a, false, nil
+}
+
+func (p *past) pastCall(ctx context.Context, id string) (web.PastCall, error) {
+	shown := web.PastCall{Call: id}
+	s, err := journal.Fold(p.book.Read(ctx, journal.Query{Stream: call.Stream(id)}), call.Summary{ID: id}, func(s call.Summary, e journal.Entry) call.Summary {
+		var notes web.NotesKept
+		var wrapped web.Wrapped
+		switch {
+		case e.Kind == web.KindNotes && e.Decode(&notes) == nil:
+			shown.Topic, shown.Notes = notes.Topic, notes.Text
+		case e.Kind == web.KindWrapped && e.Decode(&wrapped) == nil:
+			shown.Code = wrapped.Code
+		}
+		return s.Fold(e)
+	})
+	shown.At, shown.Result, shown.Reason = s.At.UTC(), s.Outcome.Result, s.Outcome.Reason
+	shown.Path, shown.Agent, shown.Waited, shown.Rating = s.Path, s.Agent, s.Waited, s.Rating
+	return shown, err
+}
+
+// Notes are the last that were kept of a call.
+func (p *past) Notes(ctx context.Context, callID string) (kept web.NotesKept, there bool, err error) {
+	about := journal.Query{Stream: call.Stream(callID), Kinds: []string{call.KindArrived, web.KindNotes}}
+	for e, err := range p.book.Read(ctx, about) {
+		if err != nil {
+			return kept, false, err
+		}
+		if there = true; e.Kind == web.KindNotes {
+			kept = web.NotesKept{}
+			if err := e.Decode(&kept); err != nil {
+				return kept, false, err
+			}
+		}
+	}
+	return kept, there, nil
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hotline/call"
+	"hotline/journal"
+	"hotline/queue"
+	"hotline/web"
+)
+
+// archive is a journal that a test writes and looks at.
+type archive struct {
+	*past
+	t    *testing.T
+	book *journal.Journal
+	at   time.Time
+}
+
+func newArchive(t *testing.T) *archive {
+	t.Helper()
+	book, err := journal.Open(t.Context(), journal.Options{Path: filepath.Join(t.TempDir(), "journal.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := book.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	a := &archive{t: t, book: book, at: time.Date(2026, 3, 10, 9, 30, 0, 0, time.UTC)}
+	a.past = &past{book: book.Reader(), zone: time.UTC, now: func() time.Time { return a.at }, log: slog.New(slog.DiscardHandler),
+		callers: newCallers(), level: func(string) time.Duration { return 20 * time.Second }}
+	return a
+}
+
+func (a *archive) write(kind string, data any, streams ...string) {
+	a.t.Helper()
+	e := journal.NewEntry(kind, data, streams...)
+	e.At = a.at
+	if _, err := a.book.Append(a.t.Context(), e); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// change is one of the queue's, as the service writes it.
+func (a *archive) change(kind string, c queue.Change) {
+	a.t.Helper()
+	c.Kind, c.At = kind, a.at
+	if _, err := a.book.Append(a.t.Context(), entriesOf([]queue.Change{c})...); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *archive) today() web.Today {
+	a.looked = time.Time{} // however soon
+	return a.Today()
+}
+
+// The day's figures go on from look to look, count everybody once, and begin
+// anew at midnight.
+func TestToday(t *testing.T) {
+	a := newArchive(t)
+	joined := func(id string) { a.change(queue.KindJoined, queue.Change{Call: id, Queue: "service"}) }
+	talks := func(id string, waited time.Duration) {
+		a.change(queue.KindConnected, queue.Change{Call: id, Queue: "service", Agent: "1001", WaitedMs: waited.Milliseconds(), From: queue.StateRinging, To: queue.StateTalking})
+	}
+	joined("a")
+	talks("a", 10*time.Second)
+	a.at = a.at.Add(2 * time.Minute)
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateTalking, To: queue.StateHold})
+	a.at = a.at.Add(time.Minute)
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateHold, To: queue.StateWrapUp})
+	joined("b")
+	a.change(queue.KindLeft, queue.Change{Call: "b", Queue: "service"})
+	want := web.Today{Queues: map[string]web.QueueDay{"service": {Arrived: 2, Answered: 1, Abandoned: 1, Within: 1}},
+		Agents: map[string]web.AgentDay{"1001": {Calls: 1, Talk: 3 * time.Minute}}}
+	want.Hours[9] = web.HourDay{Arrived: 2, Answered: 1, Abandoned: 1}
+	if diff := cmp.Diff(want, a.today()); diff != "" {
+		t.Fatalf("so far (-want +got):\n%s", diff)
+	}
+
+	joined("a") // returns to the line, and is served again
+	talks("a", time.Minute)
+	a.at = a.at.Add(time.Hour)
+	joined("c")
+	a.change(queue.KindAgentState, queue.Change{Agent: "1001", From: queue.StateTalking, To: queue.StateWrapUp})
+	talks("c", 30*time.Second)
+	a.change(queue.KindJoined, queue.Change{Call: "d", Queue: "service", Owner: "north"}) // another service's
+	a.write(call.KindApology, call.Apology{Nth: 1, Due: a.at.Add(-80 * time.Millisecond)}, call.Stream("c"))
+	a.write(call.KindApology, call.Apology{Nth: 2, Due: a.at.Add(20 * time.Millisecond)}, call.Stream("c"))
+	a.write(call.KindApology, call.Apology{Nth: 2, Due: a.at.Add(-time.Hour)}, call.Stream("c")) // the clock was set
+	want.Queues["service"] = web.QueueDay{Arrived: 3, Answered: 2, Abandoned: 1, Within: 1}
+	want.Agents["1001"] = web.AgentDay{Calls: 3, Talk: 63 * time.Minute}
+	want.Hours[10] = web.HourDay{Arrived: 1, Answered: 1}
+	want.Apologies = web.ApologyDay{WorstMsToday: 80, CountToday: 2}
+	if diff := cmp.Diff(want, a.today()); diff != "" {
+		t.Errorf("later (-want +got):\n%s", diff)
+	}
+
+	a.write(call.KindArrived, call.Arrived{Number: "13812345678", At: a.at}, call.Stream("c"))
+	a.write(web.KindWrapped, web.Wrapped{Call: "a", Code: "resolved"}, call.Stream("a"))
+	a.looked = time.Time{}
+	a.at = a.at.Add(5 * time.Second)
+	served, err := a.Served(t.Context(), "1001")
+	if err != nil || len(served) != 3 {
+		t.Fatalf("1001 has served %+v, %v", served, err)
+	}
+	if c := served[0]; c.Call != "c" || c.Number != "138****5678" || c.TalkMs != 5000 || c.Queue != "service" {
+		t.Errorf("the talk that goes on is %+v", c)
+	}
+	if c := served[2]; c.Call != "a" || c.TalkMs != 180_000 || c.Code != "resolved" {
+		t.Errorf("the first talk is %+v", c)
+	}
+
+	a.at = a.at.Add(24 * time.Hour)
+	joined("e")
+	tomorrow := web.Today{Queues: map[string]web.QueueDay{"service": {Arrived: 1}}, Agents: map[string]web.AgentDay{}}
+	tomorrow.Hours[10] = web.HourDay{Arrived: 1}
+	if diff := cmp.Diff(tomorrow, a.today()); diff != "" {
+		t.Errorf("the next day (-want +got):\n%s", diff)
+	}
+}
+
+// A number's calls are found again, newest first, with what was noted of them,
+// and the number is masked.
+func TestHistory(t *testing.T) {
+	a := newArchive(t)
+	arrives := func(id, number string) {
+		a.at = a.at.Add(time.Minute)
+		a.write(call.KindArrived, call.Arrived{Number: number, At: a.at}, call.Stream(id))
+	}
+	for _, id := range []string{"a", "b"} {
+		arrives(id, "13812345678")
+	}
+	arrives("other", "13900000000")
+	a.write(web.KindNotes, web.NotesKept{Call: "a", Notes: web.Notes{Topic: "bill", Text: "early"}}, call.Stream("a"))
+	a.write(web.KindNotes, web.NotesKept{Call: "a", By: "li", Notes: web.Notes{Topic: "bill", Text: "too high"}}, call.Stream("a"))
+	a.write(web.KindWrapped, web.Wrapped{Call: "a", Code: "complaint"}, call.Stream("a"))
+	a.write(call.KindEnded, call.Ended{Outcome: call.Outcome{Result: call.Served, Reason: "talked"}}, call.Stream("a"))
+	arrives("c", "13812345678")
+
+	h, there, err := a.History(t.Context(), "c")
+	if err != nil || !there || h.Number != "138****5678" || len(h.Calls) != 2 || h.More != 0 {
+		t.Fatalf("the history is %+v, %v, %v", h, there, err)
+	}
+	if h.Calls[0].Call != "b" || h.Calls[0].Result != "" {
+		t.Errorf("the newest is %+v", h.Calls[0])
+	}
+	if got := h.Calls[1]; got.Call != "a" || got.Result != "served" || got.Code != "complaint" || got.Notes != "too high" || got.Topic != "bill" {
+		t.Errorf("the one before is %+v", got)
+	}
+	for n := range mostOfOne + 10 {
+		arrives("d"+string(rune('A'+n)), "13812345678")
+	}
+	if h, _, err = a.History(t.Context(), "c"); err != nil || len(h.Calls) != mostHistory || h.More != mostOfOne+10+2-mostHistory {
+		t.Errorf("of many %d are shown and %d more are told, %v", len(h.Calls), h.More, err)
+	}
+	if _, there, err := a.History(t.Context(), "nobody"); there || err != nil {
+		t.Errorf("a call there is not gives %v, %v", there, err)
+	}
+	arrives("withheld", "")
+	if h, there, err := a.History(t.Context(), "withheld"); !there || err != nil || len(h.Calls) != 0 {
+		t.Errorf("a withheld number has the history %+v, %v, %v", h, there, err)
+	}
+
+	kept, there, err := a.Notes(t.Context(), "a")
+	if err != nil || !there || kept.By != "li" || kept.Text != "too high" {
+		t.Errorf("the notes are %+v, %v, %v", kept, there, err)
+	}
+	if _, there, err := a.Notes(t.Context(), "nobody"); there || err != nil {
+		t.Errorf("notes of a call there is not: %v, %v", there, err)
+	}
+}

@@ -1,0 +1,163 @@
+package configs
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Sessions are how long somebody stays signed in.
+type Sessions struct {
+	Idle     Duration `yaml:"idle"`     // without a page open
+	Lifetime Duration `yaml:"lifetime"` // in all
+}
+
+// OIDC is where people sign in who have an account with somebody else.
+type OIDC struct {
+	Issuer       string `yaml:"issuer"` // its address; empty: nobody signs in so
+	ClientID     string `yaml:"client_id"`
+	ClientSecret Secret `yaml:"client_secret"` // HOTLINE_OIDC_SECRET overrides it; empty: a public client
+	Claim        string `yaml:"claim"`         // whose value is the account's name
+}
+
+// On says whether anybody can sign in so.
+func (o OIDC) On() bool { return o.Issuer != "" }
+
+// Desk is what agents have beside the call.
+type Desk struct {
+	Phrases string   `yaml:"phrases"` // the file of what to say at which moment; empty: the one built in
+	WrapUp  []string `yaml:"wrap_up"` // the codes by which agents close a call (A8)
+	Topics  []Topic  `yaml:"topics"`  // what calls are about, with what is asked then (B3, C2)
+}
+
+// Topic is what a call is about.
+type Topic struct {
+	ID     string   `yaml:"id"`
+	Name   string   `yaml:"name"`
+	Fields []string `yaml:"fields"` // what the agent asks for, as the form says it
+}
+
+// Entry is somebody whom calls may be transferred to, beside agents and queues. No other number is ever dialled for an agent.
+type Entry struct {
+	ID     string `yaml:"id"`
+	Name   string `yaml:"name"`
+	Number string `yaml:"number"`
+}
+
+var (
+	outside   = regexp.MustCompile(`^[0-9]{3,20}$`)
+	claimName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.:/-]{0,99}$`)
+)
+
+// Limits of lists that a page shows whole.
+const (
+	mostDirectory = 500
+	mostTopics    = 50
+	mostFields    = 20
+	mostCodes     = 50
+)
+
+// people checks who may sign in, and how.
+func (r *rules) people(w Web) {
+	if r.lasts("web.sessions.idle", w.Sessions.Idle, time.Minute, 30*24*time.Hour) {
+		r.lasts("web.sessions.lifetime", w.Sessions.Lifetime, w.Sessions.Idle.Duration, 30*24*time.Hour)
+	}
+	if w.Origin != "" {
+		r.origin("web.origin", w.Origin)
+	}
+	for i, site := range w.Embed {
+		r.origin(fmt.Sprintf("web.embed[%d]", i), site)
+	}
+	for i, network := range w.Proxies {
+		if network.Bits() == 0 {
+			r.wrong(fmt.Sprintf("web.proxies[%d]", i), "%s is everybody, who could then say where they come from; name the proxy's address", plain(network))
+		}
+	}
+	if w.OIDC.On() {
+		r.oidc(w)
+	}
+}
+
+func (r *rules) oidc(w Web) {
+	u, err := url.Parse(w.OIDC.Issuer)
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Scheme != "https" && !isLoopback(u) {
+		r.wrong("web.oidc.issuer", "%q is no issuer; use its address, for example https://login.example.com", w.OIDC.Issuer)
+	}
+	if w.OIDC.ClientID == "" {
+		r.wrong("web.oidc.client_id", "is missing; use the one that the issuer has given this service")
+	}
+	r.matches("web.oidc.claim", w.OIDC.Claim, claimName, "use a claim's name, for example email or preferred_username")
+	if w.Origin == "" {
+		r.wrong("web.origin", "is missing, and the issuer must be told where to send people back to; use for example https://desk.example.com")
+	}
+}
+
+// origin is the address that people see, without a path.
+func (r *rules) origin(path, value string) {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Path != "" || strings.ContainsAny(value, " ;,") || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Scheme != "https" && !isLoopback(u) {
+		r.wrong(path, "%q is not where pages are; use scheme and name alone, for example https://desk.example.com", value)
+	}
+}
+
+// isLoopback lets what stays on the machine go without TLS.
+func isLoopback(u *url.URL) bool {
+	return u.Scheme == "http" && slices.Contains([]string{"127.0.0.1", "localhost", "::1"}, u.Hostname())
+}
+
+// desk checks what agents have beside the call.
+func (r *rules) desk(c *Config) {
+	r.few("desk.wrap_up", len(c.Desk.WrapUp), mostCodes)
+	for i, code := range c.Desk.WrapUp {
+		path := fmt.Sprintf("desk.wrap_up[%d]", i)
+		r.matches(path, code, name, wantName)
+		if slices.Contains(c.Desk.WrapUp[:i], code) {
+			r.wrong(path, "%q is named twice; once is enough", code)
+		}
+	}
+	r.few("desk.topics", len(c.Desk.Topics), mostTopics)
+	topics := map[string]int{}
+	for i, t := range c.Desk.Topics {
+		path := fmt.Sprintf("desk.topics[%d]", i)
+		if r.matches(path+".id", t.ID, name, wantName) {
+			r.unique(path+".id", t.ID, topics, i, "desk.topics[%d].id")
+		}
+		r.text(path+".name", t.Name, 40)
+		r.few(path+".fields", len(t.Fields), mostFields)
+		for j, field := range t.Fields {
+			r.text(fmt.Sprintf("%s.fields[%d]", path, j), field, 40)
+			if slices.Contains(t.Fields[:j], field) {
+				r.wrong(fmt.Sprintf("%s.fields[%d]", path, j), "%q is named twice; once is enough", field)
+			}
+		}
+	}
+}
+
+// directory checks whom calls may be transferred to.
+func (r *rules) directory(c *Config) {
+	r.few("directory", len(c.Directory), mostDirectory)
+	ids := map[string]int{}
+	for i, e := range c.Directory {
+		path := fmt.Sprintf("directory[%d]", i)
+		if r.matches(path+".id", e.ID, name, wantName) {
+			r.unique(path+".id", e.ID, ids, i, "directory[%d].id")
+		}
+		r.text(path+".name", e.Name, 40)
+		switch {
+		case !r.matches(path+".number", e.Number, outside, "use 3 to 20 digits, as the trunk dials them"):
+		case e.Number == c.Service.Number:
+			r.wrong(path+".number", "%s is our own number, and we would call ourselves; use another", e.Number)
+		case !c.Asterisk.Trunk.Dials():
+			r.wrong(path+".number", "nobody can be dialled, since asterisk.trunk.out names no way out; name it, for example 192.0.2.10:5060")
+		}
+	}
+}
+
+func (r *rules) few(path string, n, most int) {
+	if n > most {
+		r.wrong(path, "has %d items; use %d at most", n, most)
+	}
+}

@@ -1,0 +1,318 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"hotline/queue"
+	"hotline/web/account"
+)
+
+// What is known of a customer, and what agents add to it. Every look is written
+// down before anything is shown.
+
+// Past is what the journal knows. Its methods may be called from any goroutine.
+type Past interface {
+	// Today is what happened since midnight on the service's clock.
+	Today() Today
+
+	// Served are an agent's calls of today, newest first.
+	Served(ctx context.Context, agentID string) ([]Served, error)
+
+	// History is what is known of the number that a call came from; false where
+	// there is no such call.
+	History(ctx context.Context, callID string) (History, bool, error)
+
+	// Notes are the last that were kept of a call, with who kept them; false where
+	// there is no such call.
+	Notes(ctx context.Context, callID string) (NotesKept, bool, error)
+}
+
+// noPast is where nothing is known.
+type noPast struct{}
+
+func (noPast) Today() Today                                     { return Today{} }
+func (noPast) Served(context.Context, string) ([]Served, error) { return nil, nil }
+func (noPast) History(context.Context, string) (History, bool, error) {
+	return History{}, false, nil
+}
+func (noPast) Notes(context.Context, string) (NotesKept, bool, error) {
+	return NotesKept{}, false, nil
+}
+
+// History is what is known of a number.
+type History struct {
+	Number string     `json:"number"` // masked
+	Calls  []PastCall `json:"calls"`  // those before, newest first
+	More   int        `json:"more"`   // how many there were beside them
+}
+
+// PastCall is a call of before.
+type PastCall struct {
+	Call   string    `json:"call"`
+	At     time.Time `json:"at"`
+	Result string    `json:"result"` // served, abandoned …; "": under way
+	Reason string    `json:"reason"`
+	Path   string    `json:"path"`
+	Agent  string    `json:"agent"`
+	Waited float64   `json:"waited"` // seconds
+	Rating int       `json:"rating"` // 0: none
+	Code   string    `json:"code"`
+	Topic  string    `json:"topic"`
+	Notes  string    `json:"notes"`
+}
+
+// Served is a call that an agent has served.
+type Served struct {
+	Call   string    `json:"call"`
+	At     time.Time `json:"at"`     // the talk began
+	Number string    `json:"number"` // masked
+	Queue  string    `json:"queue"`
+	TalkMs int64     `json:"talk_ms"` // so far, while it goes on
+	Code   string    `json:"code"`
+}
+
+func (a *API) listServed(r request) (reply, error) {
+	id, err := r.agent()
+	if err != nil {
+		return reply{}, err
+	}
+	calls, err := a.o.Past.Served(r.Context(), id)
+	return reply{body: map[string]any{"calls": append([]Served{}, calls...)}}, err
+}
+
+// Forms are what agents note, and how they close a call.
+type Forms struct {
+	Topics []Topic  `json:"topics"`
+	Codes  []string `json:"codes"`
+}
+
+// Topic is what a call is about.
+type Topic struct {
+	ID     string   `json:"id"`
+	Name   string   `json:"name"`
+	Fields []string `json:"fields"`
+}
+
+func (a *API) getForms(request) (reply, error) {
+	f := Forms{Topics: append([]Topic{}, a.o.Forms.Topics...), Codes: append([]string{}, a.o.Forms.Codes...)}
+	for i := range f.Topics {
+		f.Topics[i].Fields = append([]string{}, f.Topics[i].Fields...)
+	}
+	return reply{body: f}, nil
+}
+
+var callForm = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+func noCall(id string) *Problem {
+	return problem(http.StatusNotFound, "no-call", "there is no call %.70q", id)
+}
+
+// unwritten is what is not done since it could not be written down.
+func unwritten(err error) error {
+	return fmt.Errorf("web: what is asked cannot be written down, and is not done: %w", err)
+}
+
+// lookable says whether somebody may see the customer of a call: agents only
+// whom they serve, or wrap up.
+func (a *API) lookable(r request, callID string) error {
+	if !callForm.MatchString(callID) {
+		return noCall(callID)
+	}
+	if r.account.Has(account.Supervisor, account.Reviewer, account.DutyManager) {
+		return nil
+	}
+	v, err := a.own(r)
+	if err == nil && v.Call != callID && !a.atHand(v.ID, callID) {
+		err = problem(http.StatusForbidden, "not-your-call", "%s does not have the call", r.by)
+	}
+	return err
+}
+
+// atHand says whether an agent has a call, or is consulted about it.
+func (a *API) atHand(agentID, callID string) bool {
+	d, busy := a.o.Scenes.Desk(agentID)
+	return busy && d.ID == callID
+}
+
+// looks writes a look down.
+func (a *API) looks(r request, what, callID string) error {
+	if err := a.record(r.Context(), KindLooked, Looked{By: r.by, What: what, Call: callID}, callStream(callID), AccountStream(r.account.Name)); err != nil {
+		return unwritten(err)
+	}
+	return nil
+}
+
+func (a *API) getHistory(r request) (reply, error) {
+	callID, err := query(r.URL, "call")
+	if err != nil {
+		return reply{}, err
+	}
+	if err := a.lookable(r, callID); err != nil {
+		return reply{}, err
+	}
+	h, there, err := a.o.Past.History(r.Context(), callID)
+	if err != nil {
+		return reply{}, err
+	}
+	if !there {
+		return reply{}, noCall(callID)
+	}
+	if err := a.looks(r, "history", callID); err != nil {
+		return reply{}, err
+	}
+	return reply{body: h}, nil
+}
+
+// Notes are what an agent writes of a call.
+type Notes struct {
+	Topic  string            `json:"topic"`  // of the forms; "": none
+	Fields map[string]string `json:"fields"` // that topic's
+	Text   string            `json:"text"`
+}
+
+// Limits of notes.
+const (
+	mostText  = 4000 // letters
+	mostField = 400
+)
+
+func (n Notes) check(f Forms) error {
+	at := slices.IndexFunc(f.Topics, func(t Topic) bool { return t.ID == n.Topic })
+	if n.Topic != "" && at < 0 {
+		return wrong("value", "topic", "%.40q is no topic of hotline.yaml", n.Topic)
+	}
+	for name, value := range n.Fields {
+		if at < 0 || !slices.Contains(f.Topics[at].Fields, name) {
+			return wrong("unknown-field", "fields", "%.40q is no field of the topic", name)
+		}
+		if err := plain("fields", value, mostField); err != nil {
+			return err
+		}
+	}
+	return plain("text", n.Text, mostText)
+}
+
+// plain is text without control characters but ends of lines.
+func plain(field, text string, most int) error {
+	control := func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' }
+	for _, c := range text {
+		if control(c) {
+			return wrong("value", field, "has a control character in it")
+		}
+	}
+	if n := utf8.RuneCountInString(text); n > most {
+		return wrong("out-of-range", field, "has %d letters; use %d at most", n, most)
+	}
+	return nil
+}
+
+func (a *API) getNotes(r request) (reply, error) {
+	callID := r.PathValue("id")
+	if err := a.lookable(r, callID); err != nil {
+		return reply{}, err
+	}
+	kept, there, err := a.o.Past.Notes(r.Context(), callID)
+	if err != nil {
+		return reply{}, err
+	}
+	if !there {
+		return reply{}, noCall(callID)
+	}
+	if err := a.looks(r, "notes", callID); err != nil {
+		return reply{}, err
+	}
+	shown := shownNotes(kept.Notes)
+	return reply{version: shown.version(), body: shown}, nil
+}
+
+func shownNotes(n Notes) Notes {
+	if n.Fields == nil {
+		n.Fields = map[string]string{}
+	}
+	return n
+}
+
+// version tells whether the notes have changed.
+func (n Notes) version() string {
+	sum := sha256.Sum256(encode(n))
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}
+
+// putNotes keeps notes of a call that the agent has, or wraps up, or has written
+// of before. What is there already is not written again.
+func (a *API) putNotes(r request) (reply, error) {
+	v, err := a.own(r)
+	if err != nil {
+		return reply{}, err
+	}
+	callID, asked := r.PathValue("id"), Notes{}
+	if !callForm.MatchString(callID) {
+		return reply{}, noCall(callID)
+	}
+	if err := read(r, &asked); err != nil {
+		return reply{}, err
+	}
+	if err := asked.check(a.o.Forms); err != nil {
+		return reply{}, err
+	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	before, there, err := a.o.Past.Notes(r.Context(), callID)
+	switch {
+	case err != nil:
+		return reply{}, err
+	case !there:
+		return reply{}, noCall(callID)
+	case v.Call != callID && before.By != r.by && !a.atHand(v.ID, callID):
+		return reply{}, problem(http.StatusForbidden, "not-your-call", "%s does not have the call", r.by)
+	}
+	asked = shownNotes(asked)
+	if asked.version() != shownNotes(before.Notes).version() {
+		if err := a.record(r.Context(), KindNotes, NotesKept{Call: callID, By: r.by, Notes: asked}, callStream(callID)); err != nil {
+			return reply{}, unwritten(err)
+		}
+	}
+	return reply{version: asked.version(), body: asked}, nil
+}
+
+// WrapUp closes a call.
+type WrapUp struct {
+	Call  string `json:"call"`
+	Code  string `json:"code"`
+	Ready bool   `json:"ready"` // and takes the next one
+}
+
+func (a *API) wrapUp(r request) (reply, error) {
+	v, err := a.own(r)
+	if err != nil {
+		return reply{}, err
+	}
+	var asked WrapUp
+	if err := read(r, &asked); err != nil {
+		return reply{}, err
+	}
+	switch {
+	case !slices.Contains(a.o.Forms.Codes, asked.Code):
+		return reply{}, wrong("value", "code", "%.40q is no code of hotline.yaml", asked.Code)
+	case v.Call == "" || v.Call != asked.Call:
+		return reply{}, problem(http.StatusConflict, "not-your-call", "%s does not have the call %.70q, nor wraps it up", r.by, asked.Call)
+	}
+	if err := a.record(r.Context(), KindWrapped, Wrapped{Call: asked.Call, By: r.by, Agent: v.ID, Code: asked.Code}, callStream(asked.Call), "agent/"+v.ID); err != nil {
+		return reply{}, unwritten(err)
+	}
+	if asked.Ready && v.State == queue.StateWrapUp {
+		if err := a.command(v.ID, "", Order{Do: queue.VerbReady}); err != nil {
+			return reply{}, err
+		}
+	}
+	return a.getDesk(r)
+}

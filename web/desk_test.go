@@ -1,0 +1,384 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+
+	"hotline/call/scene"
+	"hotline/queue"
+)
+
+// What an agent's page shows goes with what happens.
+func TestDesk(t *testing.T) {
+	d := newDesk(t)
+	li := d.as("li")
+	look := func() (seen Desk) {
+		t.Helper()
+		li.gets(200, &seen, "GET", "/desk", "")
+		return seen
+	}
+	if seen := look(); seen.Agent.State != queue.StateOffline || seen.Call != nil || seen.WrapUp != nil || seen.Phrase.Moment != "idle" || seen.Link.Audio != "none" {
+		t.Errorf("before work the desk shows %+v", seen)
+	}
+	li.gets(200, nil, "POST", "/desk/state", `{"do":"sign-in"}`)
+	d.talks("1001", "c2")
+	since := time.Now().Add(-40 * time.Second)
+	for _, row := range []struct {
+		has    scene.Desk
+		moment string
+		hears  string
+	}{
+		{scene.Desk{Scene: scene.Ringing, WaitedMs: 5000}, "greeting", "tone"},
+		{scene.Desk{Scene: scene.Ringing, WaitedMs: 72000}, "apology", "tone"},
+		{scene.Desk{Scene: scene.Talking}, "greeting", "talk"},
+		{scene.Desk{Scene: scene.Hold, Hold: scene.HoldAt(since, time.Now())}, "hold", "tone"},
+		{scene.Desk{Scene: scene.Consulting, Hold: scene.HoldAt(since, time.Now())}, "transfer", "tone"},
+		{scene.Desk{Scene: scene.ThreeWay}, "transfer", "talk"},
+		{scene.Desk{Scene: scene.Transferring}, "transfer", "tone"},
+	} {
+		row.has.ID = "c2"
+		d.scenes.has = map[string]scene.Desk{"1001": row.has}
+		if seen := look(); seen.Call == nil || seen.Call.Scene != row.has.Scene || seen.Phrase.Moment != row.moment || seen.Link.CallerHears != row.hears {
+			t.Errorf("in %s the desk shows %+v, want the phrase %s, and that the caller hears %s", row.has.Scene, seen, row.moment, row.hears)
+		}
+	}
+	d.scenes.has = nil
+	d.past.today.Agents = map[string]AgentDay{"1001": {Calls: 17, Talk: 70 * time.Minute}}
+	if err := d.engine.EndTalk("1001", "c2"); err != nil {
+		t.Fatal(err)
+	}
+	seen := look()
+	if seen.WrapUp == nil || seen.WrapUp.Call != "c2" || !seen.WrapUp.MayExtend || seen.Phrase.Moment != "closing" || cmp.Diff([]string{"resolved", "complaint"}, seen.WrapUp.Codes) != "" {
+		t.Fatalf("after the talk the desk shows %+v", seen)
+	}
+	if ends := seen.WrapUp.Ends; ends == nil || ends.Sub(seen.Agent.Since) != usual.WrapUp {
+		t.Errorf("the wrap-up ends %v, want %v after %v", ends, usual.WrapUp, seen.Agent.Since)
+	}
+	if seen.Today != (DeskToday{Calls: 17, TalkMs: 4_200_000}) {
+		t.Errorf("the day is %+v", seen.Today)
+	}
+	li.gets(200, nil, "POST", "/desk/wrap-up", `{"call":"c2","code":"resolved","ready":true}`)
+	if seen := look(); seen.Agent.State != queue.StateReady {
+		t.Errorf("after the code they are %s", seen.Agent.State)
+	}
+	if got := d.wrote(KindWrapped); len(got) != 1 || got[0] != (Wrapped{"c2", "li", "1001", "resolved"}) {
+		t.Errorf("the journal has %v", got)
+	}
+}
+
+func TestActs(t *testing.T) {
+	d := newDesk(t)
+	li, sun := d.as("li"), d.as("sun")
+	li.gets(200, nil, "POST", "/desk/do", `{"act":"consult","target":{"kind":"agent","id":"1002"}}`)
+	li.gets(200, nil, "POST", "/desk/do", `{"act":"keys","keys":"12#","call":"c2"}`)
+	want := []scene.Order{{Act: scene.DoConsult, Target: &scene.Target{Kind: "agent", ID: "1002"}}, {Act: scene.DoKeys, Keys: "12#", Call: "c2"}}
+	if diff := cmp.Diff(want, d.scenes.did); diff != "" {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+	d.scenes.refuse = &scene.Refused{Code: scene.NotAvailable, Values: map[string]string{"kind": "agent", "id": "1002"}}
+	var p Problem
+	w := li.gets(409, &p, "POST", "/desk/do", `{"act":"hold"}`)
+	if kindOf(w) != scene.NotAvailable || p.Values["id"] != "1002" {
+		t.Errorf("a refusal is told as %s", w.Body)
+	}
+	d.scenes.refuse = errors.New("secrets of the machine")
+	if w := li.gets(500, nil, "POST", "/desk/do", `{"act":"hold"}`); strings.Contains(w.Body.String(), "secrets") {
+		t.Errorf("a fault is told as %s", w.Body)
+	}
+	for _, body := range []string{`{"act":"listen"}`, `{"act":"agent-left"}`, `{}`, `{"act":"keys","keys":"` + strings.Repeat("1", 41) + `"}`, `{"act":"hold","target":{"kid":"agent"}}`} {
+		li.gets(400, nil, "POST", "/desk/do", body)
+	}
+	sun.gets(403, nil, "POST", "/desk/do", `{"act":"hold"}`)
+}
+
+// Who listens in is written down first, and where that is impossible does not.
+func TestMonitor(t *testing.T) {
+	d := newDesk(t)
+	d.signIn("1001")
+	d.talks("1001", "c2")
+	zhao := d.as("zhao")
+	zhao.gets(204, nil, "POST", "/calls/c2/monitor", `{"mode":"whisper"}`)
+	if got := d.wrote(KindMonitored); len(got) != 1 || got[0] != (Monitored{"zhao", "c2", "whisper"}) || len(d.scenes.did) != 1 || d.scenes.did[0].Act != scene.DoWhisper {
+		t.Errorf("the journal has %v, and %v was done", got, d.scenes.did)
+	}
+	zhao.gets(400, nil, "POST", "/calls/c2/monitor", `{"mode":"hold"}`)
+	zhao.gets(404, nil, "POST", "/calls/c9/monitor", `{"mode":"listen"}`)
+	d.full = errors.New("the disk is full")
+	zhao.gets(500, nil, "POST", "/calls/c2/monitor", `{"mode":"listen"}`)
+	if len(d.scenes.did) != 1 || len(d.wrote(KindMonitored)) != 1 {
+		t.Errorf("what was refused is done: %v", d.scenes.did)
+	}
+}
+
+// Customers' data are seen by who serves them, and every look is written down
+// before it is granted.
+func TestLooks(t *testing.T) {
+	d := newDesk(t)
+	d.past.kept = map[string]NotesKept{"c2": {By: "wang", Notes: Notes{Text: "early"}}, "c3": {}}
+	d.signIn("1001")
+	d.talks("1001", "c2")
+	li, zhao, wang := d.as("li"), d.as("zhao"), d.as("wang")
+	li.gets(200, nil, "GET", "/desk/history?call=c2", "")
+	li.gets(403, nil, "GET", "/desk/history?call=c3", "")
+	wang.gets(403, nil, "GET", "/desk/notes/c2", "")
+	zhao.gets(200, nil, "GET", "/desk/notes/c3", "")
+	want := []any{Looked{"li", "history", "c2"}, Looked{"zhao", "notes", "c3"}}
+	if diff := cmp.Diff(want, d.wrote(KindLooked)); diff != "" {
+		t.Errorf("the looks in the journal (-want +got):\n%s", diff)
+	}
+	d.full = errors.New("the disk is full")
+	if w := li.gets(500, nil, "GET", "/desk/history?call=c2", ""); strings.Contains(w.Body.String(), "138") {
+		t.Errorf("a look that could not be written down shows %s", w.Body)
+	}
+	li.gets(500, nil, "GET", "/desk/notes/c2", "")
+}
+
+func TestNotes(t *testing.T) {
+	d := newDesk(t)
+	d.past.kept = map[string]NotesKept{"c2": {}, "c3": {By: "li", Notes: Notes{Text: "of before"}}}
+	d.signIn("1001")
+	d.talks("1001", "c2")
+	li, wang := d.as("li"), d.as("wang")
+	const body = `{"topic":"bill","fields":{"户号":"1234"},"text":"asks why\nit is higher"}`
+	li.gets(200, nil, "PUT", "/desk/notes/c2", body)
+	kept := NotesKept{"c2", "li", Notes{"bill", map[string]string{"户号": "1234"}, "asks why\nit is higher"}}
+	if diff := cmp.Diff([]any{kept}, d.wrote(KindNotes)); diff != "" {
+		t.Errorf("the journal (-want +got):\n%s", diff)
+	}
+	d.past.kept["c2"] = kept
+	li.gets(200, nil, "PUT", "/desk/notes/c2", body)
+	if got := len(d.wrote(KindNotes)); got != 1 {
+		t.Errorf("what is there already is written again: %d entries", got)
+	}
+	li.gets(200, nil, "PUT", "/desk/notes/c3", `{"text":"written of before"}`)
+	wang.gets(403, nil, "PUT", "/desk/notes/c2", body)
+	for _, body := range []string{`{"topic":"gas"}`, `{"fields":{"户号":"1"}}`, `{"topic":"bill","fields":{"a":"b"}}`, `{"text":"\u0007"}`, `{"text":"` + strings.Repeat("x", 4001) + `"}`,
+		`{"topic":"bill","fields":{"户号":"` + strings.Repeat("x", 401) + `"}}`} {
+		li.gets(400, nil, "PUT", "/desk/notes/c2", body)
+	}
+	li.gets(404, nil, "PUT", "/desk/notes/c9", body)
+	d.full = errors.New("the disk is full")
+	li.gets(500, nil, "PUT", "/desk/notes/c2", `{"text":"lost"}`)
+}
+
+func TestTargets(t *testing.T) {
+	d := newDesk(t)
+	d.signIn("1002", "9001")
+	var said struct{ Targets []TargetView }
+	d.as("li").gets(200, &said, "GET", "/desk/directory", "")
+	want := []TargetView{
+		{Kind: "agent", ID: "1002", Name: "客服790", Number: "790", State: "ready", Ready: 1},
+		{Kind: "agent", ID: "9001", Name: "值班经理", Number: "901", State: "ready", Ready: 1},
+		{Kind: "queue", ID: "service", Name: "人工服务", Ready: 1}, {Kind: "queue", ID: "vip", Name: "贵宾", Ready: 1},
+		{Kind: "directory", ID: "repair-team", Name: "抢修班", Ready: 1}, {Kind: "duty", State: "ready", Ready: 1},
+	}
+	if diff := cmp.Diff(want, said.Targets); diff != "" {
+		t.Errorf("whom li can bring a call to (-want +got):\n%s", diff)
+	}
+}
+
+// A ticket is good once, and soon.
+func TestTickets(t *testing.T) {
+	d := newDesk(t)
+	var one Ticket
+	d.as("li").gets(200, &one, "POST", "/desk/ticket", "")
+	if id, good := d.api.Redeem(one.Ticket); id != "1001" || !good {
+		t.Errorf("it is for %q, %v", id, good)
+	}
+	for _, key := range []string{one.Ticket, "", "made up"} {
+		if _, good := d.api.Redeem(key); good {
+			t.Errorf("the ticket %q is good", key)
+		}
+	}
+	old, _ := d.api.tickets.give("1001", time.Now().Add(-time.Minute))
+	if _, good := d.api.Redeem(old); good {
+		t.Error("an old ticket is good")
+	}
+}
+
+// The views have the form that openapi.yaml says, and no whole number in them.
+func TestViews(t *testing.T) {
+	d := newDesk(t)
+	d.signIn("1001", "1002")
+	d.talks("1001", "c2")
+	d.waits("c1", "vip")
+	d.past.today = Today{Queues: map[string]QueueDay{"service": {Arrived: 3, Answered: 2, Abandoned: 1, Within: 2}}, Agents: map[string]AgentDay{"1001": {Calls: 2}}}
+	zhao := d.as("zhao")
+	schemas := loadOpenAPI(t).Components.Schemas
+	for view, schema := range map[string]string{"floor": "FloorView", "wall": "WallView", "desk": "Desk"} {
+		w := zhao.glance("/live?view=" + view)
+		name, data := firstEvent(t, w)
+		if w.Header().Get("Content-Type") != "text/event-stream" || name != "whole" {
+			t.Fatalf("%s begins with %q %s", view, name, w.Header())
+		}
+		if err := schemas[schema].Value.VisitJSON(data, openapi3.VisitAsResponse()); err != nil {
+			t.Errorf("%s is not as described: %v", view, err)
+		}
+		if text := w.Body.String(); view == "wall" && (strings.Contains(text, "138") || strings.Contains(text, `"c2"`)) {
+			t.Errorf("the wall has a caller on it: %s", text)
+		}
+		switch view {
+		case "floor":
+			var floor struct {
+				Queues  []FloorQueue
+				Callers []FloorCaller
+			}
+			if err := json.Unmarshal(encode(data), &floor); err != nil {
+				t.Fatal(err)
+			}
+			q := floor.Queues[0]
+			if q.ID != "service" || q.Name != "人工服务" || q.Talking != 1 || q.ArrivedToday != 3 || q.WithinToday != 2 || q.ServiceLevel != 20 || q.Target != 80 {
+				t.Errorf("a queue is %+v", q)
+			}
+			if c := floor.Callers; len(c) != 1 || c[0].Call != "c1" || c[0].Number != "138****5678" || c[0].State != "ringing" || cmp.Diff([]string{"1002"}, c[0].Offers) != "" {
+				t.Errorf("who waits is %+v", c)
+			}
+		}
+	}
+}
+
+func firstEvent(t *testing.T, w *httptest.ResponseRecorder) (name string, data any) {
+	t.Helper()
+	lines := bufio.NewScanner(bytes.NewReader(w.Body.Bytes()))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if value, is := strings.CutPrefix(lines.Text(), "event: "); is {
+			name = value
+		}
+		if value, is := strings.CutPrefix(lines.Text(), "data: "); is {
+			if err := json.Unmarshal([]byte(value), &data); err != nil {
+				t.Fatal(err)
+			}
+			return name, data
+		}
+	}
+	t.Fatalf("no event came: %s", w.Body)
+	return "", nil
+}
+
+// The service lets go of those who watch when it leaves.
+func TestLeave(t *testing.T) {
+	d := newDesk(t)
+	d.api.Leave()
+	d.api.Leave()
+	ended := make(chan struct{})
+	zhao := d.as("zhao")
+	go func() {
+		defer close(ended)
+		r := zhao.request()
+		r.URL.Path, r.URL.RawQuery = Root+"/live", "view=wall"
+		d.public.ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Error("somebody goes on watching: is Done given to every feed?")
+	}
+}
+
+func TestPages(t *testing.T) {
+	files := fstest.MapFS{
+		"index.html":             {Data: []byte("<!doctype html><title>hotline</title>" + strings.Repeat(" ", 2000))},
+		"assets/index-abc123.js": {Data: []byte("export {}")},
+		"favicon.svg":            {Data: []byte("<svg/>")},
+	}
+	d := newDeskWith(t, func(o *Options) { o.Pages = files })
+	get := func(path string, headers ...string) *httptest.ResponseRecorder {
+		return d.ask("GET", path, "", append([]string{"Authorization", ""}, headers...)...)
+	}
+	for _, path := range pageURLs {
+		w := get(path)
+		if w.Code != 200 || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Cache-Control") != "no-cache" || !strings.Contains(w.Header().Get("Content-Security-Policy"), "script-src 'self'") {
+			t.Errorf("%s is answered with %d %v", path, w.Code, w.Header())
+		}
+		if again := get(path, "If-None-Match", w.Header().Get("ETag")); again.Code != 304 || again.Body.Len() > 0 {
+			t.Errorf("%s is sent again: %d", path, again.Code)
+		}
+	}
+	if w := get("/assets/index-abc123.js"); w.Code != 200 || w.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/javascript") {
+		t.Errorf("an asset is answered with %d %v", w.Code, w.Header())
+	}
+	if w := get("/desk", "Accept-Encoding", "gzip, br"); w.Header().Get("Content-Encoding") != "gzip" || w.Body.Len() > 500 {
+		t.Errorf("a page is not compressed: %v, %d bytes", w.Header(), w.Body.Len())
+	}
+	if w := get("/favicon.svg"); w.Code != 200 || w.Header().Get("Content-Type") != "image/svg+xml" {
+		t.Errorf("a picture is answered with %d %v", w.Code, w.Header())
+	}
+	for _, path := range []string{"/nothing", "/assets/", "/assets/../index.htm", "/api/nothing"} {
+		if w := get(path); w.Code == 200 {
+			t.Errorf("%s is answered with %s", path, w.Body)
+		}
+	}
+	if w := get("/dseK", "Accept", "text/html,*/*"); w.Code != 404 || !strings.Contains(w.Body.String(), "<title>") {
+		t.Errorf("who mistypes an address is answered with %d %s", w.Code, w.Body)
+	}
+	if w := d.ask("POST", "/desk", "{}", "Authorization", ""); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("a POST to a page is answered with %d %v", w.Code, w.Header())
+	}
+	for name, files := range map[string]fstest.MapFS{"no index": {"a.js": {}}, "another type": {"index.html": {}, "run.exe": {}}} {
+		if _, err := newPages(files); err == nil {
+			t.Errorf("pages with %s are accepted", name)
+		}
+	}
+}
+
+// Accounts are changed with who did it, and nobody changes their own.
+func TestAccounts(t *testing.T) {
+	d := newDesk(t)
+	qian := d.as("qian")
+	var given Given
+	qian.gets(201, &given, "POST", "/accounts", `{"name":"chen","roles":["agent"],"agent":"1002"}`)
+	if w := d.tries("chen", given.Password); w.Code != 200 {
+		t.Errorf("chen signs in with what was made: %d", w.Code)
+	}
+	var changed Account
+	qian.gets(200, &changed, "PATCH", "/accounts/chen", `{"locked":true}`)
+	if !changed.Locked || changed.Agent != "1002" {
+		t.Errorf("the account is %+v", changed)
+	}
+	if w := qian.gets(409, nil, "PATCH", "/accounts/qian", `{"roles":["agent"],"agent":"1001"}`); kindOf(w) != "own-account" {
+		t.Errorf("it is refused as %s", kindOf(w))
+	}
+	qian.gets(422, nil, "POST", "/accounts", `{"name":"x","roles":["admin"],"sso":true,"password":"a long sentence too"}`)
+	d.full = errors.New("the disk is full")
+	qian.gets(500, nil, "DELETE", "/accounts/chen", "")
+	if _, there := d.api.signing.Accounts.Find("chen"); !there {
+		t.Error("an account was removed without being written down")
+	}
+}
+
+// Whatever is sent to a desk is refused by name or done, and nothing falls.
+func FuzzDesk(f *testing.F) {
+	for _, seed := range []string{`{"act":"hold"}`, `{"act":"consult","target":{"kind":"agent","id":"1"}}`, `{"topic":"bill","fields":{"户号":"1"},"text":"x"}`, `{"call":"c2","code":"resolved"}`, `{"account":"li","password":"x"}`, `[`} {
+		f.Add(seed)
+	}
+	forms := Forms{Topics: []Topic{{ID: "bill", Fields: []string{"户号"}}}}
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, into := range []any{&DeskOrder{}, &Notes{}, &WrapUp{}, &Credentials{}, &NewAccount{}, &AccountChange{}, &Monitoring{}} {
+			r := request{httptest.NewRequest("POST", "/", strings.NewReader(body)), identity{by: "fuzz"}}
+			r.Header.Set("Content-Type", "application/json")
+			err := read(r, into)
+			if o, is := into.(*DeskOrder); is && err == nil {
+				_, err = o.order()
+			}
+			if n, is := into.(*Notes); is && err == nil {
+				err = n.check(forms)
+			}
+			var p *Problem
+			if err != nil && (!errors.As(err, &p) || p.Status >= http.StatusInternalServerError) {
+				t.Fatalf("%T of %q is refused with %v, which is no problem of whoever asks", into, body, err)
+			}
+		}
+	})
+}
