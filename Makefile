@@ -8,7 +8,7 @@ SOAK ?= 10000
 SOAK_FOR ?= 30m
 packages = scripts/packages
 
-.PHONY: demo run build test test-unit check soak bench asterisk bootstrap fmt vet staticcheck fuzz image
+.PHONY: demo run build ui test test-unit check check-ui soak bench asterisk bootstrap fmt vet staticcheck fuzz image
 
 # One real call through its whole life, and a verdict on each standard.
 demo: asterisk
@@ -21,6 +21,10 @@ run: asterisk build
 build:
 	$(GO) build -o .build/hotline ./cmd/hotline
 
+# The pages, into web/ui/dist, which is committed: nothing else needs Node.
+ui:
+	@scripts/ui
+
 # Everything. First what needs no telephone, then the end-to-end tests alone, so that nothing else disturbs what is heard.
 test: asterisk vet
 	$(GO) test -race -timeout 15m $$($(packages) no)
@@ -31,8 +35,12 @@ test: asterisk vet
 test-unit:
 	$(GO) test $$($(packages) no)
 
-check: fmt vet staticcheck fuzz
+check: fmt vet staticcheck check-ui fuzz
 	$(GO) test ./test -run Layers
+
+# The pages' types and tests, and whether what is committed is what these sources build.
+check-ui:
+	@scripts/ui check
 
 fmt:
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \

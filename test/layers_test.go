@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"queue/redisq":     {"queue"},
 	"recordings":       {"journal"},
 	"web":              {"queue"},
+	"web/ui":           nil,
 }
 
 // free are the folders whose packages may import anything: the wiring and the tests.

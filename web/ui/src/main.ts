@@ -1,0 +1,17 @@
+import { mount, type Component } from 'svelte'
+import './app.css'
+import { chosen, known, speak } from './lib/words/index.svelte.ts'
+
+// One file for all addresses. A customer's page needs neither account nor session, so it asks for none.
+const asked = known(new URLSearchParams(location.search).get('language'))
+const caller = location.pathname === '/call'
+
+async function page(): Promise<Component> {
+  if (caller) return (await import('./pages/Call.svelte')).default
+  const [{ default: App }, { app }] = await Promise.all([import('./App.svelte'), import('./lib/app.svelte.ts')])
+  await app.ask()
+  return App
+}
+
+const [Page] = await Promise.all([page(), speak(asked ?? chosen())])
+mount(Page, { target: document.body })
