@@ -9,7 +9,7 @@ const caller = location.pathname === '/call'
 async function page(): Promise<Component> {
   if (caller) return (await import('./pages/Call.svelte')).default
   const [{ default: App }, { app }] = await Promise.all([import('./App.svelte'), import('./lib/app.svelte.ts')])
-  await app.ask()
+  void app.ask()
   return App
 }
 

@@ -24,9 +24,12 @@ export function possible(act: Act | 'duty', call: DeskCall | null): boolean {
   return call.acts.includes(act)
 }
 
-/** shown is the act that a slot stands for at this moment, and whether it can be done. */
-export function shown(slot: Slot, call: DeskCall | null): { act: Act | 'duty'; can: boolean } {
-  const act = slot.acts.find((a) => possible(a, call))
+/**
+ * shown is the act that a slot stands for at this moment, and whether it can be done. Without a line of its own (deaf) the
+ * page cannot answer: the agent's phone does.
+ */
+export function shown(slot: Slot, call: DeskCall | null, deaf = false): { act: Act | 'duty'; can: boolean } {
+  const act = slot.acts.find((a) => possible(a, call) && !(deaf && (a === 'answer' || a === 'decline')))
   return act ? { act, can: true } : { act: slot.acts[0]!, can: false }
 }
 

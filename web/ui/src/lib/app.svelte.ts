@@ -19,7 +19,13 @@ const keptTheme = 'hotline.theme'
 
 class App {
   readonly clock = new Clock()
-  me = $state<Me | null>(null)
+  /** me is who is signed in; null: nobody; undefined: the service has not said yet. */
+  me = $state<Me | null | undefined>(undefined)
+  /** Why the service has not said who is signed in. */
+  silent = $state<unknown>(null)
+  /** busy says that somebody would be cut off if this page went away; a page with a line says so. */
+  busy: () => boolean = () => false
+  #expired = false
   /** now is the service's time, four times a second. */
   now = $state(Date.now())
   path = $state(location.pathname)
@@ -31,7 +37,13 @@ class App {
   constructor() {
     setInterval(() => { this.now = this.clock.now() }, 250)
     addEventListener('popstate', () => this.#look())
-    api.signedOut = () => { this.me = null }
+    api.signedOut = () => {
+      this.#expired = true
+      if (this.busy()) this.sorry(new Refusal('session'))
+      else this.free()
+    }
+    // A page that is open is somebody who is there: the session must not end in a quiet hour.
+    setInterval(() => { if (this.me) void api.get('/session').catch(() => {}) }, 5 * 60_000)
     const theme = localStorage.getItem(keptTheme)
     this.show(themes.find((t) => t === theme) ?? 'auto')
   }
@@ -63,9 +75,22 @@ class App {
   async ask(): Promise<void> {
     try {
       await this.#met(await api.get<Me>('/session'))
-    } catch {
-      this.me = null
+      this.silent = null
+    } catch (error) {
+      if (error instanceof Refusal && error.status >= 400 && error.status < 500) {
+        this.me = null
+        return
+      }
+      this.silent = error
+      setTimeout(() => void this.ask(), 2000)
     }
+  }
+
+  /** free lets a session that ended during a talk end here too, once nobody is cut off by it. */
+  free(): void {
+    if (!this.#expired) return
+    this.#expired = false
+    this.me = null
   }
 
   async signIn(account: string, password: string): Promise<void> {
@@ -73,6 +98,10 @@ class App {
   }
 
   async signOut(): Promise<void> {
+    if (this.busy()) {
+      this.sorry(new Refusal('talking'))
+      return
+    }
     await api.ask('DELETE', '/session').catch(() => {})
     this.me = null
     this.go('/sign-in')
@@ -108,6 +137,10 @@ class App {
   }
 
   #look(): void {
+    if (this.busy() && location.pathname !== this.path) {
+      history.pushState(null, '', this.path + this.query) // the way back would have cut the caller off
+      return
+    }
     this.path = location.pathname
     this.query = location.search
   }

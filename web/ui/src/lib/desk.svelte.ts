@@ -45,6 +45,7 @@ export class DeskStore {
   #ring: (() => void) | null = null
   #rung = ''
   #seen = ''
+  #opened = false
   #notification: Notification | null = null
 
   constructor() {
@@ -85,15 +86,18 @@ export class DeskStore {
     const call = this.desk?.call
     const trouble = bar({
       signal: this.signalState, code: this.code, line: this.line, mic: this.deaf ? 'ok' : this.mic, blocked: this.blocked,
-      calling: call !== undefined && call !== null && call.scene !== 'ringing', hears: this.desk?.link.caller_hears ?? '',
+      calling: call != null && call.scene !== 'ringing', hears: this.desk?.link.caller_hears ?? '',
     })
     // A connection that comes back within a second is not worth a word.
     if (trouble && (trouble.help === 'again' || trouble.say.startsWith('audio')) && Date.now() - this.apart < 1000 && app.now) return null
     return trouble
   }
 
-  /** ready says whether calls may be taken here: not without a microphone. */
-  get able(): boolean { return this.deaf || (this.mic !== 'denied' && this.mic !== 'none') }
+  /** able says whether calls may be taken here: not without a microphone. */
+  get able(): boolean { return this.deaf || (this.mic !== null && this.mic !== 'denied' && this.mic !== 'none') }
+
+  /** talking says that somebody would be cut off if this page went away. */
+  get talking(): boolean { return !this.deaf && this.desk?.call != null && this.desk.call.scene !== 'ringing' }
 
   /** open takes the desk, and returns what gives it up. */
   open(): () => void {
@@ -108,7 +112,12 @@ export class DeskStore {
     addEventListener('online', hurry)
     addEventListener('pointerdown', unblock)
     addEventListener('keydown', unblock)
+    const stay = (e: BeforeUnloadEvent) => { if (this.talking) e.preventDefault() }
+    addEventListener('beforeunload', stay)
+    app.busy = () => this.talking
     this.#ends.push(() => {
+      app.busy = () => false
+      removeEventListener('beforeunload', stay)
       removeEventListener('pagehide', flush)
       removeEventListener('online', hurry)
       removeEventListener('pointerdown', unblock)
@@ -141,7 +150,7 @@ export class DeskStore {
   key(key: string): boolean {
     const slot = slots.find((s) => s.key === key)
     if (!slot) return false
-    const { act, can } = shown(slot, this.desk?.call ?? null)
+    const { act, can } = shown(slot, this.desk?.call ?? null, this.deaf)
     if (can) this.press(act)
     return true
   }
@@ -156,7 +165,7 @@ export class DeskStore {
     try {
       if (this.deaf) await api.post('/desk/do', order)
       else await this.signal.do(order)
-      this.panel = ''
+      if (order.act !== 'keys') this.panel = ''
       return true
     } catch (error) {
       this.phone.open(!(this.desk?.call?.muted ?? false))
@@ -228,7 +237,8 @@ export class DeskStore {
     void api.get<Desk>('/desk').then((desk) => { if (!this.desk) this.#take(desk) }).catch((error) => app.sorry(error))
     void this.drafts.flush()
     void api.get<Forms>('/desk/forms').then((f) => { this.forms = f }, () => { this.forms = { topics: [], codes: [] } })
-    await this.phone.listen(this.devices.mic)
+    // The browser asks for the microphone when the page has said why: in the device check.
+    if (this.tested || !(await Phone.mustAsk())) await this.phone.listen(this.devices.mic)
     if (this.devices.speaker) void this.phone.speaker(this.devices.speaker)
     this.signal.start()
   }
@@ -243,12 +253,21 @@ export class DeskStore {
     if (state === 'lost' && this.signalState !== 'lost') this.apart = Date.now()
     this.signalState = state
     this.code = code
+    if (state === 'open') this.#opened = true
+    if (state === 'lost' && !this.#opened) void this.#probe()
     if (state === 'taken') {
       this.#silence()
       this.phone.hangUp()
     }
-    if (state === 'gone' && ['no-line', 'no-softphone', 'no-resource'].includes(code)) this.#withoutLine()
-    else if (state === 'gone' && code) app.tell(codeSentence(code))
+    if (state === 'gone' && code) app.tell(codeSentence(code))
+  }
+
+  // A socket that does not open says not why. Where the service has no lines for browsers, its address is not there.
+  async #probe(): Promise<void> {
+    const answer = await fetch(`${root}/desk/signal`).catch(() => null)
+    if (answer?.status !== 404 || this.deaf || this.#opened) return
+    this.signal.stop()
+    this.#withoutLine()
   }
 
   // The service offers no line to this browser: the desk shows the agent's phone, and acts go over HTTP.
@@ -271,6 +290,7 @@ export class DeskStore {
     app.now = app.clock.now()
     const before = this.desk?.call ?? null
     this.desk = desk
+    if (!this.talking) app.free()
     const call = desk.call
     if (call?.muted !== before?.muted || call?.id !== before?.id) this.phone.open(!call?.muted)
     if (call?.id !== before?.id || call?.scene === 'ringing') if (this.panel !== 'devices') this.panel = ''

@@ -38,6 +38,7 @@ export class Phone {
   #mic: Mic | null = null
   #line: Line = 'none'
   #open = true
+  #wanted = false
   #ended = false
 
   constructor(heard: PhoneHeard) {
@@ -81,12 +82,15 @@ export class Phone {
     const sender = this.#pc?.getSenders()[0]
     if (sender) await sender.replaceTrack(track)
     for (const t of before?.getTracks() ?? []) t.stop()
-    return this.#say(track.muted ? 'muted' : 'ok')
+    const mic = this.#say(track.muted ? 'muted' : 'ok')
+    if (this.#wanted && !this.#pc) await this.#dial()
+    return mic
   }
 
-  /** connect makes a new connection and offers it. */
+  /** connect makes a new connection and offers it, as soon as there is a microphone. */
   async connect(ice: IceServer[]): Promise<void> {
     this.#ice = ice
+    this.#wanted = true
     await this.#dial()
   }
 
@@ -134,6 +138,15 @@ export class Phone {
     await this.#play()
   }
 
+  /** mustAsk says whether the browser would ask the person for the microphone now. */
+  static async mustAsk(): Promise<boolean> {
+    try {
+      return (await navigator.permissions.query({ name: 'microphone' as PermissionName })).state === 'prompt'
+    } catch {
+      return true // a browser that does not tell
+    }
+  }
+
   static async devices(): Promise<Devices> {
     const all = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? []
     return { mics: all.filter((d) => d.kind === 'audioinput'), speakers: all.filter((d) => d.kind === 'audiooutput') }
@@ -142,6 +155,7 @@ export class Phone {
   /** hangUp ends the line and keeps the microphone for the next. */
   hangUp(): void {
     clearTimeout(this.#mend)
+    this.#wanted = false
     this.#drop()
     this.#to('none')
   }

@@ -81,7 +81,7 @@ export const zh = {
   pick: {
     consult: '请教谁？', transfer: '转接给谁？', filter: '姓名、工号、队列或拼音首字母', agent: '座席', queue: '队列', directory: '通讯录', duty: '值班经理',
     ask: '请教', give: '直接转接', waiting: (n: number) => `${n} 人等候`, readyAgents: (n: number) => `${n} 人空闲`, empty: '没有可以选择的对象',
-    hint: '↑↓ 选择，回车确认,Esc 返回', told: '客户会先听到一句转接提示，然后是等待音',
+    hint: '↑↓ 选择，回车确认，Esc 返回', told: '客户会先听到一句转接提示，然后是等待音',
   },
 
   keypad: { title: '键盘', sent: '已按', hint: '也可以直接用电脑键盘输入', key: (k: string) => `按 ${k}` },
@@ -193,7 +193,7 @@ export const zh = {
     'not-now': '服务暂时办不到，请稍后再试。', busy: '操作太快了，请稍等一下。', failed: '没有办成，请再试一次。', 'bad-order': '这个操作服务看不懂。',
     credentials: '账号或密码不对，或账号已锁定。', throttled: (v: Values) => `尝试次数太多，请 ${text(v.seconds)} 秒后再试。`, 'sso-denied': '单位账号没有通过验证，请再试一次。', 'sso-away': '单位的登录系统暂时连不上，请稍后再试。', 'sso-unknown': '您的单位账号在这里还没有开通。',
     'not-your-call': '这通电话不在您手上。', 'cross-origin': '请求来自别的网站，已被拒绝。',
-    token: '请先登录。', session: '登录已过期，请重新登录。', role: '您的账号没有这个权限。', forbidden: '您的账号没有这个权限。', 'no-desk': '您的账号没有开通工作台。',
+    token: '请先登录。', talking: '通话中不能退出，请先结束通话。', 'no-agent-line': '您的账号没有座席号，不能旁听。', session: '登录已过期，请重新登录。', role: '您的账号没有这个权限。', forbidden: '您的账号没有这个权限。', 'no-desk': '您的账号没有开通工作台。',
     'no-agent': '没有这位座席。', 'no-queue': '没有这个队列。', 'no-resource': '没有这个页面或资源。', method: '这里不能这样操作。',
     conflict: '现在的情况不允许这样操作。', stale: '内容刚被别人改过，请看过再改。', exists: '已经有了。', condition: '请先读取再修改。', limit: '超出了允许的范围。', contradiction: '与其他规则有矛盾。',
     value: '填写的内容不对。', 'out-of-range': '超出了允许的范围。', 'unknown-field': '有不认识的字段。', 'no-value': '有内容没有填。', incomplete: '填写不完整。', 'no-json': '发送的内容服务看不懂。', twice: '同一项写了两次。',

@@ -1,0 +1,1 @@
+export{t as app,n as pages}from"./app.svelte-BdK0xTGI.js";

@@ -1,0 +1,1 @@
+export{t as DeskStore}from"./desk.svelte-wsRYdSqi.js";
