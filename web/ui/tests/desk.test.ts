@@ -24,7 +24,7 @@ test('without a line of its own the page does not answer for the phone', () => {
   assert.equal(possible('decline', call('talking', ['hangup'])), false)
 })
 
-const well: Trouble = { signal: 'open', code: '', line: 'ok', mic: 'ok', blocked: false, calling: true, hears: 'talk' }
+const well: Trouble = { signal: 'open', code: '', line: 'ok', mic: 'ok', blocked: false, quiet: false, calling: true, hears: 'talk' }
 
 test('the bar says the one thing that matters most to the caller', () => {
   const says = (more: Partial<Trouble>) => {
@@ -33,6 +33,7 @@ test('the bar says the one thing that matters most to the caller', () => {
   }
   assert.equal(says({}), '')
   assert.equal(says({ signal: 'lost' }), 'signalTalk nobody', 'the talk goes on while only the buttons do not work')
+  assert.equal(says({ signal: 'lost', quiet: true }), 'signal nobody', 'nothing is claimed of a line that is quiet as well')
   assert.equal(says({ signal: 'lost', line: 'lost' }), 'audioTone nobody')
   assert.equal(says({ signal: 'lost', line: 'ok', calling: false, hears: '' }), 'signal nobody')
   assert.equal(says({ signal: 'lost', code: 'closing', hears: 'tone' }), 'restart tone')

@@ -49,8 +49,8 @@ function file(response, path) {
   const name = pages.includes(path) ? 'index.html' : normalize(path)
   try {
     let text = readFileSync(join(dist, name))
-    // The other end of a line is played in the page.
-    if (name === 'index.html') text = text.toString().replace('<head>', '<head><script src="/fake-line.js"></script>')
+    // The other end of a line is played in the page, unless a real gateway is before this (REAL=1).
+    if (name === 'index.html' && !process.env.REAL) text = text.toString().replace('<head>', '<head><script src="/fake-line.js"></script>')
     response.setHeader('Content-Type', types[extname(name)] ?? 'application/octet-stream')
     response.end(text)
   } catch {

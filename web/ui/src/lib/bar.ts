@@ -9,6 +9,7 @@ export interface Trouble {
   line: Line
   mic: Mic | null
   blocked: boolean
+  quiet: boolean // nothing has come over the line for a moment, though it does not count as broken yet
   calling: boolean // there is a call that is not just ringing
   hears: 'talk' | 'tone' | ''
 }
@@ -30,7 +31,8 @@ export function bar(t: Trouble): Bar | null {
   if (t.signal === 'lost') {
     if (t.code === 'closing') return { say: 'restart', caller, help: 'again' }
     // Said apart: with the media up, an agent who believes the talk to be over would hang up on the caller.
-    return t.calling && t.line === 'ok' ? { say: 'signalTalk', caller: 'nobody', help: 'again' } : { say: 'signal', caller, help: 'again' }
+    // Where the line is quiet as well, nobody knows what the caller hears, and nothing is claimed.
+    return t.calling && t.line === 'ok' && !t.quiet ? { say: 'signalTalk', caller: 'nobody', help: 'again' } : { say: 'signal', caller: 'nobody', help: 'again' }
   }
   if (t.blocked) return { say: 'blocked', caller, help: 'unblock' }
   if (t.mic === 'muted') return { say: 'muted', caller: 'nobody', help: '' }

@@ -86,7 +86,7 @@ export class DeskStore {
     const call = this.desk?.call
     const trouble = bar({
       signal: this.signalState, code: this.code, line: this.line, mic: this.deaf ? 'ok' : this.mic, blocked: this.blocked,
-      calling: call != null && call.scene !== 'ringing', hears: this.desk?.link.caller_hears ?? '',
+      quiet: app.now > 0 && this.phone.quietFor() > 2000, calling: call != null && call.scene !== 'ringing', hears: this.desk?.link.caller_hears ?? '',
     })
     // A connection that comes back within a second is not worth a word.
     if (trouble && (trouble.help === 'again' || trouble.say.startsWith('audio')) && Date.now() - this.apart < 1000 && app.now) return null

@@ -109,6 +109,12 @@ export class Phone {
     this.#soon(1500, () => void this.#dial())
   }
 
+  /** quietFor is how long, in milliseconds, no packet has come from the other side; 0 where none ever came. */
+  quietFor(): number {
+    const last = this.#pc?.getReceivers?.()[0]?.getSynchronizationSources()[0]?.timestamp
+    return last === undefined ? 0 : Math.max(0, performance.timeOrigin + performance.now() - last)
+  }
+
   /** open lets the microphone be heard, or not: at once, before the service has done its part. */
   open(is: boolean): void {
     this.#open = is

@@ -1,0 +1,1 @@
+export{t as DeskStore}from"./desk.svelte-BtX2Je2t.js";

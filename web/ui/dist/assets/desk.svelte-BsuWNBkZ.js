@@ -1,1 +1,0 @@
-export{t as DeskStore}from"./desk.svelte-wsRYdSqi.js";
