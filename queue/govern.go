@@ -45,11 +45,20 @@ func (m *Machine) establish(r Rules) *callers {
 	m.backing(q, nil) // the first: of callers whom anybody can serve at last
 	q.class(needsOf(r.Needs))
 	for _, a := range m.agents {
-		if a.queue != nil && a.queue.rules.ID == r.ID {
-			a.queue = q // whose last talk was in a queue of this name
-		}
+		a.swapQueue(func(old *callers) bool { return old.rules.ID == r.ID }, q) // whose last talk was in a queue of this name
 	}
 	return q
+}
+
+// swapQueue puts another queue in the place of one, for the agent's talk and
+// the call they are called in by.
+func (a *agent) swapQueue(is func(*callers) bool, other *callers) {
+	if a.queue != nil && is(a.queue) {
+		a.queue = other
+	}
+	if r := a.offer; r != nil && r.place == nil && is(r.queue) {
+		r.queue = other
+	}
 }
 
 // hire adds an agent, who is offline. The queues they serve are to form their
@@ -159,17 +168,23 @@ func (m *Machine) reform(q *callers, r Rules) {
 	m.attendAll(q)
 }
 
-// goOn has the clock of unattended callers go on through new rules.
+// goOn has the clocks of unattended callers go on through new rules.
 func (m *Machine) goOn(q *callers, old *backing) {
-	set := old.unattended.at != 0
-	m.timers.stop(&old.unattended)
+	unattended, onBreak := old.unattended, old.onBreak
+	m.watchNobody(old)
 	for _, b := range q.backings {
 		if b.key == old.key {
 			b.refusing = old.refusing
-			if set {
-				m.timers.set(&b.unattended, old.unattended.due)
-			}
+			m.takeUp(&b.unattended, unattended)
+			m.takeUp(&b.onBreak, onBreak)
 		}
+	}
+}
+
+// takeUp sets a timer as another one was set.
+func (m *Machine) takeUp(t *timer, was timer) {
+	if was.at != 0 {
+		m.timers.set(t, was.due)
 	}
 }
 
@@ -195,7 +210,7 @@ func (m *Machine) removeQueue(id string) error {
 		m.lapse(p, Change{Cause: LapseRemoved})
 	}
 	for _, b := range q.backings {
-		m.timers.stop(&b.unattended)
+		m.watchNobody(b)
 	}
 	for _, mine := range slices.Clone(q.members) {
 		mine.agent.profile = mine.agent.profile.without(id)
@@ -228,9 +243,7 @@ func (m *Machine) forgetQueue(q *callers) {
 	}
 	stub := m.named(q.rules.ID) // for the end of talks, as after a restart
 	for _, a := range m.agents {
-		if a.queue == q {
-			a.queue = stub
-		}
+		a.swapQueue(func(old *callers) bool { return old == q }, stub)
 	}
 	for _, other := range m.byID() {
 		other.form() // members are new
@@ -267,7 +280,7 @@ func (m *Machine) setProfile(asked *Profile) error {
 	for _, p := range fans { // before the agent may be ready for somebody else
 		m.seat(p)
 	}
-	if r := a.offer; r != nil && (a.member(r.queue) == nil || !a.member(r.queue).may(r.place.class)) {
+	if r := a.offer; r != nil && r.place != nil && (a.member(r.queue) == nil || !a.member(r.queue).may(r.place.class)) {
 		m.refuse(r, eventRelease, ResultWithdrawn, CauseProfile)
 	}
 	m.serve(a)
