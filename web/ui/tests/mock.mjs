@@ -72,6 +72,7 @@ function api(request, response, url) {
   if (asked === 'POST /session') return problem(401, 'credentials')
   if (asked === 'GET /session/ways') return json({ password: true, sso: true })
   if (asked === 'DELETE /session') return json(undefined, 204)
+  if (asked === 'GET /desk/signal') return scene.away ? request.socket.destroy() : json({ code: 'no-subprotocol' }, 400)
   if (asked === 'GET /desk') return json(scene.desk)
   if (asked === 'GET /phrases') return json({ phrases })
   if (asked === 'GET /desk/forms') return json(forms)

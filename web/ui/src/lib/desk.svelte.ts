@@ -8,7 +8,7 @@ import { Drafts, type Saved } from './drafts.ts'
 import { live } from './live.ts'
 import { Phone, type Line, type Mic } from './phone.ts'
 import { Signal, type SignalState } from './signal.ts'
-import { ringing } from './sound.ts'
+import { ringAt, ringer, ringing } from './sound.ts'
 import type { Act, Desk, Forms, History, Notes, Order, Target } from './types.ts'
 import { codeSentence, say } from './words/index.svelte.ts'
 
@@ -240,6 +240,7 @@ export class DeskStore {
     // The browser asks for the microphone when the page has said why: in the device check.
     if (this.tested || !(await Phone.mustAsk())) await this.phone.listen(this.devices.mic)
     if (this.devices.speaker) void this.phone.speaker(this.devices.speaker)
+    if (ringer()) void ringAt(ringer())
     this.signal.start()
   }
 

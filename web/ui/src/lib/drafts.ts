@@ -1,6 +1,7 @@
 // Notes are never lost: every key press is kept in this browser at once, sent to the service when the typing pauses, and
 // dropped here only when the service has said that it has them.
 
+import { Refusal } from './api.ts'
 import type { Notes } from './types.ts'
 
 export type Saved = 'saved' | 'saving' | 'here'
@@ -61,8 +62,10 @@ export class Drafts {
     if (!notes) return
     try {
       await this.#o.put(call, notes, leaving)
-    } catch {
+    } catch (error) {
       this.#o.saved(call, 'here')
+      // What is refused for good is kept and not offered again and again: it is somebody else's call by now.
+      if (error instanceof Refusal && [400, 403, 404, 413, 422].includes(error.status)) return
       const pause = Math.min(30_000, (this.#patience.get(call) ?? 1000) * 2)
       this.#patience.set(call, pause)
       this.#soon(call, pause)

@@ -8,8 +8,14 @@ function audio(): AudioContext {
   return context
 }
 
+const kept = 'hotline.ringer'
+
+/** ringer is the device that was chosen to ring; "": the system's. */
+export function ringer(): string { return localStorage.getItem(kept) ?? '' }
+
 /** ringAt chooses the device that rings; often the loudspeaker, while talks are on the headset. */
 export async function ringAt(device: string): Promise<void> {
+  localStorage.setItem(kept, device)
   const c = audio() as AudioContext & { setSinkId?: (id: string) => Promise<void> }
   await c.setSinkId?.(device).catch(() => {})
 }

@@ -1,1 +1,0 @@
-export{t as DeskStore}from"./desk.svelte-BtX2Je2t.js";
