@@ -8,7 +8,7 @@ SOAK ?= 10000
 SOAK_FOR ?= 30m
 packages = scripts/packages
 
-.PHONY: demo run build ui test test-unit check check-ui soak bench asterisk bootstrap fmt vet staticcheck fuzz image
+.PHONY: demo run build ui screens test test-unit check check-ui soak bench asterisk bootstrap fmt vet staticcheck fuzz image
 
 # One real call through its whole life, and a verdict on each standard.
 demo: asterisk
@@ -24,6 +24,10 @@ build:
 # The pages, into web/ui/dist, which is committed: nothing else needs Node.
 ui:
 	@scripts/ui
+
+# Pictures of the pages in both languages, wide and narrow, into docs/screens; fails where axe-core finds something serious.
+screens:
+	@scripts/ui screens
 
 # Everything. First what needs no telephone, then the end-to-end tests alone, so that nothing else disturbs what is heard.
 test: asterisk vet

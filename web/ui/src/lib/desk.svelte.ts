@@ -85,12 +85,17 @@ export class DeskStore {
   get bar(): Bar | null {
     const call = this.desk?.call
     const trouble = bar({
-      signal: this.signalState, code: this.code, line: this.line, mic: this.deaf ? 'ok' : this.mic, blocked: this.blocked,
+      signal: this.signalState, code: this.code, line: this.#heard(), mic: this.deaf ? 'ok' : this.mic, blocked: this.blocked,
       quiet: app.now > 0 && this.phone.quietFor() > 2000, calling: call != null && call.scene !== 'ringing', hears: this.desk?.link.caller_hears ?? '',
     })
     // A connection that comes back within a second is not worth a word.
     if (trouble && (trouble.help === 'again' || trouble.say.startsWith('audio')) && Date.now() - this.apart < 1000 && app.now) return null
     return trouble
+  }
+
+  // What the service hears counts as well: a line may be broken in one direction only.
+  #heard(): Line {
+    return this.line === 'ok' && this.signalState === 'open' && this.desk?.link.audio === 'lost' ? 'lost' : this.line
   }
 
   /** able says whether calls may be taken here: not without a microphone. */
@@ -290,6 +295,7 @@ export class DeskStore {
     app.clock.hear(desk.now)
     app.now = app.clock.now()
     const before = this.desk?.call ?? null
+    if (desk.link.audio === 'lost' && this.desk?.link.audio !== 'lost' && this.line === 'ok') this.apart = Date.now()
     this.desk = desk
     if (!this.talking) app.free()
     const call = desk.call

@@ -1,1 +1,0 @@
-export{t as app,n as pages}from"./app.svelte-BdK0xTGI.js";

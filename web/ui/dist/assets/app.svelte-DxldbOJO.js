@@ -1,0 +1,1 @@
+export{c as app,l as pages}from"./base-ByBce8eG.js";

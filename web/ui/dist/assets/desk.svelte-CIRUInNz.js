@@ -1,0 +1,1 @@
+export{p as DeskStore}from"./talk-DxIBAMBB.js";

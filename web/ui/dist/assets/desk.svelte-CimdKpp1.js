@@ -1,1 +1,0 @@
-export{t as DeskStore}from"./desk.svelte-Dg8x7vQ1.js";
