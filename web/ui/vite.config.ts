@@ -14,9 +14,11 @@ export default defineConfig({
       output: {
         codeSplitting: {
           groups: [
-            { name: 'base', test: /node_modules|src\/(main|App|lib\/(api|app|clock|format|words\/index)|components\/(Menu|Notice))\./ },
+            { name: 'base', test: /node_modules|src\/(main|App|lib\/(api|app|clock|format|live|words\/index)|components\/(Elapsed|Mark|Menu|Notice))\./ },
             { name: 'line', test: /src\/(lib\/(caller|ledger|level|phone|signal)|components\/(Keypad|Level))\./ },
-            { name: 'talk', test: /src\/(lib\/(acts|bar|desk|drafts|live|pinyin|sound)|components\/(Acts|Bar|Customer|Elapsed|HangUp|Held|HoldRing|Mark|Notes|Picker|Rings|WrapUp))\./ },
+            { name: 'pinyin', test: /src\/lib\/pinyin\./ },
+            { name: 'later', test: /src\/components\/(later|HangUp|Picker|WrapUp)\./ },
+            { name: 'talk', test: /src\/(lib\/(acts|bar|desk|drafts|sound)|components\/(Acts|Bar|Customer|Held|HoldRing|Notes|Rings))\./ },
           ],
         },
       },

@@ -13,5 +13,5 @@ async function page(): Promise<Component> {
   return App
 }
 
-const [Page] = await Promise.all([page(), speak(asked ?? chosen())])
-mount(Page, { target: document.body })
+// No await out here: the parts that are loaded import what this file is built into, and would wait for it.
+void Promise.all([page(), speak(asked ?? chosen())]).then(([Page]) => mount(Page, { target: document.body }))

@@ -1,1 +1,0 @@
-export{s as default}from"./base-ByBce8eG.js";

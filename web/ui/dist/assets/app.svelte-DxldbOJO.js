@@ -1,1 +1,0 @@
-export{c as app,l as pages}from"./base-ByBce8eG.js";

@@ -1,1 +1,0 @@
-export{p as DeskStore}from"./talk-DxIBAMBB.js";
