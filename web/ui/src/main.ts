@@ -7,10 +7,7 @@ const asked = known(new URLSearchParams(location.search).get('language'))
 const caller = location.pathname === '/call'
 
 async function page(): Promise<Component> {
-  if (caller) return (await import('./pages/Call.svelte')).default
-  const [{ default: App }, { app }] = await Promise.all([import('./App.svelte'), import('./lib/app.svelte.ts')])
-  void app.ask()
-  return App
+  return caller ? (await import('./pages/Call.svelte')).default : (await import('./App.svelte')).default
 }
 
 // No await out here: the parts that are loaded import what this file is built into, and would wait for it.

@@ -55,7 +55,7 @@ export class DeskStore {
         this.signal.send('mic', { state })
       },
       line: (state) => {
-        if (state === 'lost' && this.line !== 'lost') this.apart = Date.now()
+        if (state === 'lost' && this.line !== 'lost' && this.signalState !== 'lost') this.apart = Date.now()
         this.line = state
       },
       offer: (sdp) => this.signal.send('offer', { sdp }),
@@ -256,7 +256,7 @@ export class DeskStore {
   }
 
   #went(state: SignalState, code: string): void {
-    if (state === 'lost' && this.signalState !== 'lost') this.apart = Date.now()
+    if (state === 'lost' && this.signalState !== 'lost' && this.line !== 'lost') this.apart = Date.now()
     this.signalState = state
     this.code = code
     if (state === 'open') this.#opened = true
