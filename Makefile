@@ -8,7 +8,7 @@ SOAK ?= 10000
 SOAK_FOR ?= 30m
 packages = scripts/packages
 
-.PHONY: demo run build test test-unit check soak bench asterisk bootstrap fmt vet staticcheck fuzz image
+.PHONY: demo run build ui screens test test-unit check check-ui soak bench asterisk bootstrap fmt vet staticcheck fuzz image
 
 # One real call through its whole life, and a verdict on each standard.
 demo: asterisk
@@ -21,6 +21,14 @@ run: asterisk build
 build:
 	$(GO) build -o .build/hotline ./cmd/hotline
 
+# The pages, into web/ui/dist, which is committed: nothing else needs Node.
+ui:
+	@scripts/ui
+
+# Pictures of the pages in both languages, wide and narrow, into docs/screens; fails where axe-core finds something serious.
+screens:
+	@scripts/ui screens
+
 # Everything. First what needs no telephone, then the end-to-end tests alone, so that nothing else disturbs what is heard.
 test: asterisk vet
 	$(GO) test -race -timeout 15m $$($(packages) no)
@@ -31,8 +39,12 @@ test: asterisk vet
 test-unit:
 	$(GO) test $$($(packages) no)
 
-check: fmt vet staticcheck fuzz
+check: fmt vet staticcheck check-ui fuzz
 	$(GO) test ./test -run Layers
+
+# The pages' types and tests, and whether what is committed is what these sources build.
+check-ui:
+	@scripts/ui check
 
 fmt:
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \

@@ -36,6 +36,7 @@ var layers = map[string][]string{
 	"web/phrase":       nil,
 	"web/sso":          nil,
 	"web/sso/ssotest":  nil,
+	"web/ui":           nil,
 }
 
 // free are the folders whose packages may import anything: the wiring and the tests.

@@ -1,0 +1,39 @@
+// Which key does what, as data. A slot shows the first of its acts that is possible now; its place and key never change,
+// so that fingers learn them.
+
+import type { Act, DeskCall } from './types.ts'
+
+export type Slot = { key: string; acts: readonly (Act | 'duty')[] }
+
+export const slots: readonly Slot[] = [
+  { key: 'F2', acts: ['answer', 'rejoin'] },
+  { key: 'F3', acts: ['mute', 'unmute'] },
+  { key: 'F4', acts: ['hold', 'resume'] },
+  { key: 'F6', acts: ['consult', 'cancel', 'drop'] },
+  { key: 'F7', acts: ['transfer', 'complete'] },
+  { key: 'F8', acts: ['duty', 'join'] },
+  { key: 'F9', acts: ['keys'] },
+  { key: 'F10', acts: ['hangup', 'decline'] },
+]
+
+/** possible says whether an act may be asked for now. While it rings the acts are the phone's, not the talk's. */
+export function possible(act: Act | 'duty', call: DeskCall | null): boolean {
+  if (!call) return false
+  if (act === 'answer' || act === 'decline') return call.scene === 'ringing'
+  if (act === 'duty') return call.acts.includes('consult')
+  return call.acts.includes(act)
+}
+
+/**
+ * shown is the act that a slot stands for at this moment, and whether it can be done. Without a line of its own (deaf) the
+ * page cannot answer: the agent's phone does.
+ */
+export function shown(slot: Slot, call: DeskCall | null, deaf = false): { act: Act | 'duty'; can: boolean } {
+  const act = slot.acts.find((a) => possible(a, call) && !(deaf && (a === 'answer' || a === 'decline')))
+  return act ? { act, can: true } : { act: slot.acts[0]!, can: false }
+}
+
+/** Acts that first ask for something: whom, which keys, why. */
+export const asks: Partial<Record<Act | 'duty', 'consult' | 'transfer' | 'keys' | 'hangup'>> = {
+  consult: 'consult', transfer: 'transfer', keys: 'keys', hangup: 'hangup',
+}

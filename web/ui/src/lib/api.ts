@@ -1,0 +1,73 @@
+// Asking the service over HTTP. A refusal becomes a Refusal with the code that words/ turns into a sentence; no answer at
+// all becomes the code "no-network".
+
+export const root = '/api/v1'
+
+export class Refusal extends Error {
+  readonly code: string
+  readonly status: number
+  readonly detail: string
+  readonly field: string
+  readonly values: Record<string, unknown>
+
+  constructor(code: string, status = 0, detail = '', field = '', values: Record<string, unknown> = {}) {
+    super(detail || code)
+    this.code = code
+    this.status = status
+    this.detail = detail
+    this.field = field
+    this.values = values
+  }
+}
+
+/** refusalOf reads problem details (RFC 9457); what is none of them keeps its status as the code. */
+export function refusalOf(status: number, body: unknown): Refusal {
+  if (typeof body !== 'object' || body === null) return new Refusal(`http-${status}`, status)
+  const p = body as Record<string, unknown>
+  const code = typeof p.code === 'string' ? p.code : String(p.type ?? '').replace(/^urn:hotline:/, '')
+  const values = typeof p.values === 'object' && p.values !== null ? (p.values as Record<string, unknown>) : {}
+  return new Refusal(code || `http-${status}`, status, String(p.detail ?? ''), String(p.field ?? ''), values)
+}
+
+export interface Answer<T> { body: T; etag: string }
+
+type Fetch = typeof fetch
+
+export class Api {
+  /** signedOut is called when the service no longer knows who asks. */
+  signedOut: () => void = () => {}
+  readonly #fetch: Fetch
+
+  constructor(fetcher: Fetch = (...a) => fetch(...a)) {
+    this.#fetch = fetcher
+  }
+
+  async ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, keepalive = false): Promise<Answer<T>> {
+    const init: RequestInit = { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', keepalive }
+    if (body !== undefined) {
+      init.headers = { ...init.headers, 'Content-Type': 'application/json' }
+      init.body = JSON.stringify(body)
+    }
+    let response: Response
+    try {
+      response = await this.#fetch(root + path, init)
+    } catch {
+      throw new Refusal('no-network')
+    }
+    const content = response.status === 204 ? null : await response.json().catch(() => null)
+    if (!response.ok) {
+      const refusal = refusalOf(response.status, content)
+      if (response.status === 401 && path !== '/session') this.signedOut()
+      throw refusal
+    }
+    return { body: content as T, etag: response.headers.get('ETag') ?? '' }
+  }
+
+  async get<T>(path: string): Promise<T> { return (await this.ask<T>('GET', path)).body }
+  async post<T>(path: string, body: unknown): Promise<T> { return (await this.ask<T>('POST', path, body)).body }
+  async put<T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
+    return (await this.ask<T>('PUT', path, body, headers)).body
+  }
+}
+
+export const api = new Api()

@@ -1,0 +1,93 @@
+// A customer's line from a web page: no account, no desk. A ticket is asked for without signing in, and the line itself
+// is the call: when the session is gone, the call has ended.
+
+import { api, root } from './api.ts'
+import { Phone, type Mic } from './phone.ts'
+import { Signal } from './signal.ts'
+
+export type CallerState = 'idle' | 'asking' | 'calling' | 'talking' | 'ended' | 'denied' | 'none' | 'failed'
+
+export class CallerLine {
+  state = $state<CallerState>('idle')
+  mic = $state<Mic | null>(null)
+  broken = $state(false)
+  code = $state('')
+  since = $state(0)
+  #phone: Phone | null = null
+  #signal: Signal | null = null
+
+  /** call dials: the microphone first, so that nobody is called who cannot be heard. */
+  async call(): Promise<void> {
+    this.state = 'asking'
+    this.code = ''
+    this.since = 0
+    const phone = new Phone({
+      mic: (mic) => {
+        this.mic = mic
+        this.#signal?.send('mic', { state: mic })
+      },
+      line: (line) => {
+        this.broken = line === 'lost'
+        if (line === 'ok' && this.state === 'calling') {
+          this.state = 'talking'
+          this.since = Date.now()
+        }
+      },
+      offer: (sdp) => this.#signal?.send('offer', { sdp }),
+      candidate: (candidate) => this.#signal?.send('candidate', { candidate }),
+      blocked: () => void this.#phone?.unblock(),
+    })
+    this.#phone = phone
+    const mic = await phone.listen()
+    if (mic === 'denied' || mic === 'none') {
+      this.#over(mic)
+      return
+    }
+    this.state = 'calling'
+    this.#signal = new Signal({
+      address: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${root}/desk/signal`,
+      ticket: async () => (await api.post<{ ticket: string }>('/call/ticket', {})).ticket,
+      heard: {
+        state: (state, code) => {
+          if (state === 'gone' || state === 'taken') this.#gone(code)
+          else this.broken = state === 'lost'
+        },
+        welcome: (resumed, ice) => {
+          // A session that could not be resumed would be another call: this one has ended.
+          if (!resumed && this.since > 0) this.#over('ended')
+          else if (!resumed) void phone.connect(ice)
+        },
+        answer: (sdp) => void phone.answered(sdp),
+        refused: (about) => { if (about === 'offer') phone.refused() },
+        desk: () => {},
+      },
+    })
+    this.#signal.start()
+  }
+
+  /** key sends a key of the menu, as a tone in the line. */
+  key(key: string): void { this.#phone?.tone(key) }
+
+  levels(): { out: number; in: number } { return this.#phone?.levels() ?? { out: 0, in: 0 } }
+
+  end(): void {
+    if (this.state === 'calling' || this.state === 'talking') this.#over('ended')
+  }
+
+  #gone(code: string): void {
+    const refused = this.since === 0 && code !== '' && code !== 'closed' && code !== 'bye'
+    this.code = refused ? code : ''
+    this.#over(refused ? 'failed' : 'ended')
+  }
+
+  #over(state: CallerState): void {
+    this.state = state
+    this.broken = false
+    const [signal, phone] = [this.#signal, this.#phone]
+    this.#signal = null
+    this.#phone = null
+    if (signal?.state === 'open' || signal?.state === 'lost' || signal?.state === 'connecting') signal.stop()
+    phone?.close()
+  }
+}
+

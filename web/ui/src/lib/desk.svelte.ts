@@ -1,0 +1,344 @@
+// The desk of whoever is signed in: what the service says of it, the line of this browser, and the acts.
+
+import { asks, possible, shown, slots } from './acts.ts'
+import { api, Refusal, root } from './api.ts'
+import { app } from './app.svelte.ts'
+import { bar, type Bar } from './bar.ts'
+import { Drafts, type Saved } from './drafts.ts'
+import { live } from './live.ts'
+import { Phone, type Line, type Mic } from './phone.ts'
+import { Signal, type SignalState } from './signal.ts'
+import { ringAt, ringer, ringing } from './sound.ts'
+import type { Act, Desk, Forms, History, Notes, Order, Target } from './types.ts'
+import { codeSentence, say } from './words/index.svelte.ts'
+
+export type Panel = '' | 'consult' | 'transfer' | 'keys' | 'hangup' | 'devices'
+
+const keptMic = 'hotline.mic'
+const keptSpeaker = 'hotline.speaker'
+const tested = 'hotline.tested'
+
+export class DeskStore {
+  desk = $state<Desk | null>(null)
+  signalState = $state<SignalState>('idle')
+  code = $state('')
+  line = $state<Line>('none')
+  mic = $state<Mic | null>(null)
+  blocked = $state(false)
+  /** When the connection was lost, by this machine's clock. */
+  apart = $state(0)
+  panel = $state<Panel>('')
+  /** The act that was asked for and not done yet, shown as pressed at once. */
+  pressed = $state<Act | 'duty' | ''>('')
+  saved = $state<Record<string, Saved>>({})
+  /** null: not read yet; unknown: it cannot be read. */
+  history = $state<History | 'unknown' | null>(null)
+  forms = $state<Forms | null>(null)
+  tested = $state(localStorage.getItem(tested) === '1')
+  /** No line of this browser: the agent has a phone, and the page is its buttons. */
+  deaf = $state(false)
+
+  readonly phone: Phone
+  readonly signal: Signal
+  readonly drafts: Drafts
+  #ends: (() => void)[] = []
+  #ring: (() => void) | null = null
+  #rung = ''
+  #seen = ''
+  #opened = false
+  #notification: Notification | null = null
+
+  constructor() {
+    this.phone = new Phone({
+      mic: (state) => {
+        this.mic = state
+        this.signal.send('mic', { state })
+      },
+      line: (state) => {
+        if (state === 'lost' && this.line !== 'lost' && this.signalState !== 'lost') this.apart = Date.now()
+        this.line = state
+      },
+      offer: (sdp) => this.signal.send('offer', { sdp }),
+      candidate: (candidate) => this.signal.send('candidate', { candidate }),
+      blocked: (is) => { this.blocked = is },
+    })
+    this.signal = new Signal({
+      address: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${root}/desk/signal`,
+      ticket: async () => (await api.post<{ ticket: string }>('/desk/ticket', {})).ticket,
+      heard: {
+        state: (state, code) => this.#went(state, code),
+        welcome: (resumed, ice) => void this.#welcome(resumed, ice),
+        answer: (sdp) => void this.phone.answered(sdp),
+        refused: (about) => { if (about === 'offer') this.phone.refused() },
+        desk: (desk) => this.#take(desk),
+      },
+    })
+    this.drafts = new Drafts({
+      store: localStorage,
+      put: async (call, notes, leaving) => {
+        await api.ask('PUT', `/desk/notes/${encodeURIComponent(call)}`, notes, {}, leaving)
+      },
+      saved: (call, state) => { this.saved[call] = state },
+    })
+  }
+
+  get bar(): Bar | null {
+    const call = this.desk?.call
+    const trouble = bar({
+      signal: this.signalState, code: this.code, line: this.#heard(), mic: this.deaf ? 'ok' : this.mic, blocked: this.blocked,
+      quiet: app.now > 0 && this.phone.quietFor() > 2000, calling: call != null && call.scene !== 'ringing', hears: this.desk?.link.caller_hears ?? '',
+    })
+    // A connection that comes back within a second is not worth a word.
+    if (trouble && (trouble.help === 'again' || trouble.say.startsWith('audio')) && Date.now() - this.apart < 1000 && app.now) return null
+    return trouble
+  }
+
+  // What the service hears counts as well: a line may be broken in one direction only.
+  #heard(): Line {
+    return this.line === 'ok' && this.signalState === 'open' && this.desk?.link.audio === 'lost' ? 'lost' : this.line
+  }
+
+  /** able says whether calls may be taken here: not without a microphone. */
+  get able(): boolean { return this.deaf || (this.mic !== null && this.mic !== 'denied' && this.mic !== 'none') }
+
+  /** talking says that somebody would be cut off if this page went away. */
+  get talking(): boolean { return !this.deaf && this.desk?.call != null && this.desk.call.scene !== 'ringing' }
+
+  /** open takes the desk, and returns what gives it up. */
+  open(): () => void {
+    void this.#begin()
+    const flush = () => void this.drafts.flush(true)
+    const hurry = () => {
+      this.signal.hurry()
+      void this.drafts.flush()
+    }
+    const unblock = () => { if (this.blocked) void this.phone.unblock() }
+    addEventListener('pagehide', flush)
+    addEventListener('online', hurry)
+    addEventListener('pointerdown', unblock)
+    addEventListener('keydown', unblock)
+    const stay = (e: BeforeUnloadEvent) => { if (this.talking) e.preventDefault() }
+    addEventListener('beforeunload', stay)
+    app.busy = () => this.talking
+    this.#ends.push(() => {
+      app.busy = () => false
+      removeEventListener('beforeunload', stay)
+      removeEventListener('pagehide', flush)
+      removeEventListener('online', hurry)
+      removeEventListener('pointerdown', unblock)
+      removeEventListener('keydown', unblock)
+    })
+    return () => this.close()
+  }
+
+  close(): void {
+    void this.drafts.flush(true)
+    this.#silence()
+    this.signal.stop()
+    this.phone.close()
+    for (const end of this.#ends.splice(0)) end()
+  }
+
+  /** press does what a slot's key or button stands for now. */
+  press(act: Act | 'duty'): void {
+    if (!possible(act, this.desk?.call ?? null)) return
+    const ask = asks[act]
+    if (ask) {
+      this.panel = this.panel === ask ? '' : ask
+      return
+    }
+    if (act === 'duty') void this.do({ act: 'consult', target: { kind: 'duty' } })
+    else void this.do({ act })
+  }
+
+  /** key answers a function key; true: it was one of ours. */
+  key(key: string): boolean {
+    const slot = slots.find((s) => s.key === key)
+    if (!slot) return false
+    const { act, can } = shown(slot, this.desk?.call ?? null, this.deaf)
+    if (can) this.press(act)
+    return true
+  }
+
+  async do(order: Order): Promise<boolean> {
+    const call = this.desk?.call
+    if (call && order.call === undefined) order.call = call.id
+    this.pressed = order.act
+    if (order.act === 'mute') this.phone.open(false)
+    if (order.act === 'unmute') this.phone.open(true)
+    if (order.act === 'answer' || order.act === 'decline') this.#silence()
+    try {
+      if (this.deaf) await api.post('/desk/do', order)
+      else await this.signal.do(order)
+      if (order.act !== 'keys') this.panel = ''
+      return true
+    } catch (error) {
+      this.phone.open(!(this.desk?.call?.muted ?? false))
+      app.sorry(error)
+      return false
+    } finally {
+      this.pressed = ''
+    }
+  }
+
+  consult(target: Target): Promise<boolean> { return this.do({ act: 'consult', target }) }
+  transfer(target: Target): Promise<boolean> { return this.do({ act: 'transfer', target }) }
+
+  /** state changes the agent's own state, and offers the way back. */
+  async state(what: 'sign-in' | 'ready' | 'pause' | 'sign-out' | 'extend', reason = '', undoable = true): Promise<void> {
+    const before = this.desk?.agent
+    if ((what === 'sign-in' || what === 'ready') && !this.able) {
+      app.sorry(new Refusal('not-now'))
+      return
+    }
+    try {
+      await api.post('/desk/state', { do: what, ...(reason && { reason }), ...(what === 'extend' && { for: '1m' }) })
+    } catch (error) {
+      app.sorry(error)
+      return
+    }
+    const words = say()
+    const back = before && undoable ? { ready: 'ready', paused: 'pause', offline: 'sign-out' }[before.state as string] : undefined
+    if (what === 'extend' || !before || !back) return
+    const now = { 'sign-in': words.state.ready, ready: words.state.ready, pause: words.state.paused, 'sign-out': words.state.offline }[what]
+    app.tell(words.states.changedTo(now), () => void this.state(back as 'ready', before.reason, false))
+  }
+
+  write(call: string, notes: Notes): void { this.drafts.write(call, notes) }
+
+  async wrapUp(call: string, code: string): Promise<boolean> {
+    await this.drafts.flush()
+    try {
+      await api.post('/desk/wrap-up', { call, code, ready: true })
+      return true
+    } catch (error) {
+      app.sorry(error)
+      return false
+    }
+  }
+
+  async useMic(device: string): Promise<void> {
+    localStorage.setItem(keptMic, device)
+    await this.phone.listen(device)
+  }
+
+  async useSpeaker(device: string): Promise<void> {
+    localStorage.setItem(keptSpeaker, device)
+    await this.phone.speaker(device)
+  }
+
+  passed(): void {
+    localStorage.setItem(tested, '1')
+    this.tested = true
+    this.panel = ''
+  }
+
+  get devices(): { mic: string; speaker: string } {
+    return { mic: localStorage.getItem(keptMic) ?? '', speaker: localStorage.getItem(keptSpeaker) ?? '' }
+  }
+
+  async #begin(): Promise<void> {
+    // The desk is on the screen before the microphone and the line are.
+    void api.get<Desk>('/desk').then((desk) => { if (!this.desk) this.#take(desk) }).catch((error) => app.sorry(error))
+    void this.drafts.flush()
+    void api.get<Forms>('/desk/forms').then((f) => { this.forms = f }, () => { this.forms = { topics: [], codes: [] } })
+    // The browser asks for the microphone when the page has said why: in the device check.
+    if (this.tested || !(await Phone.mustAsk())) await this.phone.listen(this.devices.mic)
+    if (this.devices.speaker) void this.phone.speaker(this.devices.speaker)
+    if (ringer()) void ringAt(ringer())
+    this.signal.start()
+  }
+
+  async #welcome(resumed: boolean, ice: Parameters<Phone['connect']>[0]): Promise<void> {
+    if (this.mic) this.signal.send('mic', { state: this.mic })
+    if (!resumed || this.line === 'none') await this.phone.connect(ice)
+    void this.drafts.flush()
+  }
+
+  #went(state: SignalState, code: string): void {
+    if (state === 'lost' && this.signalState !== 'lost' && this.line !== 'lost') this.apart = Date.now()
+    this.signalState = state
+    this.code = code
+    if (state === 'open') this.#opened = true
+    if (state === 'lost' && !this.#opened) void this.#probe()
+    if (state === 'taken') {
+      this.#silence()
+      this.phone.hangUp()
+    }
+    if (state === 'gone' && code) app.tell(codeSentence(code))
+  }
+
+  // A socket that does not open says not why. Where the service has no lines for browsers, its address is not there.
+  async #probe(): Promise<void> {
+    const answer = await fetch(`${root}/desk/signal`).catch(() => null)
+    if (answer?.status !== 404 || this.deaf || this.#opened) return
+    this.signal.stop()
+    this.#withoutLine()
+  }
+
+  // The service offers no line to this browser: the desk shows the agent's phone, and acts go over HTTP.
+  #withoutLine(): void {
+    this.deaf = true
+    this.signalState = 'open'
+    this.phone.close()
+    this.#ends.push(live<Desk>('desk', {
+      view: (view) => this.#take(view),
+      state: (state) => {
+        if (state === 'lost') this.apart = Date.now()
+        this.signalState = state === 'lost' ? 'lost' : 'open'
+      },
+      gone: () => { app.me = null },
+    }))
+  }
+
+  #take(desk: Desk): void {
+    app.clock.hear(desk.now)
+    app.now = app.clock.now()
+    const before = this.desk?.call ?? null
+    if (desk.link.audio === 'lost' && this.desk?.link.audio !== 'lost' && this.line === 'ok') this.apart = Date.now()
+    this.desk = desk
+    if (!this.talking) app.free()
+    const call = desk.call
+    if (call?.muted !== before?.muted || call?.id !== before?.id) this.phone.open(!call?.muted)
+    if (call?.id !== before?.id || call?.scene === 'ringing') if (this.panel !== 'devices') this.panel = ''
+    this.#announce(call && call.scene === 'ringing' ? call.id : '')
+    const shownCall = call?.id ?? desk.wrap_up?.call ?? ''
+    if (shownCall !== this.#seen) {
+      this.#seen = shownCall
+      this.history = null
+      if (shownCall) void this.#remember(shownCall)
+    }
+  }
+
+  async #remember(call: string): Promise<void> {
+    try {
+      const history = await api.get<History>(`/desk/history?call=${encodeURIComponent(call)}`)
+      if (this.#seen === call) this.history = history
+    } catch {
+      if (this.#seen === call) this.history = 'unknown'
+    }
+  }
+
+  // An incoming call rings, names the tab, and raises the system's notification.
+  #announce(ringingCall: string): void {
+    if (ringingCall === this.#rung) return
+    this.#silence()
+    this.#rung = ringingCall
+    if (!ringingCall) return
+    const words = say()
+    const call = this.desk!.call!
+    if (!this.deaf) this.#ring = ringing()
+    const title = words.call.from(call.number || words.call.withheld)
+    if ('Notification' in window && Notification.permission === 'granted' && document.hidden) {
+      this.#notification = new Notification(title, { body: call.queue.name, tag: ringingCall, requireInteraction: true })
+      this.#notification.onclick = () => window.focus()
+    }
+  }
+
+  #silence(): void {
+    this.#ring?.()
+    this.#ring = null
+    this.#notification?.close()
+    this.#notification = null
+  }
+}

@@ -1,0 +1,295 @@
+// The browser's end of a line: microphone, loudspeaker and one peer connection, which the page offers and the service
+// answers. What becomes of it is told to whoever made it; nothing here knows of calls.
+
+import { Meter, Silence } from './level.ts'
+import type { IceServer } from './signal.ts'
+
+/** What the service is told about the microphone. */
+export type Mic = 'ok' | 'silent' | 'muted' | 'denied' | 'none'
+export type Line = 'none' | 'connecting' | 'ok' | 'lost'
+
+export interface PhoneHeard {
+  mic(state: Mic): void
+  line(state: Line): void
+  offer(sdp: string): void
+  candidate(candidate: RTCIceCandidateInit | null): void
+  /** The browser will not play sound before the first click or key. */
+  blocked(is: boolean): void
+}
+
+export interface Devices { mics: MediaDeviceInfo[]; speakers: MediaDeviceInfo[] }
+
+// A disconnection often mends itself; after so long ICE begins anew, and if that fails so does the whole connection.
+const mending = 2000
+const patience = 8000
+
+export class Phone {
+  readonly #heard: PhoneHeard
+  #stream: MediaStream | null = null
+  #pc: RTCPeerConnection | null = null
+  #ice: IceServer[] = []
+  #audio = new Audio()
+  #context: AudioContext | null = null
+  #in: Meter | null = null
+  #out: Meter | null = null
+  #silence = new Silence()
+  #watch: ReturnType<typeof setInterval> | undefined
+  #mend: ReturnType<typeof setTimeout> | undefined
+  #mic: Mic | null = null
+  #line: Line = 'none'
+  #open = true
+  #wanted = false
+  #ended = false
+
+  constructor(heard: PhoneHeard) {
+    this.#heard = heard
+    this.#audio.autoplay = true
+    navigator.mediaDevices?.addEventListener?.('devicechange', this.#changed)
+  }
+
+  get mic(): Mic | null { return this.#mic }
+  get line(): Line { return this.#line }
+  get stream(): MediaStream | null { return this.#stream }
+
+  /** listen asks for the microphone; what came of it is told by mic. A device that is gone falls back to the usual one. */
+  async listen(device = ''): Promise<Mic> {
+    if (!navigator.mediaDevices?.getUserMedia) return this.#say('none')
+    const audio: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 }
+    if (device) audio.deviceId = { ideal: device }
+    let stream: MediaStream
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ audio })
+    } catch (why) {
+      const name = why instanceof DOMException ? why.name : ''
+      return this.#say(name === 'NotAllowedError' || name === 'SecurityError' ? 'denied' : 'none')
+    }
+    if (this.#ended) {
+      for (const t of stream.getTracks()) t.stop()
+      return 'none'
+    }
+    const before = this.#stream
+    this.#stream = stream
+    const track = stream.getAudioTracks()[0]!
+    track.enabled = this.#open
+    track.onmute = track.onunmute = () => this.#look()
+    track.onended = () => this.#say('none')
+    this.#context ??= new AudioContext()
+    this.#in?.close()
+    this.#in = new Meter(this.#context, stream)
+    this.#silence.reset()
+    clearInterval(this.#watch)
+    this.#watch = setInterval(() => this.#look(), 250)
+    const sender = this.#pc?.getSenders()[0]
+    if (sender) await sender.replaceTrack(track)
+    for (const t of before?.getTracks() ?? []) t.stop()
+    const mic = this.#say(track.muted ? 'muted' : 'ok')
+    if (this.#wanted && !this.#pc) await this.#dial()
+    return mic
+  }
+
+  /** connect makes a new connection and offers it, as soon as there is a microphone. */
+  async connect(ice: IceServer[]): Promise<void> {
+    this.#ice = ice
+    this.#wanted = true
+    await this.#dial()
+  }
+
+  async answered(sdp: string): Promise<void> {
+    if (this.#pc?.signalingState !== 'have-local-offer') return // an answer to an offer that has been replaced
+    try {
+      await this.#pc.setRemoteDescription({ type: 'answer', sdp })
+    } catch {
+      this.#lost()
+    }
+  }
+
+  /** refused is the service's saying that it cannot use our offer: a new connection may do better, but not at once. */
+  refused(): void {
+    this.#to('lost')
+    this.#soon(1500, () => void this.#dial())
+  }
+
+  /** quietFor is how long, in milliseconds, no packet has come from the other side; 0 where none ever came. */
+  quietFor(): number {
+    const last = this.#pc?.getReceivers?.()[0]?.getSynchronizationSources()[0]?.timestamp
+    return last === undefined ? 0 : Math.max(0, performance.timeOrigin + performance.now() - last)
+  }
+
+  /** open lets the microphone be heard, or not: at once, before the service has done its part. */
+  open(is: boolean): void {
+    this.#open = is
+    this.#silence.reset()
+    for (const t of this.#stream?.getAudioTracks() ?? []) t.enabled = is
+  }
+
+  /** tone sends a key as telephone-event (RFC 4733). */
+  tone(key: string): void {
+    this.#pc?.getSenders()[0]?.dtmf?.insertDTMF(key, 160, 60)
+  }
+
+  /** levels are those of what goes out and what comes in, from 0 to 1. */
+  levels(): { out: number; in: number } {
+    return { out: this.#open ? (this.#in?.read() ?? 0) : 0, in: this.#out?.read() ?? 0 }
+  }
+
+  /** speaker chooses where others are heard; where the browser cannot, it stays the system's choice. */
+  async speaker(device: string): Promise<void> {
+    const audio = this.#audio as HTMLAudioElement & { setSinkId?: (id: string) => Promise<void> }
+    await audio.setSinkId?.(device).catch(() => {})
+  }
+
+  /** unblock is called with a click or a key, after which sound may be played. */
+  async unblock(): Promise<void> {
+    await this.#context?.resume()
+    await this.#play()
+  }
+
+  /** mustAsk says whether the browser would ask the person for the microphone now. */
+  static async mustAsk(): Promise<boolean> {
+    try {
+      return (await navigator.permissions.query({ name: 'microphone' as PermissionName })).state === 'prompt'
+    } catch {
+      return true // a browser that does not tell
+    }
+  }
+
+  static async devices(): Promise<Devices> {
+    const all = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? []
+    return { mics: all.filter((d) => d.kind === 'audioinput'), speakers: all.filter((d) => d.kind === 'audiooutput') }
+  }
+
+  /** hangUp ends the line and keeps the microphone for the next. */
+  hangUp(): void {
+    clearTimeout(this.#mend)
+    this.#wanted = false
+    this.#drop()
+    this.#to('none')
+  }
+
+  close(): void {
+    this.#ended = true
+    this.hangUp()
+    clearInterval(this.#watch)
+    navigator.mediaDevices?.removeEventListener?.('devicechange', this.#changed)
+    for (const t of this.#stream?.getTracks() ?? []) t.stop()
+    this.#stream = null
+    this.#in?.close()
+    void this.#context?.close()
+  }
+
+  #changed = () => {
+    // The microphone in use was pulled out, or one is there at last.
+    if (this.#mic === 'none' || this.#stream?.getAudioTracks()[0]?.readyState === 'ended') void this.listen()
+  }
+
+  async #dial(): Promise<void> {
+    this.#drop()
+    const stream = this.#stream
+    if (!stream) return
+    const pc = new RTCPeerConnection({ iceServers: this.#ice })
+    this.#pc = pc
+    this.#to(this.#line === 'lost' ? 'lost' : 'connecting')
+    pc.addTrack(stream.getAudioTracks()[0]!, stream)
+    pc.ontrack = (e) => {
+      const remote = e.streams[0] ?? new MediaStream([e.track])
+      this.#audio.srcObject = remote
+      void this.#play()
+      this.#out?.close()
+      if (this.#context) this.#out = new Meter(this.#context, remote)
+    }
+    pc.onicecandidate = (e) => this.#heard.candidate(e.candidate?.toJSON() ?? null)
+    pc.onconnectionstatechange = () => {
+      if (this.#pc === pc) this.#went(pc.connectionState)
+    }
+    await this.#offer(pc, {})
+    // An answer that never comes must not leave the line connecting for ever.
+    this.#soon(patience, () => void this.#dial())
+  }
+
+  async #offer(pc: RTCPeerConnection, options: RTCOfferOptions): Promise<void> {
+    const offer = await pc.createOffer(options)
+    if (this.#pc !== pc) return
+    await pc.setLocalDescription(offer)
+    this.#heard.offer(offer.sdp ?? '')
+  }
+
+  #went(state: RTCPeerConnectionState): void {
+    switch (state) {
+      case 'connected':
+        clearTimeout(this.#mend)
+        this.#to('ok')
+        break
+      case 'disconnected':
+        this.#to('lost')
+        this.#soon(mending, () => this.#restart())
+        break
+      case 'failed':
+        this.#lost()
+        break
+    }
+  }
+
+  #restart(): void {
+    const pc = this.#pc
+    if (!pc || pc.connectionState === 'connected') return
+    void this.#offer(pc, { iceRestart: true })
+    this.#soon(patience, () => void this.#dial())
+  }
+
+  #lost(): void {
+    this.#to('lost')
+    void this.#dial()
+  }
+
+  #soon(ms: number, then: () => void): void {
+    clearTimeout(this.#mend)
+    this.#mend = setTimeout(() => {
+      if (!this.#ended && this.#pc && this.#pc.connectionState !== 'connected') then()
+    }, ms)
+  }
+
+  #drop(): void {
+    const pc = this.#pc
+    this.#pc = null
+    this.#out?.close()
+    this.#out = null
+    pc?.close()
+  }
+
+  async #play(): Promise<void> {
+    if (!this.#audio.srcObject) return
+    try {
+      await this.#audio.play()
+      this.#heard.blocked(false)
+    } catch (why) {
+      if (why instanceof DOMException && why.name === 'NotAllowedError') this.#heard.blocked(true)
+    }
+  }
+
+  // A microphone that is muted by the system says so, or is silent as no room is.
+  #look(): void {
+    const track = this.#stream?.getAudioTracks()[0]
+    if (!track || track.readyState === 'ended') return
+    if (track.muted) {
+      this.#say('muted')
+      return
+    }
+    this.#in?.read()
+    const silent = this.#open && this.#in?.running ? this.#silence.hear(this.#in.samples, performance.now()) : false
+    this.#say(silent ? 'silent' : 'ok')
+  }
+
+  #say(mic: Mic): Mic {
+    if (this.#mic !== mic) {
+      this.#mic = mic
+      this.#heard.mic(mic)
+    }
+    return mic
+  }
+
+  #to(line: Line): void {
+    if (this.#line === line) return
+    this.#line = line
+    this.#heard.line(line)
+  }
+}

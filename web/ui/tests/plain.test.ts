@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Clock, held, rings, since, until } from '../src/lib/clock.ts'
+import { csv } from '../src/lib/csv.ts'
+import { clock, duration, seconds, when } from '../src/lib/format.ts'
+import { part, Silence } from '../src/lib/level.ts'
+import { patched } from '../src/lib/live.ts'
+import { by, kept } from '../src/lib/order.ts'
+import { filter, initials, match } from '../src/lib/pinyin.ts'
+import { refusalOf } from '../src/lib/api.ts'
+import { Drafts } from '../src/lib/drafts.ts'
+
+test('the clock is the service\'s, and a late message does not set it back', () => {
+  let local = 1_000_000
+  const c = new Clock(() => local)
+  c.hear(new Date(5_000_000).toISOString())
+  assert.equal(c.now(), 5_000_000)
+  local += 10_000
+  c.hear(new Date(5_010_000 - 400).toISOString())
+  assert.ok(5_010_000 - c.now() < 20, `${5_010_000 - c.now()} ms back after a message that came 400 ms late`)
+  local += 1000
+  c.hear(new Date(9_000_000).toISOString())
+  assert.equal(c.now(), 9_000_000, 'a clock that was set is followed at once')
+  c.hear('nonsense')
+  assert.equal(c.now(), 9_000_000)
+})
+
+test('since and until', () => {
+  const at = '2026-03-10T09:30:00+08:00'
+  const now = Date.parse(at) + 5000
+  assert.equal(since(at, now), 5000)
+  assert.equal(since(at, now - 9000), 0)
+  assert.equal(until(at, now), -5000)
+  assert.equal(since('', now), 0)
+})
+
+test('three rings fill one after the other', () => {
+  assert.deepEqual(rings(15_000), [0, 0, 0])
+  assert.deepEqual(rings(12_500), [0.5, 0, 0])
+  assert.deepEqual(rings(5000), [1, 1, 0])
+  assert.deepEqual(rings(-3000), [1, 1, 1])
+})
+
+test('a hold warns at 25 seconds and starts anew with each apology', () => {
+  const next = '2026-03-10T09:30:30+08:00'
+  const at = Date.parse(next)
+  assert.equal(held(next, at - 30_000).part, 0)
+  assert.equal(held(next, at - 5001).warning, 'calm')
+  assert.equal(held(next, at - 5000).warning, 'soon')
+  assert.equal(held(next, at).warning, 'due')
+})
+
+test('durations are read and written as the rules have them', () => {
+  for (const [text, s] of [['1m30s', 90], ['0s', 0], ['0', 0], ['500ms', 0.5], ['24h', 86400], ['1h0m5s', 3605]] as const) assert.equal(seconds(text), s, text)
+  for (const wrong of ['', '5', '1x', 'm5', '-3s']) assert.ok(Number.isNaN(seconds(wrong)), wrong)
+  for (const [s, text] of [[90, '1m30s'], [0, '0s'], [60, '1m'], [86400, '24h']] as const) assert.equal(duration(s), text)
+  assert.equal(clock(65_000), '1:05')
+  assert.equal(clock(3_725_900), '1:02:05')
+  assert.equal(clock(-5), '0:00')
+})
+
+test('a moment is the hour today and the day otherwise', () => {
+  const now = new Date(2026, 2, 10, 15, 0).getTime()
+  assert.equal(when(new Date(2026, 2, 10, 9, 5).toISOString(), now, 'zh-CN'), '09:05')
+  assert.equal(when(new Date(2026, 1, 3, 9, 5).toISOString(), now, 'zh-CN'), '02/03')
+  assert.equal(when(new Date(2025, 1, 3).toISOString(), now, 'zh-CN'), '2025/02/03')
+  assert.equal(when('never', now, 'en'), '')
+})
+
+test('initials of pinyin', () => {
+  for (const [text, want] of [
+    ['账单问题', 'zdwt'], ['网络报修', 'wlbx'], ['投诉', 'ts'], ['人工服务', 'rgfw'], ['已解决', 'yjj'], ['需要回访', 'xyhf'],
+    ['北京', 'bj'], ['重庆', 'cq'], ['客服790', 'kf790'], ['二线', 'ex'], ['欧洲', 'oz'], ['VIP 专席', 'vipzx'],
+  ] as const) assert.equal(initials(text), want, `${text}; the collation of this Node may lack Chinese (small-icu)`)
+})
+
+test('a list is filtered by text, initials and numbers, the best first', () => {
+  const names = ['投诉处理', '人工服务', '网络报修', 'Repairs north']
+  const f = (typed: string) => filter(typed, names, (n) => [n])
+  assert.deepEqual(f('wlbx'), ['网络报修'])
+  assert.deepEqual(f('rn'), ['Repairs north'])
+  assert.deepEqual(f('服'), ['人工服务'])
+  assert.deepEqual(f(''), names)
+  assert.deepEqual(f('xyz'), [])
+  assert.ok(match('ts', '投诉') < match('s', '投诉'))
+})
+
+test('rows do not move under the cursor', () => {
+  assert.deepEqual(kept(['a', 'b'], ['b', 'c', 'a']), ['a', 'b', 'c'])
+  assert.deepEqual(kept(['a', 'b'], ['b']), ['a', 'b'], 'the place of one who left stays')
+  const rows = [{ id: 'x', late: 0, waiting: 5 }, { id: 'y', late: 2, waiting: 0 }, { id: 'a', late: 0, waiting: 5 }]
+  assert.deepEqual(by(rows, (r) => r.id, (r) => r.late, (r) => r.waiting), ['y', 'a', 'x'])
+})
+
+test('a patch changes its rows and leaves the others the same objects', () => {
+  const view = { agents: [{ id: '1', state: 'ready' }, { id: '2', state: 'ready' }], callers: [{ call: 'c' }], now: 'a' }
+  const next = patched(view, { agents: { put: [{ id: '2', state: 'talking' }, { id: '3', state: 'ready' }], gone: [] }, callers: { put: [], gone: ['c'] }, now: 'b' })
+  assert.equal(next.agents[0], view.agents[0])
+  assert.deepEqual(next, { agents: [{ id: '1', state: 'ready' }, { id: '2', state: 'talking' }, { id: '3', state: 'ready' }], callers: [], now: 'b' })
+})
+
+test('a table for Excel has its mark, its quotes, and no formulas', () => {
+  assert.equal(csv(['队列', 'n'], [['人工"A"', 3], ['=1+1', -2]]), '\ufeff队列,n\r\n"人工""A""",3\r\n\'=1+1,-2\r\n')
+})
+
+test('levels and silence', () => {
+  assert.equal(part(new Float32Array(64)), 0)
+  assert.equal(part(new Float32Array(64).fill(1)), 1)
+  const s = new Silence()
+  const quiet = new Float32Array(64)
+  const room = new Float32Array(64).fill(0.0005)
+  assert.equal(s.hear(quiet, 0), false)
+  assert.equal(s.hear(quiet, 3999), false)
+  assert.equal(s.hear(quiet, 4000), true)
+  assert.equal(s.hear(room, 4100), false)
+  assert.equal(s.hear(quiet, 4200), false, 'a sound begins it anew')
+})
+
+test('problem details become a refusal', () => {
+  const r = refusalOf(412, { type: 'urn:hotline:stale', title: 'x', status: 412, detail: 'changed', field: 'max_wait' })
+  assert.deepEqual([r.code, r.status, r.detail, r.field], ['stale', 412, 'changed', 'max_wait'])
+  assert.equal(refusalOf(502, null).code, 'http-502')
+})
+
+class Store {
+  #m = new Map<string, string>()
+  get length() { return this.#m.size }
+  key(i: number) { return [...this.#m.keys()][i] ?? null }
+  getItem(k: string) { return this.#m.get(k) ?? null }
+  setItem(k: string, v: string) { this.#m.set(k, v) }
+  removeItem(k: string) { this.#m.delete(k) }
+}
+const notes = (text: string) => ({ topic: '', text, fields: {} })
+
+test('notes are kept until the service has them', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const store = new Store()
+  const states: string[] = []
+  let up = false
+  const got: string[] = []
+  const drafts = new Drafts({
+    store, pause: 100,
+    saved: (_, s) => states.push(s),
+    put: async (_, n) => { if (!up) throw new Error('away'); got.push(n.text) },
+  })
+  drafts.write('c1', notes('用户'))
+  t.mock.timers.tick(100)
+  await new Promise((r) => setImmediate(r))
+  assert.deepEqual(states, ['saving', 'here'])
+  assert.equal(drafts.draft('c1')?.text, '用户')
+  up = true
+  await drafts.flush()
+  assert.deepEqual(got, ['用户'])
+  assert.equal(drafts.draft('c1'), null)
+  assert.equal(states.at(-1), 'saved')
+})
+
+test('what is typed while notes are on their way is not dropped', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const store = new Store()
+  let release = () => {}
+  const drafts = new Drafts({ store, saved() {}, put: () => new Promise<void>((r) => { release = r }) })
+  drafts.write('c1', notes('a'))
+  const sent = drafts.flush()
+  drafts.write('c1', notes('ab'))
+  release()
+  await sent
+  assert.equal(drafts.draft('c1')?.text, 'ab')
+})

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, mock, test } from 'node:test'
+import { Refusal } from '../src/lib/api.ts'
+import { Signal, type Socket } from '../src/lib/signal.ts'
+
+// A socket whose other end the test plays.
+class Played implements Socket {
+  static all: Played[] = []
+  onopen: ((e: any) => void) | null = null
+  onmessage: ((e: { data: any }) => void) | null = null
+  onclose: ((e: { code: number }) => void) | null = null
+  sent: any[] = []
+  closedWith: number | undefined
+  constructor() { Played.all.push(this) }
+  send(text: string): void { this.sent.push(JSON.parse(text)) }
+  close(code?: number): void { this.closedWith = code; this.onclose?.({ code: code ?? 1005 }) }
+  open(): void { this.onopen?.({}) }
+  say(frame: object): void { this.onmessage?.({ data: JSON.stringify(frame) }) }
+  cut(code = 1006): void { this.onclose?.({ code }) }
+}
+
+const settle = async () => { for (let i = 0; i < 10; i++) await Promise.resolve() }
+
+function desk() {
+  const events: string[] = []
+  let tickets = 0
+  const signal = new Signal({
+    address: 'ws://test/',
+    ticket: async () => `ticket-${++tickets}`,
+    socket: () => new Played(),
+    heard: {
+      state: (s, code) => events.push(`state ${s}${code && ` ${code}`}`),
+      welcome: (resumed) => events.push(`welcome ${resumed}`),
+      answer: (sdp) => events.push(`answer ${sdp}`),
+      refused: (about, code) => events.push(`refused ${about} ${code}`),
+      desk: () => events.push('desk'),
+    },
+  })
+  return { signal, events }
+}
+
+async function opened() {
+  const d = desk()
+  d.signal.start()
+  await settle()
+  const socket = Played.all.at(-1)!
+  socket.open()
+  socket.say({ type: 'welcome', session: 's1', resumed: false, last: 0, ice: [] })
+  return { ...d, socket }
+}
+
+beforeEach(() => { mock.timers.enable({ apis: ['setTimeout', 'Date'] }); Played.all = [] })
+afterEach(() => mock.timers.reset())
+
+test('hello carries the ticket, and no session the first time', async () => {
+  const { socket, events } = await opened()
+  assert.deepEqual(socket.sent[0], { type: 'hello', token: 'ticket-1' })
+  assert.deepEqual(events, ['state connecting', 'state open', 'welcome false'])
+})
+
+test('frames are acknowledged; a repeated one is acknowledged and not carried out', async () => {
+  const { socket, events } = await opened()
+  socket.say({ type: 'answer', sdp: 'x', seq: 1 })
+  socket.say({ type: 'answer', sdp: 'x', seq: 1 })
+  assert.deepEqual(socket.sent.slice(1), [{ type: 'ack', seq: 1 }, { type: 'ack', seq: 1 }])
+  assert.equal(events.filter((e) => e === 'answer x').length, 1)
+})
+
+test('a gap closes the socket, and the session is resumed', async () => {
+  const { socket } = await opened()
+  socket.say({ type: 'desk', desk: {}, seq: 2 })
+  assert.equal(socket.closedWith, 4422)
+  mock.timers.tick(500)
+  await settle()
+  const next = Played.all.at(-1)!
+  assert.notEqual(next, socket)
+  next.open()
+  assert.deepEqual(next.sent[0], { type: 'hello', token: 'ticket-2', session: 's1', last: 0 })
+})
+
+test('an order outlives the loss of its socket', async () => {
+  const { signal, socket } = await opened()
+  const done = signal.do({ act: 'hold' })
+  const order = socket.sent.at(-1)
+  socket.cut()
+  assert.equal(signal.state, 'lost')
+  mock.timers.tick(500)
+  await settle()
+  const next = Played.all.at(-1)!
+  next.open()
+  next.say({ type: 'welcome', session: 's1', resumed: true, last: 0, ice: [] })
+  assert.deepEqual(next.sent.at(-1), order, 'sent again, with its old number')
+  next.say({ type: 'done', id: order.id, seq: 1 })
+  await done
+})
+
+test('an order that was refused says why', async () => {
+  const { signal, socket } = await opened()
+  const done = signal.do({ act: 'transfer', target: { kind: 'agent', id: '1002' } })
+  socket.say({ type: 'refused', id: socket.sent.at(-1).id, about: 'do', code: 'not-available', values: { state: 'paused' }, seq: 1 })
+  await assert.rejects(done, (why) => why instanceof Refusal && why.code === 'not-available' && why.values.state === 'paused')
+})
+
+test('orders whose session is not resumed end: nobody knows whether they were done', async () => {
+  const { signal, socket } = await opened()
+  const done = signal.do({ act: 'hold' })
+  socket.cut()
+  mock.timers.tick(500)
+  await settle()
+  const next = Played.all.at(-1)!
+  next.open()
+  next.say({ type: 'welcome', session: 's2', resumed: false, last: 0, ice: [] })
+  await assert.rejects(done, { code: 'not-resumed' })
+  signal.send('mic', { state: 'ok' })
+  assert.equal(next.sent.at(-1).seq, 1, 'a new session counts from 1')
+})
+
+test('after another tab took over, nothing is done by itself', async () => {
+  const { signal, socket, events } = await opened()
+  socket.say({ type: 'taken-over', seq: 1 })
+  socket.cut(4409)
+  mock.timers.tick(60_000)
+  await settle()
+  assert.equal(Played.all.length, 1)
+  assert.equal(signal.state, 'taken')
+  signal.start()
+  await settle()
+  Played.all.at(-1)!.open()
+  assert.deepEqual(Played.all.at(-1)!.sent[0], { type: 'hello', token: 'ticket-2' }, 'asked for again, it is a new session')
+  assert.ok(events.includes('state taken'))
+})
+
+test('a service that refuses the ticket is not asked again and again', async () => {
+  const events: string[] = []
+  const signal = new Signal({
+    address: 'ws://test/',
+    ticket: async () => { throw new Refusal('no-desk', 403) },
+    socket: () => new Played(),
+    heard: { state: (s, c) => events.push(`${s} ${c}`), welcome() {}, answer() {}, refused() {}, desk() {} },
+  })
+  signal.start()
+  await settle()
+  mock.timers.tick(60_000)
+  await settle()
+  assert.deepEqual(events, ['connecting ', 'gone no-desk'])
+})
