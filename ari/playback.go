@@ -64,12 +64,20 @@ func (p *Playback) Stop(ctx context.Context) error {
 	return p.session.link.stopPlayback(ctx, p.id)
 }
 
-// GiveUp takes a playback for over that should have ended long ago: as Failed,
-// whether or not Asterisk can be brought to end it.
-func (p *Playback) GiveUp(ctx context.Context) error {
-	err := p.Stop(ctx)
+// GiveUp takes a playback for over, as Failed, that should have ended long ago
+// and that Asterisk still has: whether or not it can be brought to end it. One
+// that Asterisk has no more is not given up: its end is on its way to us, and
+// without a connection nothing else could be done anyway.
+func (p *Playback) GiveUp(ctx context.Context) (given bool, err error) {
+	if err := p.ask(ctx); err != nil {
+		if notFound(err) {
+			err = nil
+		}
+		return false, err
+	}
+	err = p.Stop(ctx)
 	p.finish(Event{At: time.Now()}, Failed, true)
-	return err
+	return true, err
 }
 
 // StopPlayback ends a playback that another process has left on the leg under

@@ -57,9 +57,12 @@ const overdue = 10 * time.Second
 // conversation goes on; the func returned takes the limit away.
 func (l *line) bound(ctx context.Context, playing *ari.Playback, prompts []string) func() {
 	limit := time.AfterFunc(l.lasts(prompts...)+overdue, func() {
-		l.log.Error("a prompt has not come to its end, and is given up", "channel_id", l.leg.ID(), "playback", playing.ID())
-		if err := playing.GiveUp(context.WithoutCancel(ctx)); err != nil {
-			l.log.Warn("a prompt that was given up may play yet", "channel_id", l.leg.ID(), "err", err)
+		given, err := playing.GiveUp(context.WithoutCancel(ctx))
+		if given {
+			l.log.Error("a prompt did not come to its end, and is given up", "channel_id", l.leg.ID(), "playback", playing.ID())
+		}
+		if err != nil {
+			l.log.Warn("a prompt that is overdue may play yet", "channel_id", l.leg.ID(), "err", err)
 		}
 	})
 	return func() { limit.Stop() }
