@@ -268,7 +268,10 @@ func (s *Server) create(p params) answer {
 		phone = phone.Draw()
 		drawn = &phone
 	}
-	if phone.Does == Unreachable {
+	address, _, external := strings.Cut(endpoint, "/c(")
+	if external {
+		endpoint = address
+	} else if phone.Does == Unreachable {
 		return answer{status: http.StatusInternalServerError, body: map[string]string{"error": "Allocation failed"}}
 	}
 	c := s.newChannel(id, endpoint)
