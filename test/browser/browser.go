@@ -55,7 +55,10 @@ func Start(t testing.TB, o Options) *Browser {
 	if _, err := os.Stat(executable); err != nil {
 		t.Fatalf("%s needs a browser: %v (package chromium, which scripts/bootstrap installs)", o.Name, err)
 	}
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
 	flags := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(executable), chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
 		chromedp.Flag("headless", "new"), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
@@ -84,7 +87,7 @@ func Start(t testing.TB, o Options) *Browser {
 
 	allocator, release := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), flags...)
 	ctx, quit := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // it complains of events of newer Chromiums
-	b := &Browser{t: t, o: o, ctx: ctx, end: sync.OnceFunc(func() { quit(); release() })}
+	b := &Browser{t: t, o: o, ctx: ctx, end: sync.OnceFunc(func() { _ = chromedp.Cancel(ctx); quit(); release(); forget(t, dir) })}
 	t.Cleanup(b.Close)
 	starting, cancel := context.WithTimeoutCause(ctx, begin, fmt.Errorf("Chromium is not there after %v", begin))
 	defer cancel()
@@ -92,6 +95,18 @@ func Start(t testing.TB, o Options) *Browser {
 		t.Fatalf("%s's browser: %v", o.Name, err)
 	}
 	return b
+}
+
+// forget removes a browser's folder, into which its processes write until the last of them is gone.
+func forget(t testing.TB, dir string) {
+	var err error
+	for range 100 {
+		if err = os.RemoveAll(dir); err == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("a browser's folder stays behind: %v", err)
 }
 
 // run carries out actions in ctx, and gives up when limit ends: a chromedp context must not be one with a deadline of its
