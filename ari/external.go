@@ -3,6 +3,7 @@ package ari
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
 	"time"
@@ -55,6 +56,37 @@ func (l *Leg) Sound(ctx context.Context) (netip.AddrPort, error) {
 	return at, nil
 }
 
+// ExternalLeg is the leg of a call of this process whose channel has this ID,
+// for whoever hears from its person; false when there is none, or none any more.
+func (l *Link) ExternalLeg(channelID string) (*Leg, bool) {
+	l.mu.Lock()
+	leg, ours := l.routes[channelID].(*Leg)
+	l.mu.Unlock()
+	if !ours || leg.Context().Err() != nil || !strings.HasPrefix(leg.Name(), externalTech) {
+		return nil, false
+	}
+	return leg, true
+}
+
+// Visitor is a person who calls in from a browser.
+type Visitor struct {
+	ChannelID string
+	Endpoint  string // see [External]
+	Number    string // that the call shows as the caller's; "": none
+	Context   string // of the dialplan, as for callers of a trunk
+	Exten     string // whom they call
+}
+
+// Bring has a visitor arrive as a trunk's callers do, by way of the dialplan, so
+// that its net holds them, too. The channel is up at once: nobody has to answer.
+func (l *Link) Bring(ctx context.Context, v Visitor) error {
+	body := map[string]any{
+		"endpoint": v.Endpoint, "channelId": v.ChannelID, "callerId": v.Number,
+		"context": v.Context, "extension": v.Exten, "priority": 1,
+	}
+	return l.do(ctx, request{op: opOriginate, target: v.Endpoint, method: http.MethodPost, path: []string{"channels"}, body: body}, nil)
+}
+
 // Alerted tells that the person sees the call: the mailbox has Ringing.
 func (l *Leg) Alerted() {
 	l.mu.Lock()
@@ -74,6 +106,10 @@ func (l *Leg) Decline(ctx context.Context) error { return l.quit(ctx, causeRejec
 // Leave tells that the person hung up: the evidence has it as a phone's BYE.
 func (l *Leg) Leave(ctx context.Context) error { return l.quit(ctx, causeNormal, true) }
 
+// Miss tells that nobody answered in time: the mailbox has DialFailed with
+// DialNoAnswer, and Gone.
+func (l *Leg) Miss(ctx context.Context) error { return l.quit(ctx, causeNoAnswer, false) }
+
 // Abandon tells that the person's line is dead: the evidence has it as Asterisk's
 // own notice that a phone has fallen silent (cause 44).
 func (l *Leg) Abandon(ctx context.Context) error { return l.quit(ctx, causeNoMedia, false) }
@@ -88,6 +124,7 @@ func (l *Leg) Press(digit rune) {
 // Q.850 causes with which the person at an external leg goes.
 const (
 	causeNormal   = 16
+	causeNoAnswer = 19
 	causeRejected = 21
 	causeNoMedia  = 44
 )

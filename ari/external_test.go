@@ -3,6 +3,7 @@ package ari_test
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +37,11 @@ func TestAnExternalLegIsLikeAPhone(t *testing.T) {
 			name: "declines", does: (*ari.Leg).Decline, want: []ari.EventKind{ari.Ringing, ari.DialFailed, ari.Gone},
 			last: func(e ari.Event) bool { return e.DialStatus == ari.DialRejected && e.Cause == 21 },
 			by:   func(e ari.Evidence) bool { return len(e.Commands) == 0 && e.DialStatus == ari.DialRejected },
+		},
+		{
+			name: "is not there", does: (*ari.Leg).Miss, want: []ari.EventKind{ari.Ringing, ari.DialFailed, ari.Gone},
+			last: func(e ari.Event) bool { return e.DialStatus == ari.DialNoAnswer && e.Cause == 19 },
+			by:   func(e ari.Evidence) bool { return len(e.Commands) == 0 },
 		},
 		{
 			name: "answers and hangs up", does: pickup((*ari.Leg).Leave), want: []ari.EventKind{ari.Ringing, ari.Answered, ari.HangupRequested, ari.Gone},
@@ -116,9 +122,10 @@ func TestKeysOfAnExternalLeg(t *testing.T) {
 
 // Another process finds out from a channel's name where its sound goes, and whether the person had answered.
 func TestAnExternalLegIsFoundAgain(t *testing.T) {
-	server, link := connect(t)
+	_, link := connect(t)
 	session := link.Session("20260206-090000-0001")
 	leg := external(t, session)
+	next(t, session, ari.Entered)
 	session.Close()
 	all, err := link.Channels(t.Context())
 	must(t, err)
@@ -132,7 +139,6 @@ func TestAnExternalLegIsFoundAgain(t *testing.T) {
 	if leg = again.Restore(all[0]); leg.Answered() {
 		t.Error("a call that nobody has answered is restored as answered")
 	}
-	until(t, "the channel is in Stasis", server.Channel(leg.ID()).InStasis)
 	must(t, leg.Pickup(t.Context()))
 	next(t, again, ari.Answered)
 }
@@ -149,5 +155,33 @@ func TestWhichChannelsAreExternal(t *testing.T) {
 		if external != (want != "") || external && got.String() != want {
 			t.Errorf("the sound of %q goes to %v, %v: want %q", name, got, external, want)
 		}
+	}
+}
+
+// A visitor from a browser is a caller like any other, and is told of by whoever has the browser.
+func TestAVisitorArrives(t *testing.T) {
+	_, link := connect(t)
+	must(t, link.Bring(t.Context(), ari.Visitor{ChannelID: "web-1", Endpoint: ari.External(browser, "alaw"), Number: "13800000000", Context: "in", Exten: "96196"}))
+	a := arrived(t, link)
+	if a.ChannelID != "web-1" || a.CallerNumber != "13800000000" || a.Exten != "96196" || !a.Answered || !slices.Equal(a.Args, []string{"in", "96196"}) {
+		t.Errorf("the visitor arrives as %+v", a)
+	}
+	session := link.Session("20260206-090000-0001")
+	defer session.Close()
+	caller := session.Adopt(a)
+	must(t, caller.Subscribe(t.Context()))
+	leg, known := link.ExternalLeg("web-1")
+	if !known || leg != caller {
+		t.Fatalf("the visitor's leg is %v, %v, want the caller's", leg, known)
+	}
+	leg.Press('1')
+	next(t, session, ari.Key)
+	must(t, leg.Leave(t.Context()))
+	next(t, session, ari.Gone)
+	if _, known := link.ExternalLeg("web-1"); known {
+		t.Error("a leg that is gone is found")
+	}
+	if _, known := link.ExternalLeg("nobody"); known {
+		t.Error("a leg that never was is found")
 	}
 }
