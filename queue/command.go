@@ -25,7 +25,7 @@ const (
 	VerbRejoin      Verb = "rejoin"       // Agent, Call
 	VerbExtend      Verb = "extend"       // Agent, For
 	VerbFound       Verb = "found"        // Agent, Call, Queue
-	VerbClose       Verb = "close"        // Queue, Reason
+	VerbClose       Verb = "close"        // Queue, Reason; the asking service's callers
 	VerbRestore     Verb = "restore"      // Agents
 	VerbOpen        Verb = "open"         //
 	VerbSetRules    Verb = "set-rules"    // Rules, By
@@ -63,6 +63,7 @@ type Command struct {
 	Who    string        `json:"who,omitempty"`       // Caller.Who
 
 	Caller  *Caller    `json:"caller,omitempty"`
+	Seen    Version    `json:"seen,omitempty"` // what a change of rules or of a profile is meant for; "": whatever is there
 	Rules   *Rules     `json:"rules,omitempty"`
 	Profile *Profile   `json:"profile,omitempty"`
 	Agents  []Restored `json:"agents,omitempty"`

@@ -47,19 +47,21 @@ func noAgent(id string) *Problem {
 }
 
 // profile is an agent's, with its version.
-func (a *API) profile(id string) (p Profile, version string, there bool) {
+func (a *API) profile(id string) (Profile, queue.Version) {
 	v, there := a.o.Queues.Agent(id)
-	p = profileOf(v.Profile)
-	return p, versionOf(p), there
+	if !there {
+		return Profile{}, queue.Absent
+	}
+	return profileOf(v.Profile), v.Profile.Version()
 }
 
 func (a *API) getProfile(r request) (reply, error) {
 	id := r.PathValue("id")
-	p, version, there := a.profile(id)
-	if !there {
+	p, version := a.profile(id)
+	if version == queue.Absent {
 		return reply{}, noAgent(id)
 	}
-	return reply{version: version, body: p}, nil
+	return reply{version: tag(version), body: p}, nil
 }
 
 func (a *API) putProfile(r request) (reply, error) {
@@ -72,34 +74,34 @@ func (a *API) putProfile(r request) (reply, error) {
 			return reply{}, limit(field, err)
 		}
 	}
-	a.changing.Lock()
-	defer a.changing.Unlock()
-	_, version, there := a.profile(id)
-	if err := unchanged(r, there, version); err != nil {
+	a.numbering.Lock()
+	defer a.numbering.Unlock()
+	_, is := a.profile(id)
+	seen, err := unchanged(r, is)
+	if err != nil {
 		return reply{}, err
 	}
 	if err := asked.ownNumber(id, a.o.Queues.Agents()); err != nil {
 		return reply{}, err
 	}
-	if err := a.o.Queues.SetProfile(asked.forAgent(id), r.by); err != nil {
-		return reply{}, unlessStopped(err, contradicts)
+	if err := a.o.Queues.SetProfile(asked.forAgent(id), r.by, seen); err != nil {
+		return reply{}, unlessChanged(err, contradicts)
 	}
-	now, version, _ := a.profile(id)
-	return reply{status: created(there), version: version, body: now}, nil
+	now, version := a.profile(id)
+	return reply{status: created(is != queue.Absent), version: tag(version), body: now}, nil
 }
 
 func (a *API) removeAgent(r request) (reply, error) {
 	id := r.PathValue("id")
-	a.changing.Lock()
-	defer a.changing.Unlock()
-	_, version, there := a.profile(id)
-	if !there {
+	_, is := a.profile(id)
+	if is == queue.Absent {
 		return reply{}, noAgent(id)
 	}
-	if err := unchanged(r, true, version); err != nil {
+	seen, err := unchanged(r, is)
+	if err != nil {
 		return reply{}, err
 	}
-	return reply{}, unlessStopped(a.o.Queues.RemoveAgent(id, r.by), aboutAgent(id))
+	return reply{}, unlessChanged(a.o.Queues.RemoveAgent(id, r.by, seen), aboutAgent(id))
 }
 
 // aboutAgent is why something could not be done with an agent.

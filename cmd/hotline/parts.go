@@ -137,8 +137,10 @@ func phoneOf(service string) func(queue.Profile) string {
 }
 
 // whoOf knows a caller of another service again by a secret that all of them have.
+// Without one, whoever reads Redis could find the numbers out by trying: then
+// each service knows its own callers alone.
 func whoOf(cfg *configs.Config) func(number string) string {
-	if !cfg.Redis.On() {
+	if !cfg.Redis.On() || cfg.Redis.Password == "" {
 		return nil
 	}
 	return call.NewWho([]byte(cfg.Redis.Space + " " + cfg.Redis.Password.Reveal()))
@@ -152,7 +154,7 @@ func queueRules(q configs.Queue) queue.Rules {
 		WrapUp: q.WrapUp.Duration, WrapUpAtMost: q.WrapUpAtMost.Duration, RingTimeout: q.RingTimeout.Duration,
 		ServiceLevel: q.ServiceLevel.Duration, ServiceTarget: q.ServiceTarget,
 		DeclinePause: declinePause(q), MissesBeforeOut: q.MissesBeforeOut,
-		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: q.Unattended.Duration,
+		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: q.Unattended.Duration, OnBreak: q.OnBreak.Duration,
 		Sticky: q.Sticky.Duration, PreferFor: preferFor(q),
 	}
 	for _, step := range q.Relax {
