@@ -28,6 +28,7 @@ var layers = map[string][]string{
 	"queue/queuetest":  {"queue"},
 	"queue/redisq":     {"queue"},
 	"recordings":       {"journal"},
+	"softphone":        nil,
 	"web":              {"queue"},
 }
 

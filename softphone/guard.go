@@ -1,0 +1,158 @@
+package softphone
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// guarded is the UDP socket that all browsers' media pass through. pion's mux
+// gives up for good, with every line on it, at the first error of a read; so it
+// sees none: an error is counted and read over, and a socket that does not
+// recover is replaced by another on the same address.
+type guarded struct {
+	listen func() (net.PacketConn, error) // on the address of before
+	failed func()                         // counts
+	log    *slog.Logger
+	local  net.Addr
+
+	mu     sync.RWMutex
+	conn   net.PacketConn
+	closed chan struct{}
+}
+
+// The pace of recovering: so many errors in a row are read over before the
+// socket is replaced, with pauses that double up to the longest.
+const (
+	errorsBeforeReplaced = 3
+	firstPause           = 5 * time.Millisecond
+	longestPause         = time.Second
+)
+
+// listenGuarded opens the socket. receive is how large its buffer should be.
+func listenGuarded(addr *net.UDPAddr, receive int, log *slog.Logger, failed func()) (*guarded, error) {
+	g := &guarded{failed: failed, log: log, closed: make(chan struct{})}
+	conn, err := listenUDP(addr, receive)
+	if err != nil {
+		return nil, err
+	}
+	g.conn, g.local = conn, conn.LocalAddr()
+	bound := conn.LocalAddr().(*net.UDPAddr)
+	g.listen = func() (net.PacketConn, error) { return listenUDP(bound, receive) }
+	return g, nil
+}
+
+func listenUDP(addr *net.UDPAddr, receive int) (*net.UDPConn, error) {
+	conn, err := net.ListenUDP("udp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("softphone: listening on %s: %w", addr, err)
+	}
+	enlarge(conn, receive)
+	return conn, nil
+}
+
+// enlarge asks for a larger buffer: beyond the kernel's limit
+// (net.core.rmem_max) where the process may, up to it where it may not.
+func enlarge(conn *net.UDPConn, receive int) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, receive) != nil {
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, receive)
+		}
+	})
+}
+
+func (g *guarded) current() net.PacketConn {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.conn
+}
+
+// ReadFrom returns a packet, or net.ErrClosed after Close.
+func (g *guarded) ReadFrom(b []byte) (int, net.Addr, error) {
+	for pause, failures := firstPause, 1; ; failures++ {
+		conn := g.current()
+		n, from, err := conn.ReadFrom(b)
+		if err == nil {
+			if failures > 1 {
+				g.log.Info("softphone: the media socket receives again", "errors", failures-1)
+			}
+			return n, from, nil
+		}
+		if g.isClosed() {
+			return 0, nil, net.ErrClosed
+		}
+		g.failed()
+		if failures == 1 {
+			g.log.Warn("softphone: the media socket failed; it is tried again, then replaced", "address", g.local, "err", err)
+		}
+		if failures >= errorsBeforeReplaced || errors.Is(err, net.ErrClosed) {
+			g.replace(conn)
+		}
+		select {
+		case <-g.closed:
+			return 0, nil, net.ErrClosed
+		case <-time.After(pause):
+			pause = min(2*pause, longestPause)
+		}
+	}
+}
+
+// replace puts a new socket in the place of old. Where that fails it is tried
+// again after the next error.
+func (g *guarded) replace(old net.PacketConn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.isClosed() {
+		return
+	}
+	_ = old.Close() // the address must be free
+	if conn, err := g.listen(); err == nil {
+		g.conn = conn
+	}
+}
+
+// WriteTo sends a packet; one that cannot be sent is as good as lost.
+func (g *guarded) WriteTo(b []byte, to net.Addr) (int, error) {
+	n, err := g.current().WriteTo(b, to)
+	if err != nil && !g.isClosed() {
+		g.failed()
+		return len(b), nil
+	}
+	return n, err
+}
+
+func (g *guarded) isClosed() bool {
+	select {
+	case <-g.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends it; reads return.
+func (g *guarded) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.isClosed() {
+		return nil
+	}
+	close(g.closed)
+	return g.conn.Close()
+}
+
+// LocalAddr is the address it had from the beginning.
+func (g *guarded) LocalAddr() net.Addr { return g.local }
+
+// SetDeadline and its kin are not used by the mux.
+func (g *guarded) SetDeadline(t time.Time) error      { return g.current().SetDeadline(t) }
+func (g *guarded) SetReadDeadline(t time.Time) error  { return g.current().SetReadDeadline(t) }
+func (g *guarded) SetWriteDeadline(t time.Time) error { return g.current().SetWriteDeadline(t) }
