@@ -16,7 +16,8 @@ import (
 var layers = map[string][]string{
 	"ari":              nil,
 	"ari/aritest":      {"ari"},
-	"call":             {"ari", "ivr", "ivr/calendar", "ivr/prompt", "queue", "recordings", "journal"},
+	"call":             {"ari", "call/scene", "ivr", "ivr/calendar", "ivr/prompt", "queue", "recordings", "journal"},
+	"call/scene":       nil,
 	"configs":          nil,
 	"configs/asterisk": {"configs"},
 	"ivr":              {"ivr/calendar", "ivr/prompt"},
