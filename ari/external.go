@@ -78,14 +78,35 @@ type Visitor struct {
 }
 
 // Bring has a visitor arrive as a trunk's callers do, by way of the dialplan, so
-// that its net holds them, too. The channel is up at once: nobody has to answer.
-func (l *Link) Bring(ctx context.Context, v Visitor) error {
+// that its net holds them, too, and returns their leg once it has arrived. The
+// channel is up at once: nobody has to answer.
+func (l *Link) Bring(ctx context.Context, v Visitor) (*Leg, error) {
 	body := map[string]any{
 		"endpoint": v.Endpoint, "channelId": v.ChannelID, "callerId": v.Number,
 		"context": v.Context, "extension": v.Exten, "priority": 1,
 	}
-	return l.do(ctx, request{op: opOriginate, target: v.Endpoint, method: http.MethodPost, path: []string{"channels"}, body: body}, nil)
+	err := l.do(ctx, request{op: opOriginate, target: v.Endpoint, method: http.MethodPost, path: []string{"channels"}, body: body}, nil)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, l.o.RequestTimeout, errNoAnswer)
+	defer cancel()
+	for {
+		if leg, here := l.ExternalLeg(v.ChannelID); here {
+			return leg, nil
+		}
+		select {
+		case <-time.After(arrivalLook):
+		case <-ctx.Done():
+			l.HangUpStray(v.ChannelID)
+			return nil, &Error{Op: opOriginate, Target: v.ChannelID, Message: "the visitor did not arrive in Stasis", Err: context.Cause(ctx)}
+		}
+	}
 }
+
+// arrivalLook is how often it is looked whether a visitor has arrived, which
+// takes milliseconds.
+const arrivalLook = 5 * time.Millisecond
 
 // Alerted tells that the person sees the call: the mailbox has Ringing.
 func (l *Leg) Alerted() {
@@ -113,6 +134,19 @@ func (l *Leg) Miss(ctx context.Context) error { return l.quit(ctx, causeNoAnswer
 // Abandon tells that the person's line is dead: the evidence has it as Asterisk's
 // own notice that a phone has fallen silent (cause 44).
 func (l *Leg) Abandon(ctx context.Context) error { return l.quit(ctx, causeNoMedia, false) }
+
+// Freeze tells that the person is not heard for the moment, Thaw that they are
+// again: the mailbox has Held and Resumed, as of a phone that holds the call.
+func (l *Leg) Freeze() { l.freeze(true) }
+
+// Thaw undoes Freeze.
+func (l *Leg) Thaw() { l.freeze(false) }
+
+func (l *Leg) freeze(held bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hold(time.Now(), held)
+}
 
 // Press tells that the person pressed a key: 0-9 A-D * #.
 func (l *Leg) Press(digit rune) {

@@ -161,7 +161,8 @@ func TestWhichChannelsAreExternal(t *testing.T) {
 // A visitor from a browser is a caller like any other, and is told of by whoever has the browser.
 func TestAVisitorArrives(t *testing.T) {
 	_, link := connect(t)
-	must(t, link.Bring(t.Context(), ari.Visitor{ChannelID: "web-1", Endpoint: ari.External(browser, "alaw"), Number: "13800000000", Context: "in", Exten: "96196"}))
+	brought, err := link.Bring(t.Context(), ari.Visitor{ChannelID: "web-1", Endpoint: ari.External(browser, "alaw"), Number: "13800000000", Context: "in", Exten: "96196"})
+	must(t, err)
 	a := arrived(t, link)
 	if a.ChannelID != "web-1" || a.CallerNumber != "13800000000" || a.Exten != "96196" || !a.Answered || !slices.Equal(a.Args, []string{"in", "96196"}) {
 		t.Errorf("the visitor arrives as %+v", a)
@@ -171,7 +172,7 @@ func TestAVisitorArrives(t *testing.T) {
 	caller := session.Adopt(a)
 	must(t, caller.Subscribe(t.Context()))
 	leg, known := link.ExternalLeg("web-1")
-	if !known || leg != caller {
+	if !known || leg != caller || leg != brought {
 		t.Fatalf("the visitor's leg is %v, %v, want the caller's", leg, known)
 	}
 	leg.Press('1')
