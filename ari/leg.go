@@ -215,14 +215,23 @@ func (l *Leg) Hangup(ctx context.Context, cause int, reason string) error {
 	l.evidence.Commands = append(l.evidence.Commands, HangupCommand{At: time.Now(), Cause: cause, Reason: reason})
 	l.mu.Unlock()
 
-	err := l.link.do(ctx, request{
-		op: opHangup, target: l.id, method: http.MethodDelete, path: []string{"channels", l.id},
-		query: url.Values{"reason_code": {strconv.Itoa(cause)}}, again: true, done: l.hangsUp,
-	}, nil)
+	err := l.hangup(ctx, cause)
 
 	l.mu.Lock()
 	l.evidence.Commands[n].Err = err
 	l.mu.Unlock()
+	return l.unlessGone(err)
+}
+
+func (l *Leg) hangup(ctx context.Context, cause int) error {
+	return l.link.do(ctx, request{
+		op: opHangup, target: l.id, method: http.MethodDelete, path: []string{"channels", l.id},
+		query: url.Values{"reason_code": {strconv.Itoa(cause)}}, again: true, done: l.hangsUp,
+	}, nil)
+}
+
+// unlessGone forgives an end that has come already.
+func (l *Leg) unlessGone(err error) error {
 	if l.verdict(err) != nil && notFound(err) {
 		return nil
 	}

@@ -44,7 +44,7 @@ func (l *Leg) handle(ev any) {
 		l.dialed(at(ev.Timestamp), ev.Dialstatus)
 	case *hangupRequest:
 		l.see(&ev.Channel)
-		l.requested(ev)
+		l.requested(HangupSeen{At: at(ev.Timestamp), Soft: ev.Soft, Cause: ev.Cause, TechCause: ev.TechCause})
 	case *destroyed:
 		l.see(&ev.Channel)
 		l.destroyed(&GoneError{
@@ -205,11 +205,10 @@ func (l *Leg) dialStatus(status string) {
 	l.evidence.DialStatus = status
 }
 
-func (l *Leg) requested(ev *hangupRequest) {
-	if ev.Soft && !l.evidence.LeftAt.IsZero() {
+func (l *Leg) requested(seen HangupSeen) {
+	if seen.Soft && !l.evidence.LeftAt.IsZero() {
 		return // the dialplan ends after the channel left us
 	}
-	seen := HangupSeen{At: at(ev.Timestamp), Soft: ev.Soft, Cause: ev.Cause, TechCause: ev.TechCause}
 	if seen.Soft {
 		seen.Cause = 0 // a flag, see Evidence
 	}

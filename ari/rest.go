@@ -112,6 +112,7 @@ const (
 	opFilter       = "event filter"
 	opGetVar       = "get variable"
 	opHangup       = "hangup"
+	opOriginate    = "originate"
 	opPlay         = "play"
 	opPlayback     = "playback"
 	opRecord       = "record"

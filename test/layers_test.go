@@ -20,6 +20,7 @@ var layers = map[string][]string{
 	"call/scene":       nil,
 	"configs":          nil,
 	"configs/asterisk": {"configs"},
+	"desk":             {"ari", "call/scene", "softphone"},
 	"ivr":              {"ivr/calendar", "ivr/prompt"},
 	"ivr/calendar":     nil,
 	"ivr/prompt":       nil,

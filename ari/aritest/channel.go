@@ -435,6 +435,11 @@ func (c *Channel) dial(timeout time.Duration) {
 	}
 	_, number, _ := strings.Cut(c.endpoint, "/")
 	c.dialed("", number)
+	if c.external() { // there is nobody who could ring
+		c.answered()
+		c.dialed("ANSWER", "")
+		return
+	}
 	ring := func() {
 		c.state = "Ringing"
 		c.dialed("RINGING", "")
@@ -464,6 +469,12 @@ func (c *Channel) dial(timeout time.Duration) {
 		})
 	}
 }
+
+// external says whether the channel's other end is an RTP address.
+func (c *Channel) external() bool { return strings.HasPrefix(c.endpoint, externalTech) }
+
+// externalTech is the channel driver for RTP addresses.
+const externalTech = "UnicastRTP/"
 
 // later runs f under s.mu unless the channel is gone.
 func (c *Channel) later(d time.Duration, f func()) {

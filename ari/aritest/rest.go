@@ -231,6 +231,8 @@ func (s *Server) serveChannels(method, id, verb string, p params) answer {
 		return ok(all)
 	case id == "create":
 		return s.create(p)
+	case id == "" && method == http.MethodPost:
+		return s.originate(p)
 	}
 	c := s.channels[id]
 	switch {
@@ -268,7 +270,10 @@ func (s *Server) create(p params) answer {
 		phone = phone.Draw()
 		drawn = &phone
 	}
-	if phone.Does == Unreachable {
+	address, _, external := strings.Cut(endpoint, "/c(")
+	if external {
+		endpoint = address
+	} else if phone.Does == Unreachable {
 		return answer{status: http.StatusInternalServerError, body: map[string]string{"error": "Allocation failed"}}
 	}
 	c := s.newChannel(id, endpoint)
@@ -287,6 +292,29 @@ func (s *Server) create(p params) answer {
 			c.end(end{soft: true})
 		default:
 			c.enter(strings.Split(p.text("appArgs"), ","))
+		}
+	})
+	return ok(c.json())
+}
+
+// originate has a channel run the dialplan once it has answered, which an external one does at once.
+func (s *Server) originate(p params) answer {
+	endpoint, id := p.text("endpoint"), p.text("channelId")
+	address, _, external := strings.Cut(endpoint, "/c(")
+	switch {
+	case s.channels[id] != nil:
+		return fail(http.StatusConflict, "Channel with given unique ID already exists")
+	case !external:
+		return fail(http.StatusNotImplemented, "the fake Asterisk originates external channels alone")
+	}
+	c := s.newChannel(id, address)
+	c.caller.Number = p.text("callerId")
+	c.inbound, c.context, c.exten = true, p.text("context"), p.text("extension")
+	c.entry = []string{"in", c.exten}
+	s.after(time.Millisecond, func() {
+		if !c.gone {
+			c.answered()
+			c.enter(c.entry)
 		}
 	})
 	return ok(c.json())

@@ -1,0 +1,77 @@
+package desk
+
+import (
+	"net/netip"
+	"time"
+
+	"hotline/ari"
+	"hotline/softphone"
+)
+
+// What calls ask for: the other side of call.Browsers.
+
+// Online says whether an agent is at a browser that can be rung.
+func (d *Desks) Online(agentID string) bool {
+	s := d.session(agentID)
+	return s != nil && s.Audio() == softphone.AudioOK
+}
+
+// Line is the endpoint of a leg for an agent's browser, to be made under this
+// channel ID. It is false for an agent who is at none, and whose phone is rung.
+func (d *Desks) Line(agentID, channelID string) (endpoint string, ok bool) {
+	if !d.Online(agentID) {
+		return "", false
+	}
+	l, err := d.open(agentID, channelID, netip.AddrPortFrom(d.o.Media, 0))
+	if err != nil {
+		d.log.Error("an agent's browser is not rung", "agent_id", agentID, "err", err)
+		return "", false
+	}
+	return ari.External(l.port.Addr(), d.o.Codec), true
+}
+
+// Ring shows an agent the call whose leg has been made with Line's endpoint. Who
+// does not answer within so long has missed it.
+func (d *Desks) Ring(leg *ari.Leg, limit time.Duration) {
+	d.mu.Lock()
+	l := d.lines[leg.ID()]
+	d.mu.Unlock()
+	if l == nil {
+		return
+	}
+	l.live(leg)
+	leg.Alerted()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l.within(limit, func() { l.tell("an offer that nobody answered goes on", (*ari.Leg).Miss) })
+}
+
+// Unmade gives up the line of a leg that could not be made.
+func (d *Desks) Unmade(channelID string) {
+	d.mu.Lock()
+	l := d.lines[channelID]
+	d.mu.Unlock()
+	if l != nil {
+		l.close()
+	}
+}
+
+// Found is a leg that an earlier process made. Its sound goes to where that one
+// had it sent, and its person has to be back at the browser within [goneFor];
+// a talk is on hold until then.
+func (d *Desks) Found(owner string, leg *ari.Leg, at netip.AddrPort) {
+	l, err := d.open(owner, leg.ID(), at)
+	if err != nil {
+		d.log.Error("a browser's line is lost with the restart", "channel_id", leg.ID(), "err", err)
+		d.background((&line{d: d, owner: owner, channel: leg.ID(), leg: leg}).abandon)
+		return
+	}
+	l.live(leg)
+	leg.Alerted() // which is news only where nobody has answered
+	d.mu.Lock()
+	l.within(goneFor, l.giveUp)
+	d.mu.Unlock()
+	if s := d.session(owner); s != nil {
+		d.comes(s)
+	}
+}

@@ -1,0 +1,222 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"hotline/ari"
+	"hotline/call/scene"
+	"hotline/softphone"
+)
+
+// What browsers tell: the softphone's App.
+
+// Acts of the phone itself; the others are scene's.
+const (
+	actAnswer  = "answer"
+	actDecline = "decline"
+	actEcho    = "echo" // the device check: the agent hears themselves
+	actNoEcho  = "no-echo"
+)
+
+// refused is an act that is not done, with a code for the page.
+type refused struct {
+	code   string
+	values map[string]any
+}
+
+func (r *refused) Error() string          { return "desk: refused: " + r.code }
+func (r *refused) Code() string           { return r.code }
+func (r *refused) Values() map[string]any { return r.values }
+
+// asRefused has what a talk refuses be told to the page.
+func asRefused(err error) error {
+	no, is := err.(*scene.Refused)
+	if !is {
+		return err
+	}
+	values := map[string]any{}
+	for name, value := range no.Values {
+		values[name] = value
+	}
+	return &refused{no.Code, values}
+}
+
+// Opened has a desk be shown from now on.
+func (d *Desks) Opened(s *softphone.Session) {
+	owner := s.Owner()
+	if isVisitor(owner) {
+		return
+	}
+	ctx, cancel := context.WithCancel(d.ctx)
+	d.mu.Lock()
+	d.shows[owner] = cancel
+	d.mu.Unlock()
+	changed, stop := d.o.Changed(owner)
+	d.background(func(context.Context) {
+		defer stop()
+		for {
+			if err := s.Show(d.o.View(owner)); err != nil {
+				return // the session is gone
+			}
+			select {
+			case <-changed:
+			case <-s.Done():
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// Closed is a page that does not come back: a talk has lost its agent's line.
+// When it is we who close, the page comes to the next process.
+func (d *Desks) Closed(s *softphone.Session, why string) {
+	d.mu.Lock()
+	if cancel := d.shows[s.Owner()]; cancel != nil {
+		cancel()
+		delete(d.shows, s.Owner())
+	}
+	d.mu.Unlock()
+	if why == softphone.WhyClosing {
+		return
+	}
+	if l := d.of(s.Owner(), answered); l != nil {
+		l.giveUp()
+	}
+	if l := d.of(s.Owner(), ringing); l != nil {
+		l.tell("an offer to a browser that is gone goes on", (*ari.Leg).Abandon)
+	}
+}
+
+// Do carries out what a person at a browser asks for.
+func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text json.RawMessage) error {
+	var o scene.Order
+	if err := json.Unmarshal(text, &o); err != nil {
+		return &refused{code: "bad-order"}
+	}
+	if isVisitor(s.Owner()) {
+		return d.visit(ctx, s, o)
+	}
+	switch o.Act {
+	case actAnswer:
+		return d.answer(ctx, s)
+	case actDecline:
+		return d.decline(ctx, s)
+	case actEcho, actNoEcho:
+		s.Echo(o.Act == actEcho)
+		return nil
+	}
+	return asRefused(d.o.Talks.Do(ctx, s.Owner(), o))
+}
+
+// answer takes the call that rings. Asterisk answers while the port is put in,
+// so that the two hear each other as soon as both have happened.
+func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
+	l := d.of(s.Owner(), ringing)
+	if l == nil {
+		return &refused{code: scene.NoCall}
+	}
+	d.mu.Lock()
+	l.rest()
+	d.mu.Unlock()
+	plugged := make(chan error, 1)
+	d.background(func(context.Context) { plugged <- l.plug(ctx, s) })
+	if err := l.leg.Pickup(ctx); err != nil {
+		return fmt.Errorf("answering %s: %w", l.channel, err)
+	}
+	select {
+	case err := <-plugged:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (d *Desks) decline(ctx context.Context, s *softphone.Session) error {
+	l := d.of(s.Owner(), ringing)
+	if l == nil {
+		return &refused{code: scene.NoCall}
+	}
+	return l.leg.Decline(ctx)
+}
+
+// Mic takes out an agent whom nobody could hear.
+func (d *Desks) Mic(s *softphone.Session, state softphone.Mic) {
+	if isVisitor(s.Owner()) || state != softphone.MicDenied && state != softphone.MicNone {
+		return
+	}
+	if err := d.o.Agents.Pause(s.Owner(), "microphone "+string(state)); err != nil {
+		d.log.Debug("an agent without a microphone was not available anyway", "agent_id", s.Owner(), "err", err)
+	}
+}
+
+// Digit is a key of a visitor's. Agents' desks say what they mean.
+func (d *Desks) Digit(s *softphone.Session, digit rune) {
+	if l := d.of(s.Owner(), answered); l != nil && isVisitor(s.Owner()) {
+		l.leg.Press(digit)
+	}
+}
+
+// Audio follows a browser's line: while it is not heard a talk is on hold, so
+// that the caller hears the tone.
+func (d *Desks) Audio(s *softphone.Session, state softphone.Audio) {
+	switch state {
+	case softphone.AudioOK:
+		d.comes(s)
+	case softphone.AudioLost, softphone.AudioConnecting: // the second: a page was loaded anew
+		d.goes(s)
+	}
+}
+
+// comes is a browser that is heard: for the first time, or again.
+func (d *Desks) comes(s *softphone.Session) {
+	l := d.of(s.Owner(), answered)
+	if l == nil {
+		if err := d.o.Agents.Reachable(s.Owner()); err != nil && !isVisitor(s.Owner()) {
+			d.log.Debug("an agent is at a browser, and not in the queue", "agent_id", s.Owner(), "err", err)
+		}
+		return
+	}
+	d.mu.Lock()
+	l.rest()
+	back := l.silent || !l.plugged
+	l.silent = false
+	d.mu.Unlock()
+	if !back {
+		return
+	}
+	d.background(func(ctx context.Context) {
+		if err := l.plug(ctx, s); err != nil {
+			d.log.Warn("a browser is back, and its talk is not heard", "agent_id", l.owner, "err", err)
+			return
+		}
+		l.leg.Thaw()
+	})
+}
+
+// goes is a browser that is not heard any more.
+func (d *Desks) goes(s *softphone.Session) {
+	l := d.of(s.Owner(), answered)
+	if l == nil {
+		return
+	}
+	d.mu.Lock()
+	l.silent = true
+	l.within(goneFor, l.giveUp)
+	d.mu.Unlock()
+	l.leg.Freeze()
+}
+
+// giveUp ends the leg of a person who is not coming back.
+func (l *line) giveUp() { l.tell("a talk with a browser that is gone goes on", (*ari.Leg).Abandon) }
+
+func (l *line) abandon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	if err := l.leg.Abandon(ctx); err != nil {
+		l.d.log.Warn("a leg that leads nowhere stays", "channel_id", l.channel, "err", err)
+	}
+}

@@ -1,0 +1,121 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"hotline/ari"
+	"hotline/softphone"
+)
+
+// line is one leg and the person at its other end. What is in it changes under
+// Desks.mu; the leg's verbs may be called from anywhere.
+type line struct {
+	d       *Desks
+	owner   string // the agent, or the visitor's session
+	channel string
+	port    *softphone.Port
+	leg     *ari.Leg    // nil until Asterisk has made it
+	plugged bool        // the port is in the browser's line, or is being put there
+	silent  bool        // the browser is not heard: the call has been told that it is held
+	limit   *time.Timer // until which it is to be answered, or the browser to be back; nil: no limit
+}
+
+// open makes a port for a leg that is about to be made.
+func (d *Desks) open(owner, channel string, at netip.AddrPort) (*line, error) {
+	port, err := d.gateway.Port(at)
+	if err != nil {
+		return nil, fmt.Errorf("a port for channel %s: %w", channel, err)
+	}
+	l := &line{d: d, owner: owner, channel: channel, port: port}
+	d.mu.Lock()
+	d.lines[channel] = l
+	d.mu.Unlock()
+	return l, nil
+}
+
+// live has a line end with its leg, and the port learn where Asterisk is.
+func (l *line) live(leg *ari.Leg) {
+	l.d.mu.Lock()
+	l.leg = leg
+	l.d.mu.Unlock()
+	context.AfterFunc(leg.Context(), l.close)
+	l.d.background(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, commandLimit)
+		defer cancel()
+		at, err := leg.Sound(ctx)
+		if err == nil {
+			l.port.Far(at) // else it is learned from Asterisk's first packet
+		} else if leg.Context().Err() == nil {
+			l.d.log.Debug("where Asterisk takes a browser's sound is not known yet", "channel_id", l.channel, "err", err)
+		}
+	})
+}
+
+// close ends a line whose leg has ended.
+func (l *line) close() {
+	l.d.mu.Lock()
+	l.rest()
+	delete(l.d.lines, l.channel)
+	plugged := l.plugged
+	l.d.mu.Unlock()
+	if s := l.d.session(l.owner); plugged && s != nil {
+		s.Unplug()
+	}
+	if err := l.port.Close(); err != nil {
+		l.d.log.Warn("a browser's port could not be closed", "channel_id", l.channel, "err", err)
+	}
+}
+
+// within gives a line so long; then late happens. d.mu is held.
+func (l *line) within(limit time.Duration, late func()) {
+	l.rest()
+	l.limit = time.AfterFunc(limit, late)
+}
+
+// rest takes a limit away. d.mu is held.
+func (l *line) rest() {
+	if l.limit != nil {
+		l.limit.Stop()
+		l.limit = nil
+	}
+}
+
+// plug puts the port into the browser's line.
+func (l *line) plug(ctx context.Context, s *softphone.Session) error {
+	l.d.mu.Lock()
+	l.plugged = true
+	l.d.mu.Unlock()
+	if err := s.Plug(ctx, l.port); err != nil {
+		return fmt.Errorf("the browser of %s was not heard: %w", l.owner, err)
+	}
+	return nil
+}
+
+// tell carries out a command in the person's name, which they do not wait for.
+func (l *line) tell(what string, command func(*ari.Leg, context.Context) error) {
+	l.d.background(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, commandLimit)
+		defer cancel()
+		if err := command(l.leg, ctx); err != nil && l.leg.Context().Err() == nil {
+			l.d.log.Warn(what, "agent_id", l.owner, "channel_id", l.channel, "err", err)
+		}
+	})
+}
+
+// of finds the line of an owner that fits; nil for none.
+func (d *Desks) of(owner string, fits func(*line) bool) *line {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range d.lines {
+		if l.owner == owner && l.leg != nil && l.leg.Context().Err() == nil && fits(l) {
+			return l
+		}
+	}
+	return nil
+}
+
+func ringing(l *line) bool  { return !l.leg.Answered() }
+func answered(l *line) bool { return l.leg.Answered() }
