@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"hotline/call/scene"
 	"hotline/journal"
 	"hotline/queue"
 )
@@ -30,7 +31,10 @@ type standing struct {
 	informed bool
 	left     *LeftMessage
 	rated    *Rated // after the last talk
-	scene    string
+	state    scene.State
+	third    *Called   // of the scene
+	watcher  *Watching // of the talk
+	path     string
 	parted   *Ending // of the agent's leg of the stage talk, once it is over
 	callers  *Ending // of the caller's leg, where it was seen
 	met      bool    // the agent of the stage talk and the caller have heard each other
@@ -59,7 +63,7 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindArrived: step(func(s *standing, d Arrived) { s.arrived, s.channel = d, d.Channel }),
 	KindStage: step(func(s *standing, d Reached) {
 		if d.Stage != stageTalk && d.Stage != stageRedial || d.Leg != s.stage.Leg { // and not the same talk taken up again
-			s.met, s.parted, s.scene = false, nil, talking.name
+			s.met, s.parted, s.state, s.third = false, nil, scene.State{Scene: scene.Talking}, nil
 		}
 		if d.Stage == stageTalk {
 			s.rated = nil
@@ -97,7 +101,7 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 			s.said = &d
 		}
 	}),
-	KindChose:     step(func(s *standing, d Chose) { s.informed = s.informed || d.Informed }),
+	KindChose:     step(func(s *standing, d Chose) { s.informed, s.path = s.informed || d.Informed, d.Path }),
 	KindToneBegan: step(func(s *standing, d ToneBegan) { s.tone = &d }),
 	KindApology: step(func(s *standing, d Apology) {
 		if s.tone != nil {
@@ -107,10 +111,12 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindTone:     step(func(s *standing, _ Tone) { s.tone = nil }),
 	KindTalk:     step(func(s *standing, _ Talk) { s.met, s.served = true, true }),
 	KindRejoined: step(func(s *standing, _ Talk) { s.met, s.served = true, true }),
-	KindScene:    step(func(s *standing, d Scene) { s.scene = d.Scene }),
+	KindScene:    step(func(s *standing, d Scene) { s.state, s.third, s.watcher = d.State, d.Third, d.Watcher }),
 	KindAgentLeft: step(func(s *standing, d AgentLeft) {
 		s.endings = append(s.endings, d.Ending)
-		s.parted = &d.Ending
+		if d.Leg == "" || d.Leg == s.stage.Leg { // and not one who had left the talk before
+			s.parted = &d.Ending
+		}
 	}),
 	KindRedial: step(func(s *standing, d Redial) {
 		s.redial = &d
@@ -128,12 +134,18 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 
 	queue.KindOffered: step(func(s *standing, d queue.Change) {
 		s.offers++
-		if s.offered == nil {
-			s.offered = map[string]string{}
-		}
-		s.offered[d.Offer] = d.Agent
+		s.rung(d)
 	}),
-	queue.KindMoved: step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
+	queue.KindCalled: step((*standing).rung),
+	queue.KindMoved:  step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
+}
+
+// rung notes whose phone rings for an offer.
+func (s *standing) rung(d queue.Change) {
+	if s.offered == nil {
+		s.offered = map[string]string{}
+	}
+	s.offered[d.Offer] = d.Agent
 }
 
 func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {
