@@ -16,6 +16,7 @@ import (
 var agentChanges = []string{
 	queue.KindOffered, queue.KindConnected, queue.KindRefused,
 	queue.KindLeft, queue.KindLapsed, queue.KindAgentState,
+	queue.KindCalled, queue.KindConsulted, queue.KindHandedOver,
 }
 
 // lastRead is how many of an agent's newest changes are read at first, and
@@ -68,7 +69,7 @@ func readLast(ctx context.Context, r *journal.Reader, agent string) (lastAgent, 
 		if !enough && len(entries) == limit {
 			continue
 		}
-		var last lastAgent
+		last := lastAgent{Restored: queue.Restored{Agent: agent}}
 		for _, e := range slices.Backward(entries) {
 			next := last.After(e.change)
 			if !idle(last.State) || !idle(next.State) { // an offer does not interrupt being idle

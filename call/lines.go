@@ -22,7 +22,13 @@ type Queue interface {
 	Extend(agentID string, by time.Duration) error
 	Reachable(agentID string) error
 
+	Call(agentID, callID string) (*queue.Offer, error)
+	EndConsult(agentID, callID string) error
+	HandOver(callID, from, to string) error
+	FoundThird(agentID, callID, queueID string) error
+
 	Hold(agentID, callID string) error
+	Consult(agentID, callID string) error
 	Resume(agentID, callID string) error
 	EndTalk(agentID, callID string) error
 	Rejoin(agentID, callID string) error

@@ -123,10 +123,15 @@ var sentences = map[string]func(journal.Entry) string{
 	queue.KindJoined:    sentence(func(d queue.Change) string { return "joins queue " + d.Queue }),
 	queue.KindOffered:   sentence(func(d queue.Change) string { return "offered to agent " + d.Agent }),
 	queue.KindConnected: sentence(func(d queue.Change) string { return "agent " + d.Agent + " answers" }),
-	queue.KindRefused:   sentence(func(d queue.Change) string { return "agent " + d.Agent + ": " + d.Cause }),
-	queue.KindMoved:     sentence(func(d queue.Change) string { return "moves from queue " + d.Queue + " on to queue " + d.Into }),
-	queue.KindLeft:      sentence(func(d queue.Change) string { return "leaves the queue: " + d.Cause }),
-	queue.KindLapsed:    sentence(func(d queue.Change) string { return "the queue ends the wait: " + d.Cause }),
+	queue.KindCalled:    sentence(func(d queue.Change) string { return "calls agent " + d.Agent + " in" }),
+	queue.KindConsulted: sentence(func(d queue.Change) string { return "agent " + d.Agent + " comes in" }),
+	queue.KindHandedOver: sentence(func(d queue.Change) string {
+		return "agent " + d.With + " hands over to agent " + d.Agent
+	}),
+	queue.KindRefused: sentence(func(d queue.Change) string { return "agent " + d.Agent + ": " + d.Cause }),
+	queue.KindMoved:   sentence(func(d queue.Change) string { return "moves from queue " + d.Queue + " on to queue " + d.Into }),
+	queue.KindLeft:    sentence(func(d queue.Change) string { return "leaves the queue: " + d.Cause }),
+	queue.KindLapsed:  sentence(func(d queue.Change) string { return "the queue ends the wait: " + d.Cause }),
 }
 
 // Sentence says in words what an entry means.

@@ -18,7 +18,7 @@ const (
 	StateRinging                      // the phone rings
 	StateTalking                      // with a caller
 	StateHold                         // with a caller who is on hold
-	StateConsult                      // with a colleague, while the caller is on hold
+	StateConsult                      // with a colleague: about a caller of their own who is on hold, or called in to the colleague's call
 	StateWrapUp                       // after a talk
 	StatePaused                       // signed in but taking nobody: a break, a short rest after a refusal, or taken out
 	StateUnreachable                  // the phone could not be reached
@@ -75,6 +75,13 @@ const (
 	eventEnd
 	eventRejoin
 	eventFound
+	eventCall
+	eventCallBack
+	eventGoBack
+	eventComeIn
+	eventEndConsult
+	eventTakeOver
+	eventFoundThird
 	eventWrapped
 	eventRested
 	events // how many there are, plus one
@@ -82,6 +89,7 @@ const (
 
 var eventNames = [events]string{"", "sign in", "sign out", "pause", "make ready", "become reachable", "reserve", "ring", "connect",
 	"miss an offer", "take out of service", "decline", "be unreachable", "release", "hold", "consult a colleague", "resume", "end the talk", "rejoin", "be found with a caller",
+	"be called in", "be called back", "go back to wrap-up", "answer a colleague", "end the consult", "take the call over", "be found with a colleague",
 	"finish wrap-up", "finish a rest"}
 
 func (ev event) String() string { return eventNames[ev] }
@@ -121,6 +129,16 @@ var transitions = []struct {
 	{on: eventEnd, from: []State{StateTalking, StateHold, StateConsult}, to: StateWrapUp},
 	{on: eventRejoin, from: []State{StateWrapUp, StateReady, StatePaused}, to: StateTalking},
 	{on: eventFound, from: []State{StateReady, StateReserved, StateRinging, StateWrapUp, StatePaused, StateUnreachable}, to: StateTalking},
+
+	// Called in by a call, to be consulted or to take it over; from the wrap-up
+	// of that very call, to take the caller back.
+	{on: eventCall, from: []State{StateReady}, to: StateReserved},
+	{on: eventCallBack, from: []State{StateWrapUp}, to: StateReserved},
+	{on: eventGoBack, from: []State{StateReserved, StateRinging}, to: StateWrapUp},
+	{on: eventComeIn, from: []State{StateReserved, StateRinging}, to: StateConsult},
+	{on: eventEndConsult, from: []State{StateConsult}, to: StateReady},
+	{on: eventTakeOver, from: []State{StateConsult}, to: StateTalking},
+	{on: eventFoundThird, from: []State{StateReady, StateReserved, StateRinging, StateWrapUp, StatePaused, StateUnreachable}, to: StateConsult},
 
 	// Clocks.
 	{on: eventWrapped, from: []State{StateWrapUp}, to: StateReady},
@@ -179,10 +197,12 @@ type agent struct {
 	idleSince time.Time
 
 	offer *reservation // reserved or ringing
-	call  string       // talking, hold: with whom; wrap-up and later: who was last
+	call  string       // talking, hold, consult: with whom; wrap-up and later: who was last
+	third bool         // … called in to that call, which is another's
+	part  time.Time    // since when with that call, as it is shown
 	owner string       // the service at which that call is
 	queue *callers     // the queue that call came by
-	busy  int64        // since when with that call, of the machine's clock
+	busy  int64        // since when agents have been with that call, of the machine's clock; 0: it is not counted
 
 	then       event // what was asked for during the talk, zero when nothing
 	thenReason string

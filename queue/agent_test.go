@@ -50,6 +50,7 @@ func TestNobodyTalksWithoutAnOffer(t *testing.T) {
 			case ev == eventConnect && (from == StateReserved || from == StateRinging):
 			case ev == eventResume && (from == StateHold || from == StateConsult):
 			case ev == eventFound && from != StateOffline && !from.InTalk(): // told by Asterisk
+			case ev == eventTakeOver && from == StateConsult: // a third's, to whom the call is handed over
 			case ev == eventRejoin && (from == StateWrapUp || from == StateReady || from == StatePaused):
 			default:
 				t.Errorf("%s on %q leads to a talk", from, ev)

@@ -200,22 +200,26 @@ const (
 	NoAnswer    Refusal = "no-answer"   // a miss: a short rest, out of service after Rules.MissesBeforeOut in a row
 	Declined    Refusal = "declined"    // a rest of Rules.DeclinePause; somebody is there, so misses start anew
 	Unreachable Refusal = "unreachable" // unreachable until Reachable, SignIn or Ready
-	Cancelled   Refusal = "cancelled"   // the caller is gone, as by Ticket.Leave: ready again, idle time kept
+	Cancelled   Refusal = "cancelled"   // the caller is gone, as by Ticket.Leave, or needs the agent no more: ready again, idle time kept
 )
 
-// Offer is one agent reserved for one caller. Its owner rings the agent for
+// Offer is one agent reserved for one caller: who waits (Ticket.Offers), or
+// whose call asks for this agent (Engine.Call). Its owner rings the agent for
 // RingTimeout at most and reports Connected or Failed; without a report the
 // engine takes the offer back ReportGrace later and ends the wait
-// (LapseUnreported). Reports after the end change nothing.
+// (LapseUnreported) if there is one. Reports after the end change nothing.
 type Offer struct {
-	ID          string // "20260206-090000-0001-offer-1", unique within the call
-	Number      int    // 1 for the call's first offer
+	ID          string // "20260206-090000-0001-offer-1", unique within the call; of an agent who is called in "20260206-090000-0001-to-1002-7"
+	Number      int    // 1 for the call's first offer; 0 for an agent who is called in, which is not counted
 	Agent       Profile
 	Queue       string
 	RingTimeout time.Duration
 	Waited      time.Duration // how long the caller had waited when the offer was made
+	With        string        // called in: the agent whose call it is, or was last
 
-	ticket *Ticket
+	engine *Engine
+	call   string
+	ticket *Ticket // nil: called in
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	over   bool // guarded by the engine's lock
@@ -231,7 +235,8 @@ func (o *Offer) Context() context.Context { return o.ctx }
 func (o *Offer) Ringing() error { return o.report(VerbRinging, "") }
 
 // Connected reports that the agent answered: the wait is over and the talk has
-// begun. After an error (the reason the offer ended, wrapped in ErrOfferOver)
+// begun. An agent who was called in is the call's third then, or has the call
+// where nobody has it any more; Engine.Agent says which. After an error (the reason the offer ended, wrapped in ErrOfferOver)
 // there is no talk, and the agent's phone must be hung up.
 func (o *Offer) Connected() error { return o.report(VerbConnected, "") }
 
@@ -239,13 +244,13 @@ func (o *Offer) Connected() error { return o.report(VerbConnected, "") }
 func (o *Offer) Failed(reason Refusal) { _ = o.report(VerbFailed, string(reason)) }
 
 func (o *Offer) report(verb Verb, reason string) error {
-	e := o.ticket.engine
+	e := o.engine
 	e.mu.Lock()
 	if o.over {
 		defer e.mu.Unlock()
 		return o.overError()
 	}
-	err := e.doNow(Command{Do: verb, Call: o.ticket.caller.ID, Offer: o.ID, Reason: reason})
+	err := e.doNow(Command{Do: verb, Call: o.call, Offer: o.ID, Reason: reason})
 	if errors.Is(err, ErrOfferOver) {
 		return o.overError()
 	}

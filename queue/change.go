@@ -13,6 +13,10 @@ const (
 	KindMoved      = "queue.moved"     // the caller overflowed out of Queue, Into another
 	KindAgentState = "agent.state"     // an agent's state changed; with Call during a talk
 
+	KindCalled     = "agent.called"      // an agent is called in by a call, to be consulted or to take it over
+	KindConsulted  = "agent.consulted"   // … and is with it as a third; KindConnected where nobody else has the call; KindRefused where it came to nothing
+	KindHandedOver = "agent.handed-over" // a third has the call now, and With has left it: in this moment, if Left says so
+
 	KindRules   = "queue.rules"   // a queue is there or has other rules, in Rules; By whom
 	KindRemoved = "queue.removed" // a queue is gone; By whom
 	KindProfile = "agent.profile" // an agent is there or serves others, in Profile; By whom
@@ -40,7 +44,7 @@ const (
 
 // Change is one thing that happened, for the journal. A change that touches a
 // call and an agent is one Change naming both. Wherever To is set, the agent
-// went From → To, whatever the kind.
+// went From → To, whatever the kind; of an agent who left by it see Left.
 type Change struct {
 	At    time.Time `json:"-"`
 	Kind  string    `json:"-"`
@@ -53,6 +57,13 @@ type Change struct {
 	Cause string    `json:"cause,omitempty"` // why: a Refusal, a lapse reason, what was asked
 	Out   bool      `json:"out,omitempty"`   // the agent is out of service until they act
 	Then  State     `json:"then,omitzero"`   // asked for during a talk, granted after it
+
+	// Where two agents are concerned with one call. The talk's part that Began
+	// ends with this change, at At: an agent is credited with their own parts.
+	With  string    `json:"with,omitempty"`  // the other agent
+	Third bool      `json:"third,omitempty"` // Agent is called in, or with the call beside whose call it is
+	Began time.Time `json:"began,omitzero"`
+	Left  *Leaving  `json:"left,omitempty"`
 
 	WaitedMs int64     `json:"waited_ms,omitempty"` // this wait so far, in milliseconds
 	Priority int       `json:"priority,omitempty"`

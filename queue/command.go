@@ -24,7 +24,11 @@ const (
 	VerbEnd         Verb = "end"          // Agent, Call
 	VerbRejoin      Verb = "rejoin"       // Agent, Call
 	VerbExtend      Verb = "extend"       // Agent, For
+	VerbCall        Verb = "call"         // Agent, Call
+	VerbEndConsult  Verb = "end-consult"  // Agent, Call
+	VerbHandOver    Verb = "hand-over"    // Agent: to whom; With: from whom; Call
 	VerbFound       Verb = "found"        // Agent, Call, Queue
+	VerbFoundThird  Verb = "found-third"  // Agent, Call, Queue
 	VerbClose       Verb = "close"        // Queue, Reason
 	VerbRestore     Verb = "restore"      // Agents
 	VerbOpen        Verb = "open"         //
@@ -55,6 +59,7 @@ type Command struct {
 	Owner  string        `json:"owner,omitempty"` // the service that asks, or that is gone
 	Call   string        `json:"call,omitempty"`
 	Agent  string        `json:"agent,omitempty"`
+	With   string        `json:"with,omitempty"`
 	Queue  string        `json:"queue,omitempty"`
 	Offer  string        `json:"offer,omitempty"`
 	Reason string        `json:"reason,omitempty"`
@@ -69,6 +74,7 @@ type Command struct {
 	Part    *Part      `json:"part,omitempty"`
 
 	ticket *Ticket // of a caller who joins at this engine
+	offer  *Offer  // of an agent who is called in at this engine
 }
 
 // Effects is what a command has led to, each list in the order in which it
@@ -86,11 +92,13 @@ func (fx *Effects) reset() {
 	fx.Waits, fx.Refused = fx.Waits[:0], fx.Refused[:0]
 }
 
-// OfferMade is an agent reserved for a caller.
+// OfferMade is an agent reserved for a caller, or called in by a call.
 type OfferMade struct {
 	Call        string        `json:"call"`
 	ID          string        `json:"id"`
-	Number      int           `json:"number"`
+	Number      int           `json:"number,omitempty"`
+	Called      bool          `json:"called,omitempty"`
+	With        string        `json:"with,omitempty"` // called: by whose call this is or was last
 	Agent       string        `json:"agent"`
 	Queue       string        `json:"queue"`
 	RingTimeout time.Duration `json:"ring_timeout_ns"`
@@ -114,6 +122,7 @@ type OfferOver struct {
 	Agent  string `json:"agent"`
 	Queue  string `json:"queue"`
 	Result string `json:"result"` // one of the Result constants or a Refusal
+	Called bool   `json:"called,omitempty"`
 }
 
 // How a wait ends.

@@ -22,6 +22,9 @@ type Part struct {
 	Agents  []agentImage  `json:"agents,omitempty"`
 	Callers []placeImage  `json:"callers,omitempty"`
 	Talks   []talkOutside `json:"talks,omitempty"`
+	Called  []calledImage `json:"called,omitempty"` // by its calls
+
+	CalledIn int `json:"called_in,omitempty"`
 }
 
 // talkOutside is an agent of elsewhere with a call of the service's own.
@@ -29,18 +32,22 @@ type talkOutside struct {
 	Agent string `json:"agent"`
 	Call  string `json:"call"`
 	Queue string `json:"queue"`
+	Third bool   `json:"third,omitempty"`
 }
 
 // Part is that of a service.
 func (m *Machine) Part(owner string) *Part {
-	p := &Part{Now: m.now, Queues: m.Rules(), Changed: slices.Sorted(maps.Keys(m.changed))}
+	p := &Part{Now: m.now, Queues: m.Rules(), Changed: slices.Sorted(maps.Keys(m.changed)), CalledIn: m.calledIn}
 	for _, a := range m.byListing() {
 		switch {
 		case a.profile.Home == owner:
 			p.Agents = append(p.Agents, a.image())
 		case a.state.InTalk() && a.owner == owner:
-			p.Talks = append(p.Talks, talkOutside{a.profile.ID, a.call, a.queue.rules.ID})
+			p.Talks = append(p.Talks, talkOutside{a.profile.ID, a.call, a.queue.rules.ID, a.third})
 		}
+	}
+	for _, r := range m.calledBy(owner) {
+		p.Called = append(p.Called, r.called())
 	}
 	for _, q := range m.byID() {
 		for one := range q.all.all() {
@@ -57,7 +64,7 @@ func (m *Machine) Part(owner string) *Part {
 // begins to which services then come, each with its Part.
 func (m *Machine) Beginning() (*Machine, error) {
 	data, err := m.write(func(i *image) {
-		i.Held, i.Away = false, nil
+		i.Held, i.Away, i.Called = false, nil, nil
 		for q := range i.Queues {
 			i.Queues[q].Callers, i.Queues[q].Backings = nil, nil
 		}
@@ -83,8 +90,13 @@ func (m *Machine) ownerOf(callID string) string {
 	if p := m.waiting[callID]; p != nil {
 		return p.caller.Owner
 	}
-	if a := m.talking[callID]; a != nil {
-		return a.owner
+	switch t := m.parties[callID]; {
+	case t.own != nil:
+		return t.own.owner
+	case t.third != nil:
+		return t.third.owner
+	case t.called != nil:
+		return t.called.owner
 	}
 	return ""
 }
@@ -128,6 +140,9 @@ func (m *Machine) gone(owner, reason string) {
 		freed = append(freed, m.drop(p, reason)...)
 	}
 	m.serveAll(freed)
+	for _, r := range m.calledBy(owner) {
+		m.refuse(r, eventRelease, ResultWithdrawn, reason)
+	}
 }
 
 // callersOf lists the waiting callers of a service.
@@ -147,7 +162,8 @@ func (m *Machine) callersOf(owner string) (list []*place) {
 func (m *Machine) endUnheard(a *agent, asked event) event {
 	a.then, a.thenReason = 0, ""
 	m.turn(a, eventEnd, CauseAlone)
-	delete(m.talking, a.call)
+	m.rise(a)
+	a.third = false
 	if asked == eventSignIn {
 		return eventReady // from the wrap-up
 	}
@@ -170,12 +186,16 @@ func (m *Machine) alone(owner string) {
 			}
 		}
 	}
+	for _, a := range m.byListing() {
+		if r := a.offer; r != nil && r.place == nil && r.owner != owner {
+			m.untie(r)
+			m.answersElsewhere(r, owner)
+		}
+	}
 	m.quiet = false
-	for _, p := range m.callersOf(owner) {
-		for _, r := range slices.Clone(p.offers) {
-			if r.agent.beyond {
-				m.refuse(r, eventRelease, ResultWithdrawn, CauseAlone)
-			}
+	for _, a := range m.byListing() {
+		if a.beyond && a.offer != nil {
+			m.refuse(a.offer, eventRelease, ResultWithdrawn, CauseAlone)
 		}
 	}
 }
@@ -183,17 +203,38 @@ func (m *Machine) alone(owner string) {
 // setAside takes out another service's caller.
 func (m *Machine) setAside(p *place, owner string) {
 	for _, r := range m.forget(p) {
-		if r.agent.profile.Home != owner {
-			m.move(r.agent, eventRelease, "")
-			continue
-		}
-		c := m.about(r, KindAgentState, CauseAlone)
-		c.From = m.move(r.agent, eventFound, "")
-		c.To = r.agent.state
-		m.begin(r.agent, p.caller.ID, p.queue, p.caller.Owner)
-		m.note(c)
-		m.settle(r.agent)
+		m.answersElsewhere(r, owner)
 	}
+}
+
+// answersElsewhere is what becomes of the agent of another service's offer: one
+// of ours may be in talk by now.
+func (m *Machine) answersElsewhere(r *reservation, owner string) {
+	a := r.agent
+	if a.profile.Home != owner {
+		m.letGo(r)
+		return
+	}
+	c := m.about(r, KindAgentState, CauseAlone)
+	if c.Third {
+		c.From = m.move(a, eventFoundThird, "")
+		m.beThird(a, r.call, r.queue, r.owner)
+	} else {
+		c.From = m.move(a, eventFound, "")
+		m.begin(a, r.call, r.queue, r.owner)
+	}
+	c.To = a.state
+	m.note(c)
+	m.settle(a)
+}
+
+// untie undoes the reservation of an agent who was called in without a word to
+// anybody.
+func (m *Machine) untie(r *reservation) {
+	m.timers.stop(&r.alarm)
+	t := m.parties[r.call]
+	t.called, r.agent.offer = nil, nil
+	m.put(r.call, t)
 }
 
 // forget takes a place out without a word to anybody, and returns the offers
@@ -218,13 +259,19 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 	}
 	m.held, m.quiet = true, true // nobody is offered anybody before all is in place
 	delete(m.away, owner)
+	var were []*reservation
 	for _, p := range m.callersOf(owner) {
-		for _, r := range m.forget(p) {
-			c := m.about(r, KindRefused, CauseReturned)
-			c.From = m.move(r.agent, eventRelease, "")
-			c.To = r.agent.state
-			m.note(c)
-		}
+		were = append(were, m.forget(p)...)
+	}
+	for _, r := range m.calledBy(owner) {
+		m.untie(r)
+		were = append(were, r)
+	}
+	for _, r := range were {
+		c := m.about(r, KindRefused, CauseReturned)
+		c.From = m.letGo(r)
+		c.To = r.agent.state
+		m.note(c)
 	}
 	m.welcome(owner, part)
 	shift := m.now - part.Now
@@ -234,6 +281,10 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 	m.compareTalks(owner, part.Talks)
 	for i := range part.Callers {
 		m.placeAgain(owner, &part.Callers[i], shift)
+	}
+	m.calledIn = max(m.calledIn, part.CalledIn)
+	for i := range part.Called {
+		m.callAgain(owner, &part.Called[i], shift)
 	}
 	m.reach()
 	m.releaseIdle(part)
@@ -296,9 +347,7 @@ func (m *Machine) takeIn(owner string, i *agentImage, shift int64) {
 		c.From, c.To = 0, 0 // what the agent does is recorded already
 		m.noteFor(c, false)
 	}
-	if a.state.InTalk() && m.talking[a.call] == a {
-		delete(m.talking, a.call)
-	}
+	m.rise(a)
 	m.beBusy(a)
 	m.timers.stop(&a.alarm)
 	m.wear(a, i)
@@ -322,9 +371,9 @@ func (m *Machine) keep(a *agent, owner string, i *agentImage) {
 	c := Change{Kind: KindAgentState, Agent: a.profile.ID, From: i.State, To: a.state, Cause: CauseReturned}
 	switch {
 	case a.offer != nil:
-		c.Call, c.Queue, c.Offer = a.offer.place.caller.ID, a.offer.queue.rules.ID, a.offer.id
+		c.Call, c.Queue, c.Offer, c.Third = a.offer.call, a.offer.queue.rules.ID, a.offer.id, a.offer.place == nil
 	case a.queue != nil:
-		c.Call, c.Queue = a.call, a.queue.rules.ID
+		c.Call, c.Queue, c.Third = a.call, a.queue.rules.ID, a.third
 	}
 	m.note(c)
 }
@@ -336,16 +385,21 @@ func (m *Machine) compareTalks(owner string, talks []talkOutside) {
 	for _, t := range talks {
 		with[t.Agent] = t
 	}
-	for _, a := range m.byListing() {
-		if a.profile.Home == owner {
-			continue
-		}
-		t := with[a.profile.ID]
-		if a.state.InTalk() && a.owner == owner && a.call != t.Call {
+	all := slices.DeleteFunc(m.byListing(), func(a *agent) bool { return a.profile.Home == owner })
+	for _, a := range all {
+		if a.state.InTalk() && a.owner == owner && a.call != with[a.profile.ID].Call {
 			m.endTalk(a)
 		}
-		if _, no := a.may(eventFound); t.Call != "" && m.talking[t.Call] == nil && no == nil {
-			m.found(a, t.Call, m.named(t.Queue), owner)
+	}
+	for _, a := range all {
+		t := with[a.profile.ID]
+		_, no := a.may(eventFound)
+		switch {
+		case t.Call == "" || m.taken(t.Call, t.Third):
+		case a.third && a.call == t.Call:
+			m.takeOver(a, nil, CauseReturned)
+		case no == nil:
+			m.found(a, t.Call, m.named(t.Queue), owner, t.Third)
 		}
 	}
 }
@@ -354,27 +408,24 @@ func (m *Machine) compareTalks(owner string, talks []talkOutside) {
 // them.
 func (m *Machine) placeAgain(owner string, i *placeImage, shift int64) {
 	q := m.queues[i.Caller.Queue]
-	if q == nil || m.waiting[i.Caller.ID] != nil || m.talking[i.Caller.ID] != nil {
+	if q == nil || m.waiting[i.Caller.ID] != nil || m.parties[i.Caller.ID] != (party{}) {
 		return
 	}
 	p := loadedPlace(i)
 	p.caller.Owner = owner
+	m.waiting[p.caller.ID] = p
 	p.joined, p.entered, p.patienceEnds = p.joined+shift, p.entered+shift, shifted(p.patienceEnds, shift)
+	m.aim(p, q)
 	for _, o := range i.Offers {
 		a := m.agents[o.Agent]
-		if a == nil || a.profile.Home != owner || a.state != StateReserved && a.state != StateRinging || a.offer != nil {
+		if !a.keptFor(owner) {
 			m.fx.Over = append(m.fx.Over, OfferOver{Call: p.caller.ID, ID: o.ID, Agent: o.Agent, Queue: q.rules.ID, Result: ResultWithdrawn})
 			c := Change{Kind: KindRefused, Queue: q.rules.ID, Call: p.caller.ID, Owner: owner, Agent: o.Agent, Offer: o.ID, Cause: CauseReturned}
 			m.noteFor(c, false)
 			continue
 		}
-		r := &reservation{id: o.ID, place: p, agent: a, queue: q}
-		r.alarm.owner = r
-		m.goOnTimer(&r.alarm, o.Alarm, shift)
-		p.offers, a.offer = append(p.offers, r), r
+		m.goOnTimer(&p.reserve(o.ID, a).alarm, o.Alarm, shift)
 	}
-	m.waiting[p.caller.ID] = p
-	m.aim(p, q)
 	m.enter(p)
 	p.overflows, p.limit = shifted(i.Overflows, shift), shifted(i.Limit, shift)
 	p.prefers = m.agents[i.Prefers]
@@ -383,6 +434,23 @@ func (m *Machine) placeAgain(owner string, i *placeImage, shift int64) {
 	}
 	m.arm(p)
 	p.standAgain(true)
+}
+
+// keptFor reports whether an agent of a service is kept for an offer that is
+// not known yet.
+func (a *agent) keptFor(owner string) bool {
+	return a != nil && a.profile.Home == owner && (a.state == StateReserved || a.state == StateRinging) && a.offer == nil
+}
+
+// callAgain has a phone ring on for an agent whom a call is calling in.
+func (m *Machine) callAgain(owner string, i *calledImage, shift int64) {
+	a := m.agents[i.Agent]
+	if !a.keptFor(owner) || m.parties[i.Call].called != nil {
+		m.fx.Over = append(m.fx.Over, OfferOver{Call: i.Call, ID: i.ID, Agent: i.Agent, Queue: i.Queue, Result: ResultWithdrawn, Called: true})
+		m.noteFor(Change{Kind: KindRefused, Queue: i.Queue, Call: i.Call, Owner: owner, Agent: i.Agent, Offer: i.ID, Third: true, With: i.With, Cause: CauseReturned}, false)
+		return
+	}
+	m.goOnTimer(&m.ringsFor(i).alarm, i.Alarm, shift)
 }
 
 // shifted is a moment of another machine's clock on this one's; 0 is none.

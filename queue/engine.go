@@ -2,6 +2,7 @@ package queue
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -70,6 +71,7 @@ type Engine struct {
 	mu      sync.Mutex
 	machine *Machine
 	tickets map[string]*Ticket // by call, of waits that go on
+	called  map[string]*Offer  // by ID, of agents whom calls of this engine call in
 	timer   *time.Timer
 	armed   time.Time     // what the timer is set for; zero: nothing
 	line    LineClock     // for callers who do not say when they arrived
@@ -86,7 +88,7 @@ type Engine struct {
 func New(o Options) (*Engine, error) {
 	e := &Engine{
 		now: o.Now, began: time.Now(), owner: o.Owner, shared: o.Log, record: o.Record, note: o.Note, log: o.Logger,
-		news: make(chan struct{}, 1), told: make(chan struct{}), settled: make(chan struct{}), tickets: map[string]*Ticket{},
+		news: make(chan struct{}, 1), told: make(chan struct{}), settled: make(chan struct{}), tickets: map[string]*Ticket{}, called: map[string]*Offer{},
 	}
 	if err := o.prepare(); err != nil {
 		return nil, err
@@ -122,6 +124,9 @@ func (e *Engine) Stop() {
 			for _, o := range t.ringing {
 				o.end(ErrStopped)
 			}
+		}
+		for _, o := range e.called {
+			o.end(ErrStopped)
 		}
 		for _, r := range e.asked {
 			r.done <- ErrStopped
@@ -186,6 +191,9 @@ func (e *Engine) apply(c Command, own bool) error {
 	if c.ticket != nil && err == nil {
 		e.tickets[c.ticket.caller.ID] = c.ticket
 	}
+	if c.offer != nil && err == nil {
+		e.calls(c.offer, &fx)
+	}
 	e.carryOut(&fx, own)
 	return err
 }
@@ -239,7 +247,8 @@ func (e *Engine) doNow(c Command) error {
 // their queue is full or nobody is there, it is a place in the queue that it
 // overflows into. Before Open a caller whom nobody is there for gets a place
 // too, and lapses then. It returns ErrUnknownQueue, ErrNobodySignedIn, ErrFull,
-// ErrNoSkill, ErrDuplicate or ErrStopped, wrapped.
+// ErrNoSkill, ErrDuplicate or ErrStopped, wrapped. A call that an agent is with
+// or called to cannot join: end that first.
 func (e *Engine) Join(c Caller) (*Ticket, error) {
 	t, err := e.join(c)
 	if err != nil {
@@ -301,14 +310,15 @@ func (e *Engine) ask(agentID string, verb Verb, reason string) error {
 func (e *Engine) Hold(agentID, callID string) error { return e.talk(agentID, callID, VerbHold) }
 
 // Consult reports that the agent put the caller on hold to talk with a
-// colleague.
+// colleague, whom Call has called in.
 func (e *Engine) Consult(agentID, callID string) error { return e.talk(agentID, callID, VerbConsult) }
 
 // Resume reports that the agent came back to the caller.
 func (e *Engine) Resume(agentID, callID string) error { return e.talk(agentID, callID, VerbResume) }
 
 // EndTalk reports that agent and caller have parted, whoever hung up. The
-// agent wraps up, or gets what they asked for during the talk.
+// agent wraps up, or gets what they asked for during the talk. Of a third it is
+// EndConsult.
 func (e *Engine) EndTalk(agentID, callID string) error { return e.talk(agentID, callID, VerbEnd) }
 
 // Rejoin takes an agent back to the call they last talked with, after an
@@ -392,6 +402,57 @@ func (e *Engine) Open() {
 	}
 	e.opening.Do(func() { e.shared.Start(Follower{e}) })
 	<-e.settled
+}
+
+// Call calls an agent in, by a call that does not wait: to be consulted by whose
+// call it is, to take it over, or to take back a caller whom nobody else took.
+// The agent is reserved as for a caller in line, and the offer is like others:
+// whoever asks for it rings the agent for its RingTimeout at most and reports.
+// It returns when the offer is recorded.
+//
+// Only who is ready can be called, whatever queues they serve, and who is in
+// wrap-up by the call they wrap up. Otherwise it is a TransitionError, which
+// names the state. ErrThird: the call has a third, or is calling one, already.
+// ErrDuplicate: the caller is in line, and meets agents there. ErrAway: the
+// agent's service is not heard of. ErrHeld: Open comes first.
+func (e *Engine) Call(agentID, callID string) (*Offer, error) {
+	o := &Offer{engine: e, call: callID}
+	if err := e.do(Command{Do: VerbCall, Agent: agentID, Call: callID, offer: o}); err != nil {
+		return nil, fmt.Errorf("call %s cannot call agent %s in: %w", callID, agentID, err)
+	}
+	e.Recorded(context.Background())
+	return o, nil
+}
+
+// EndConsult ends the part of a third in a call: they are ready at once, since
+// there is nothing of theirs to wrap up, or what they asked for meanwhile.
+// ErrNotTheirCall: the agent is not the call's third.
+func (e *Engine) EndConsult(agentID, callID string) error {
+	return e.talk(agentID, callID, VerbEndConsult)
+}
+
+// HandOver gives a call to its third, to, and has from leave it for their
+// wrap-up, unless they have left already: one change tells both. A call that is
+// with to already is no error. ErrNotTheirCall: to is not the call's third, or
+// the call is somebody else's than from's.
+func (e *Engine) HandOver(callID, from, to string) error {
+	err := e.do(Command{Do: VerbHandOver, Call: callID, Agent: to, With: from})
+	if err == ErrStopped {
+		return fmt.Errorf("call %s, agents %s and %s: %w", callID, from, to, err)
+	}
+	return err
+}
+
+// FoundThird is Found for the third of a call, who was called in to it. It is
+// recorded as KindConsulted with CauseFound. ErrNotTheirCall: the call has
+// another third, waits, or is the agent's own. Found makes a third the call's
+// agent where nobody else has it.
+func (e *Engine) FoundThird(agentID, callID, queueID string) error {
+	err := e.do(Command{Do: VerbFoundThird, Agent: agentID, Call: callID, Queue: queueID})
+	if err == ErrStopped {
+		return fmt.Errorf("agent %s, call %s: %w", agentID, callID, err)
+	}
+	return err
 }
 
 // Found reports that agent and call are together, as Asterisk shows it, though

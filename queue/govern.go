@@ -45,11 +45,20 @@ func (m *Machine) establish(r Rules) *callers {
 	m.backing(q, nil) // the first: of callers whom anybody can serve at last
 	q.class(needsOf(r.Needs))
 	for _, a := range m.agents {
-		if a.queue != nil && a.queue.rules.ID == r.ID {
-			a.queue = q // whose last talk was in a queue of this name
-		}
+		a.swapQueue(func(old *callers) bool { return old.rules.ID == r.ID }, q) // whose last talk was in a queue of this name
 	}
 	return q
+}
+
+// swapQueue puts another queue in the place of one, for the agent's talk and
+// the call they are called in by.
+func (a *agent) swapQueue(is func(*callers) bool, other *callers) {
+	if a.queue != nil && is(a.queue) {
+		a.queue = other
+	}
+	if r := a.offer; r != nil && r.place == nil && is(r.queue) {
+		r.queue = other
+	}
 }
 
 // hire adds an agent, who is offline. The queues they serve are to form their
@@ -228,9 +237,7 @@ func (m *Machine) forgetQueue(q *callers) {
 	}
 	stub := m.named(q.rules.ID) // for the end of talks, as after a restart
 	for _, a := range m.agents {
-		if a.queue == q {
-			a.queue = stub
-		}
+		a.swapQueue(func(old *callers) bool { return old == q }, stub)
 	}
 	for _, other := range m.byID() {
 		other.form() // members are new
@@ -267,7 +274,7 @@ func (m *Machine) setProfile(asked *Profile) error {
 	for _, p := range fans { // before the agent may be ready for somebody else
 		m.seat(p)
 	}
-	if r := a.offer; r != nil && (a.member(r.queue) == nil || !a.member(r.queue).may(r.place.class)) {
+	if r := a.offer; r != nil && r.place != nil && (a.member(r.queue) == nil || !a.member(r.queue).may(r.place.class)) {
 		m.refuse(r, eventRelease, ResultWithdrawn, CauseProfile)
 	}
 	m.serve(a)

@@ -183,5 +183,6 @@ func (o *Options) prepare() error {
 // agents are, and the rules.
 func (e *Engine) concerns(c *Change) bool {
 	return e.shared == nil || c.Call == "" && c.Agent == "" ||
-		c.Call != "" && c.Owner == e.owner && !c.homeOnly || c.Agent != "" && c.Home == e.owner
+		c.Call != "" && c.Owner == e.owner && !c.homeOnly || c.Agent != "" && c.Home == e.owner ||
+		c.Left != nil && c.Left.Home == e.owner
 }

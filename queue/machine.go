@@ -17,16 +17,17 @@ type Machine struct {
 	wall time.Time // what is recorded
 	by   string
 
-	queues  map[string]*callers
-	agents  map[string]*agent
-	waiting map[string]*place // by call
-	talking map[string]*agent // by call
-	rosters map[string]*roster
-	timers  timers
-	serial  int64 // orders idle times
-	listed  int   // agents described so far
-	held    bool  // nobody is offered anybody: before VerbOpen
-	toRing  []*place
+	queues   map[string]*callers
+	agents   map[string]*agent
+	waiting  map[string]*place // by call
+	parties  map[string]party  // by call
+	rosters  map[string]*roster
+	timers   timers
+	serial   int64 // orders idle times
+	listed   int   // agents described so far
+	calledIn int   // agents called in so far
+	held     bool  // nobody is offered anybody: before VerbOpen
+	toRing   []*place
 
 	away  map[string]bool // services that are gone
 	only  string          // the one service this machine is of, while nothing is heard of the others
@@ -87,10 +88,15 @@ type place struct {
 	predicted time.Duration // negative: unknown
 }
 
-// reservation is one agent for one caller.
+// reservation is one agent for one caller: one who waits, or whose call asks
+// for that agent.
 type reservation struct {
 	id    string
-	place *place
+	call  string
+	owner string // the service at which the call is
+	place *place // nil: the agent is called in
+	with  string // … by whose call this is or was last, "" where that is not known
+	back  bool   // … from the wrap-up of this call
 	agent *agent
 	queue *callers
 	alarm timer
@@ -152,7 +158,7 @@ func NewMachine(queues []Rules, agents []Profile, held bool, begun time.Time) (*
 
 func newMachine() *Machine {
 	return &Machine{queues: map[string]*callers{}, agents: map[string]*agent{}, rosters: map[string]*roster{},
-		waiting: map[string]*place{}, talking: map[string]*agent{}, away: map[string]bool{}, changed: map[string]bool{}}
+		waiting: map[string]*place{}, parties: map[string]party{}, away: map[string]bool{}, changed: map[string]bool{}}
 }
 
 // Apply has a command happen, after everything that has fallen due before it.
@@ -226,8 +232,16 @@ func (m *Machine) do(c *Command) error {
 		return m.talk(c.Agent, c.Call, eventRejoin)
 	case VerbExtend:
 		return m.extend(c.Agent, c.For)
+	case VerbCall:
+		return m.callIn(c)
+	case VerbEndConsult:
+		return m.talk(c.Agent, c.Call, eventEndConsult)
+	case VerbHandOver:
+		return m.handOver(c)
 	case VerbFound:
 		return m.find(c.Agent, c.Call, c.Queue, c.Owner)
+	case VerbFoundThird:
+		return m.findThird(c.Agent, c.Call, c.Queue, c.Owner)
 	case VerbClose:
 		return m.close(c.Queue, c.Reason)
 	case VerbRestore:
@@ -289,12 +303,13 @@ func (m *Machine) agent(id string) (*agent, error) {
 	return nil, fmt.Errorf("agent %q: %w", id, ErrUnknownAgent)
 }
 
-// named finds a queue. One that is not described still has talks to end.
+// named finds a queue. One that is not described still has talks to end, and
+// its calls may call agents in.
 func (m *Machine) named(id string) *callers {
 	if q := m.queues[id]; q != nil {
 		return q
 	}
-	return &callers{rules: Rules{ID: id}}
+	return &callers{rules: Rules{ID: id, RingTimeout: DefaultRingTimeout, DeclinePause: DefaultDeclinePause, MissesBeforeOut: DefaultMissesBeforeOut}}
 }
 
 // byID lists queues in the order of their names, so that nothing depends on

@@ -26,7 +26,7 @@ func (m *Machine) join(command *Command) error {
 		return ErrUnknownQueue
 	case c.ID == "":
 		return errors.New("queue: the call has no ID")
-	case m.waiting[c.ID] != nil || m.talking[c.ID] != nil:
+	case m.waiting[c.ID] != nil || m.parties[c.ID] != (party{}):
 		return ErrDuplicate
 	}
 	if err := levels(c.Needs); err != nil {
@@ -319,11 +319,9 @@ func (m *Machine) serveAll(ready []*agent) {
 func (m *Machine) offer(p *place, by *member) {
 	a, q := by.agent, p.queue
 	p.number++
-	r := &reservation{id: p.caller.ID + "-offer-" + strconv.Itoa(p.number), place: p, agent: a, queue: q}
-	r.alarm.owner = r
-	m.timers.set(&r.alarm, m.after(q.rules.RingTimeout+ReportGrace))
 	q.offered += count(len(p.offers) == 0)
-	p.offers, a.offer = append(p.offers, r), r
+	r := p.reserve(p.caller.ID+"-offer-"+strconv.Itoa(p.number), a)
+	m.timers.set(&r.alarm, m.after(q.rules.RingTimeout+ReportGrace))
 	q.turn = a.listed
 	c := m.about(r, KindOffered, "")
 	c.Weighted = len(a.profile.Weights) > 0
@@ -335,19 +333,37 @@ func (m *Machine) offer(p *place, by *member) {
 		profile: &a.profile})
 }
 
-// report is what the owner of an offer says of it.
-func (m *Machine) report(c *Command) error {
-	var r *reservation
-	if p := m.waiting[c.Call]; p != nil {
-		if at := slices.IndexFunc(p.offers, func(r *reservation) bool { return r.id == c.Offer }); at >= 0 {
-			r = p.offers[at]
+// reserve ties an agent to a caller in line.
+func (p *place) reserve(id string, a *agent) *reservation {
+	r := &reservation{id: id, call: p.caller.ID, owner: p.caller.Owner, place: p, agent: a, queue: p.queue}
+	r.alarm.owner = r
+	p.offers, a.offer = append(p.offers, r), r
+	return r
+}
+
+// reserved finds an offer, nil when it is over.
+func (m *Machine) reserved(callID, id string) *reservation {
+	if r := m.parties[callID].called; r != nil && r.id == id {
+		return r
+	}
+	if p := m.waiting[callID]; p != nil {
+		if at := slices.IndexFunc(p.offers, func(r *reservation) bool { return r.id == id }); at >= 0 {
+			return p.offers[at]
 		}
 	}
+	return nil
+}
+
+// report is what the owner of an offer says of it.
+func (m *Machine) report(c *Command) error {
+	r := m.reserved(c.Call, c.Offer)
 	switch {
 	case r == nil:
 		return fmt.Errorf("offer %s: %w", c.Offer, ErrOfferOver)
 	case c.Do == VerbRinging:
 		m.ringing(r)
+	case c.Do == VerbConnected && r.place == nil:
+		m.comesIn(r)
 	case c.Do == VerbConnected:
 		m.connected(r)
 	default:
@@ -390,19 +406,22 @@ func (m *Machine) countCall(a *agent, p *place) {
 	p.queue.sticky.remember(p.caller.Who, a.profile.ID, m.now, p.queue.rules.Sticky)
 }
 
-// begin is an agent's talk with a call.
+// begin is an agent's talk with a call that is theirs.
 func (m *Machine) begin(a *agent, callID string, q *callers, owner string) {
-	a.call, a.queue, a.busy, a.owner = callID, q, m.now, owner
-	m.talking[callID] = a
+	a.call, a.queue, a.owner, a.third = callID, q, owner, false
+	a.busy, a.part = m.now, m.wall
+	m.sit(a)
 }
 
 func (m *Machine) failed(r *reservation, reason Refusal) {
-	switch reason {
-	case Cancelled:
-		m.leave(r.place, string(Cancelled))
-	case Declined:
+	switch {
+	case reason == Cancelled && r.place == nil:
+		m.refuse(r, eventRelease, string(reason), string(reason))
+	case reason == Cancelled:
+		m.leave(r.place, string(reason))
+	case reason == Declined:
 		m.refuse(r, eventDecline, string(reason), string(reason))
-	case Unreachable:
+	case reason == Unreachable:
 		m.refuse(r, eventUnreach, string(reason), string(reason))
 	default:
 		m.missed(r)
@@ -420,20 +439,27 @@ func (m *Machine) missed(r *reservation) {
 }
 
 // refuse ends an offer from the agent's side: the caller goes to somebody else
-// or back to the same place, the agent where the event leads.
+// or back to the same place, the agent where the event leads. Whoever called an
+// agent in learns it from their offer.
 func (m *Machine) refuse(r *reservation, ev event, result, cause string) {
 	a, p := r.agent, r.place
 	m.part(r, result)
 	c := m.about(r, KindRefused, cause)
-	c.From = m.move(a, ev, cause)
+	if ev == eventRelease {
+		c.From = m.letGo(r)
+	} else {
+		c.From = m.move(a, ev, cause)
+	}
 	c.To, c.Out, c.By = a.state, a.out, m.by
 	m.note(c)
 	if ev == eventMiss || ev == eventDecline {
 		m.wake(a, r.queue.rules.DeclinePause, eventRested, causeRested)
 	}
-	if len(p.offers) == 0 {
+	switch {
+	case p == nil:
+	case len(p.offers) == 0:
 		m.seat(p)
-	} else {
+	default:
 		m.ringLater(p)
 	}
 	m.settle(a)
@@ -457,6 +483,10 @@ func (m *Machine) drop(p *place, reason string) (freed []*agent) {
 // nothing wrong; the call has stopped listening, so it stops waiting too, or
 // the same would happen again and again.
 func (r *reservation) expire(m *Machine) {
+	if r.place == nil {
+		m.refuse(r, eventRelease, ResultUnreported, LapseUnreported)
+		return
+	}
 	c := Change{Cause: LapseUnreported}
 	freed := m.releaseOthers(r.place, r, ResultUnreported, LapseUnreported)
 	m.release(r, &c, ResultUnreported)
@@ -469,7 +499,7 @@ func (r *reservation) expire(m *Machine) {
 func (m *Machine) release(r *reservation, c *Change, result string) {
 	m.part(r, result)
 	c.Agent, c.Offer = r.agent.profile.ID, r.id
-	c.From = m.move(r.agent, eventRelease, "")
+	c.From = m.letGo(r)
 	c.To = r.agent.state
 }
 
@@ -504,12 +534,17 @@ func (m *Machine) releaseAll(p *place, c *Change, result, cause string) (freed [
 
 // part undoes the reservation on both sides.
 func (m *Machine) part(r *reservation, result string) {
-	p := r.place
 	m.timers.stop(&r.alarm)
-	p.offers = slices.DeleteFunc(p.offers, func(o *reservation) bool { return o == r })
-	p.queue.offered -= count(len(p.offers) == 0)
 	r.agent.offer = nil
-	m.fx.Over = append(m.fx.Over, OfferOver{Call: p.caller.ID, ID: r.id, Agent: r.agent.profile.ID, Queue: r.queue.rules.ID, Result: result})
+	if p := r.place; p != nil {
+		p.offers = slices.DeleteFunc(p.offers, func(o *reservation) bool { return o == r })
+		p.queue.offered -= count(len(p.offers) == 0)
+	} else {
+		t := m.parties[r.call]
+		t.called = nil
+		m.put(r.call, t)
+	}
+	m.fx.Over = append(m.fx.Over, OfferOver{Call: r.call, ID: r.id, Agent: r.agent.profile.ID, Queue: r.queue.rules.ID, Result: result, Called: r.place == nil})
 }
 
 // lapse is the queue's end of a wait; c says why, and names an agent when an
@@ -539,9 +574,14 @@ func (m *Machine) waited(p *place) time.Duration { return m.since(p.joined) }
 
 // about is a change that concerns an offer.
 func (m *Machine) about(r *reservation, kind, cause string) Change {
-	return Change{Kind: kind, Queue: r.queue.rules.ID, Call: r.place.caller.ID, Owner: r.place.caller.Owner, Agent: r.agent.profile.ID, Offer: r.id,
-		Cause: cause, WaitedMs: m.waited(r.place).Milliseconds(),
-		RingAll: r.queue.rules.Strategy == RingAll || len(r.place.offers) > 1}
+	c := Change{Kind: kind, Queue: r.queue.rules.ID, Call: r.call, Owner: r.owner, Agent: r.agent.profile.ID, Offer: r.id, Cause: cause}
+	if r.place == nil {
+		c.Third, c.With = true, r.with
+		return c
+	}
+	c.WaitedMs = m.waited(r.place).Milliseconds()
+	c.RingAll = r.queue.rules.Strategy == RingAll || len(r.place.offers) > 1
+	return c
 }
 
 // arm sets a caller's alarm to whatever falls due for them first.

@@ -12,6 +12,7 @@ type metrics struct {
 	engine   *Engine
 	wait     *prometheus.HistogramVec
 	offers   *prometheus.CounterVec
+	called   *prometheus.CounterVec
 	answered *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	again    *prometheus.CounterVec
@@ -40,6 +41,8 @@ func newMetrics(e *Engine, r prometheus.Registerer) (*metrics, error) {
 			Buckets: []float64{1, 2, 5, 10, 15, 20, 30, 60, 90, 120, 180, 300, 600, 1800}}, []string{"queue", "outcome"}),
 		offers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_offers_total",
 			Help: "Offers to agents by result: connected, no-answer, declined, unreachable, cancelled, withdrawn, unreported, elsewhere, restart."}, []string{"queue", "result"}),
+		called: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_called_total",
+			Help: "Agents called in by calls, to be consulted or to take them over, by result, as offers; the queue is the call's."}, []string{"queue", "result"}),
 		answered: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_answered_total",
 			Help: "Callers connected, by whether the queue's service level was kept."}, []string{"queue", "in_time"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_turned_away_total",
@@ -63,7 +66,7 @@ func newMetrics(e *Engine, r prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.wait, m.offers, m.answered, m.refused, m.again, m.wrong, m} {
+	for _, c := range []prometheus.Collector{m.wait, m.offers, m.called, m.answered, m.refused, m.again, m.wrong, m} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -95,9 +98,12 @@ func (m *metrics) turnedAway(refused []TurnedAway) {
 }
 
 func (m *metrics) over(o *OfferOver) {
-	if o.Result == ResultConnected {
+	switch {
+	case o.Called:
+		m.called.WithLabelValues(o.Queue, o.Result).Inc()
+	case o.Result == ResultConnected:
 		m.of(o.Queue).offered.Inc()
-	} else {
+	default:
 		m.offers.WithLabelValues(o.Queue, o.Result).Inc()
 	}
 }

@@ -33,6 +33,8 @@ type Restored struct {
 	Offer       string    // while reserved or ringing
 	Owner       string    // the service at which the call is; "": the one that restores
 	Began       time.Time // of the talk; zero where it is not known
+	Part        time.Time // since when the agent is with that call, in talk only
+	Third       bool      // called in, or with that call beside whose call it is
 
 	// More is by how much the agent had the wrap-up extended.
 	More time.Duration
@@ -45,13 +47,15 @@ type Restored struct {
 // Settles reports whether a change tells all there is to know about its agent,
 // whatever was before: who reads changes backwards can stop there.
 func (c Change) Settles() bool {
-	return c.Agent != "" && (c.Kind == KindConnected || c.From == StateOffline || c.To == StateOffline)
+	return c.Agent != "" && (c.Kind == KindConnected || c.Kind == KindConsulted || c.From == StateOffline || c.To == StateOffline)
 }
 
 // After is what the agent was doing once the change had happened; changes of
-// others leave it as it is. WrapUpLeft is left alone, since it depends on now.
+// others leave it as it is. An agent who is not named yet is the change's.
+// WrapUpLeft is left alone, since it depends on now.
 func (r Restored) After(c Change) Restored {
-	if c.To == 0 || c.Agent == "" || r.Agent != "" && c.Agent != r.Agent {
+	c, concerns := c.About(cmp.Or(r.Agent, c.Agent))
+	if !concerns || c.To == 0 {
 		return r
 	}
 	if c.From == c.To && c.To == StateWrapUp {
@@ -69,15 +73,22 @@ func (r Restored) After(c Change) Restored {
 	offered := c.From == StateReserved || c.From == StateRinging
 	switch c.To {
 	case StateReserved, StateRinging:
-		is.Since, is.Call, is.Queue, is.Offer, is.Owner = r.Since, c.Call, c.Queue, c.Offer, c.Owner
+		is.Since, is.Call, is.Queue, is.Offer, is.Owner, is.Third = r.Since, c.Call, c.Queue, c.Offer, c.Owner, c.Third
 	case StateReady:
-		if offered { // released: the idle time goes on
+		switch {
+		case offered: // released: the idle time goes on
 			is.Since, is.Call, is.Queue = r.Since, "", ""
+		case r.Third:
+			is.Call, is.Queue, is.Began = "", "", time.Time{}
 		}
 	case StateTalking, StateHold, StateConsult:
-		is.Call, is.Queue, is.Owner, is.Then, is.ThenReason = c.Call, c.Queue, c.Owner, r.Then, r.ThenReason
-		if c.Kind == KindConnected || !c.From.InTalk() && c.From != StateWrapUp { // not one that goes on
+		is.Call, is.Queue, is.Owner, is.Third, is.Then, is.ThenReason = c.Call, c.Queue, c.Owner, c.Third, r.Then, r.ThenReason
+		anew := c.Kind == KindConnected || c.Kind == KindConsulted || c.Kind == KindHandedOver
+		if anew || !c.From.InTalk() && c.From != StateWrapUp { // not one that goes on
 			is.Began = c.At
+		}
+		if is.Part = r.Part; anew || !c.From.InTalk() {
+			is.Part = c.At
 		}
 	case StateWrapUp:
 		is.Call, is.Queue, is.Owner = c.Call, c.Queue, c.Owner
@@ -156,7 +167,7 @@ func (m *Machine) restLeft(r Restored) time.Duration {
 // fell due since. idleAs orders the restored before everybody who becomes idle
 // here.
 func (m *Machine) restoreOne(a *agent, r Restored, idleAs int64) (err error) {
-	if r.State.InTalk() && (r.Call == "" || m.waiting[r.Call] != nil || m.talking[r.Call] != nil) {
+	if r.State.InTalk() && (r.Call == "" || m.taken(r.Call, r.Third)) {
 		err = fmt.Errorf("agent %s cannot be %s with call %q, and is ready: %w", r.Agent, r.State, r.Call, ErrNotTheirCall)
 		r = Restored{Agent: r.Agent, State: StateReady, Since: r.Since}
 	}
@@ -169,7 +180,8 @@ func (m *Machine) restoreOne(a *agent, r Restored, idleAs int64) (err error) {
 		a.call, a.queue, a.owner, a.busy = r.Call, m.named(r.Queue), r.Owner, m.onClock(cmp.Or(r.Began, r.Since))
 	}
 	if r.State.InTalk() {
-		m.talking[r.Call] = a
+		a.third, a.part = r.Third, cmp.Or(r.Part, r.Since).Round(0)
+		m.sit(a)
 		a.then, a.thenReason = wishes[r.Then], r.ThenReason
 	}
 	a.idleAs, a.idleSince = idleAs, m.idleFrom(r).Round(0)
@@ -207,7 +219,7 @@ func (m *Machine) catchUp(a *agent, r Restored) {
 	switch left := m.restLeft(r); {
 	case r.State == StateReserved || r.State == StateRinging:
 		ev = eventRelease
-		c = Change{Kind: KindRefused, Queue: r.Queue, Call: r.Call, Owner: r.Owner, Agent: r.Agent, Offer: r.Offer, Cause: CauseRestart}
+		c = Change{Kind: KindRefused, Queue: r.Queue, Call: r.Call, Owner: r.Owner, Agent: r.Agent, Offer: r.Offer, Third: r.Third, Cause: CauseRestart}
 	case r.State == StateWrapUp && r.WrapUpLeft > 0:
 		a.began = m.onClock(r.Since)
 		m.wake(a, r.WrapUpLeft, eventWrapped, causeWrapped)
@@ -261,25 +273,29 @@ func (m *Machine) find(agentID, callID, queueID, owner string) error {
 	if err != nil {
 		return err
 	}
-	switch with := m.talking[callID]; {
-	case with == a:
+	switch t := m.parties[callID]; {
+	case t.own == a:
 		return nil
-	case with != nil:
-		return fmt.Errorf("agent %s is found with call %s, which is with agent %s: %w", agentID, callID, with.profile.ID, ErrNotTheirCall)
+	case t.own != nil:
+		return fmt.Errorf("agent %s is found with call %s, which is with agent %s: %w", agentID, callID, t.own.profile.ID, ErrNotTheirCall)
+	case t.third == a:
+		m.takeOver(a, nil, CauseFound)
+		return nil
 	}
 	if _, err := a.may(eventFound); err != nil {
 		return fmt.Errorf("call %s: %w", callID, err)
 	}
-	m.found(a, callID, m.named(queueID), owner)
+	m.found(a, callID, m.named(queueID), owner, false)
 	return nil
 }
 
-func (m *Machine) found(a *agent, callID string, q *callers, owner string) {
-	c := Change{Kind: KindConnected, Queue: q.rules.ID, Call: callID, Agent: a.profile.ID, Cause: CauseFound}
+// found is an agent who is with a call, as its own or as the third.
+func (m *Machine) found(a *agent, callID string, q *callers, owner string, third bool) {
+	c := Change{Kind: KindConnected, Queue: q.rules.ID, Call: callID, Owner: owner, Agent: a.profile.ID, Third: third, Cause: CauseFound}
 	p, mine := m.waiting[callID], a.offer
 	var freed []*agent
 	var seatless *place
-	if mine != nil && mine.place != p {
+	if mine != nil && mine.call != callID {
 		seatless = mine.place
 		m.takeBack(mine)
 		mine = nil
@@ -291,9 +307,15 @@ func (m *Machine) found(a *agent, callID string, q *callers, owner string) {
 		c.Offer = mine.id
 		m.part(mine, ResultConnected)
 	}
-	c.From = m.move(a, eventFound, "")
-	c.To = a.state
-	m.begin(a, callID, q, owner)
+	if third {
+		c.Kind = KindConsulted
+		c.From = m.move(a, eventFoundThird, "")
+		m.beThird(a, callID, q, owner)
+	} else {
+		c.From = m.move(a, eventFound, "")
+		m.begin(a, callID, q, owner)
+	}
+	c.To, c.With = a.state, m.partner(a)
 	if p != nil {
 		m.countCall(a, p)
 		c.WaitedMs = m.waited(p).Milliseconds()

@@ -14,7 +14,7 @@ import (
 
 // snapshotVersion is of the form below. A machine loads its own version only:
 // whoever keeps snapshots keeps the commands or the record they come from.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 type image struct {
 	Version int          `json:"version"`
@@ -26,6 +26,9 @@ type image struct {
 	Queues  []queueImage `json:"queues"`
 	Agents  []agentImage `json:"agents"`
 	Away    []string     `json:"away,omitempty"`
+
+	Called   []calledImage `json:"called,omitempty"`
+	CalledIn int           `json:"called_in,omitempty"`
 }
 
 type alarmImage struct {
@@ -83,6 +86,18 @@ type reservationImage struct {
 	Alarm *alarmImage `json:"alarm,omitempty"`
 }
 
+// calledImage is a reservation without a place.
+type calledImage struct {
+	ID    string      `json:"id"`
+	Call  string      `json:"call"`
+	Owner string      `json:"owner,omitempty"`
+	With  string      `json:"with,omitempty"`
+	Back  bool        `json:"back,omitempty"`
+	Agent string      `json:"agent"`
+	Queue string      `json:"queue,omitempty"`
+	Alarm *alarmImage `json:"alarm,omitempty"`
+}
+
 type agentImage struct {
 	Profile    Profile        `json:"profile"`
 	Listed     int            `json:"listed"`
@@ -98,6 +113,8 @@ type agentImage struct {
 	Call       string         `json:"call,omitempty"`
 	Queue      string         `json:"queue,omitempty"`
 	Owner      string         `json:"owner,omitempty"`
+	Third      bool           `json:"third,omitempty"`
+	Part       time.Time      `json:"part,omitzero"`
 	Busy       int64          `json:"busy,omitempty"`
 	Then       State          `json:"then,omitzero"`
 	ThenReason string         `json:"then_reason,omitempty"`
@@ -112,12 +129,15 @@ func (m *Machine) Snapshot() ([]byte, error) { return m.write(func(*image) {}) }
 // write writes the machine down, but for what is left out.
 func (m *Machine) write(leaveOut func(*image)) ([]byte, error) {
 	i := image{Version: snapshotVersion, Now: m.now, Held: m.held, Serial: m.serial, Listed: m.listed, Sets: m.timers.sets,
-		Away: slices.Sorted(maps.Keys(m.away))}
+		Away: slices.Sorted(maps.Keys(m.away)), CalledIn: m.calledIn}
 	for _, q := range m.byID() {
 		i.Queues = append(i.Queues, q.image())
 	}
 	for _, a := range m.byListing() {
 		i.Agents = append(i.Agents, a.image())
+		if a.offer != nil && a.offer.place == nil {
+			i.Called = append(i.Called, a.offer.called())
+		}
 	}
 	leaveOut(&i)
 	data, err := json.Marshal(i)
@@ -132,6 +152,18 @@ func (t *timer) image() *alarmImage {
 		return nil
 	}
 	return &alarmImage{t.due, t.set}
+}
+
+// called is a reservation without a place, written down.
+func (r *reservation) called() calledImage {
+	return calledImage{ID: r.id, Call: r.call, Owner: r.owner, With: r.with, Back: r.back, Agent: r.agent.profile.ID, Queue: r.queue.rules.ID, Alarm: r.alarm.image()}
+}
+
+// ringsFor is a reservation that was written down, clocks apart.
+func (m *Machine) ringsFor(i *calledImage) *reservation {
+	r := &reservation{id: i.ID, call: i.Call, owner: i.Owner, with: i.With, back: i.Back, agent: m.agents[i.Agent], queue: m.named(i.Queue)}
+	m.hold(r)
+	return r
 }
 
 func (q *callers) image() queueImage {
@@ -177,7 +209,7 @@ func (p *place) image() placeImage {
 func (a *agent) image() agentImage {
 	i := agentImage{Profile: a.profile, Listed: a.listed, State: a.state, Since: a.since, Reason: a.reason,
 		Out: a.out, Misses: a.misses, Moved: a.moved, IdleAs: a.idleAs, IdleSince: a.idleSince, Call: a.call, Owner: a.owner,
-		Busy: a.busy, Then: a.afterTalk(), ThenReason: a.thenReason, Began: a.began, Alarm: a.alarm.image()}
+		Third: a.third, Part: a.part, Busy: a.busy, Then: a.afterTalk(), ThenReason: a.thenReason, Began: a.began, Alarm: a.alarm.image()}
 	if a.queue != nil {
 		i.Queue = a.queue.rules.ID
 	}
@@ -225,7 +257,13 @@ func LoadMachine(snapshot []byte) (*Machine, error) {
 			return nil, err
 		}
 	}
-	m.listed, m.timers.sets = i.Listed, i.Sets
+	for _, c := range i.Called {
+		if a := m.agents[c.Agent]; a == nil || !a.keptFor(a.profile.Home) || m.parties[c.Call].called != nil {
+			return nil, fmt.Errorf("queue: the snapshot has agent %q called in by call %s, who is not reserved for it", c.Agent, c.Call)
+		}
+		m.loadTimer(&m.ringsFor(&c).alarm, c.Alarm)
+	}
+	m.listed, m.timers.sets, m.calledIn = i.Listed, i.Sets, i.CalledIn
 	return m, nil
 }
 
@@ -262,11 +300,11 @@ func (m *Machine) loadAgent(i agentImage) error {
 func (m *Machine) wear(a *agent, i *agentImage) {
 	a.state, a.since, a.reason, a.out, a.misses, a.moved = i.State, i.Since, i.Reason, i.Out, i.Misses, i.Moved
 	a.idleAs, a.idleSince = i.IdleAs, i.IdleSince
-	a.call, a.owner, a.busy, a.began = i.Call, i.Owner, i.Busy, i.Began
+	a.call, a.owner, a.third, a.part, a.busy, a.began = i.Call, i.Owner, i.Third, i.Part, i.Busy, i.Began
 	a.queue = m.named(i.Queue)
 	a.then, a.thenReason = wishes[i.Then], i.ThenReason
 	if a.state.InTalk() {
-		m.talking[a.call] = a
+		m.sit(a)
 	}
 	a.alarmCause, a.alarmEvent = i.Wakes, wakings[i.Wakes]
 }
@@ -318,18 +356,15 @@ func loadedPlace(i *placeImage) *place {
 
 func (m *Machine) loadPlace(q *callers, i placeImage) error {
 	p := loadedPlace(&i)
-	for _, o := range i.Offers {
-		a := m.agents[o.Agent]
-		if a == nil || a.state != StateReserved && a.state != StateRinging || a.offer != nil {
-			return fmt.Errorf("queue: the snapshot has call %s offered to agent %q, who is not reserved for it", i.Caller.ID, o.Agent)
-		}
-		r := &reservation{id: o.ID, place: p, agent: a, queue: q}
-		r.alarm.owner = r
-		m.loadTimer(&r.alarm, o.Alarm)
-		p.offers, a.offer = append(p.offers, r), r
-	}
 	m.waiting[p.caller.ID] = p
 	m.aim(p, q)
+	for _, o := range i.Offers {
+		a := m.agents[o.Agent]
+		if a == nil || !a.keptFor(a.profile.Home) {
+			return fmt.Errorf("queue: the snapshot has call %s offered to agent %q, who is not reserved for it", i.Caller.ID, o.Agent)
+		}
+		m.loadTimer(&p.reserve(o.ID, a).alarm, o.Alarm)
+	}
 	m.enter(p)
 	p.overflows, p.limit = i.Overflows, i.Limit
 	p.prefers = m.agents[i.Prefers]

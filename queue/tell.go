@@ -75,6 +75,11 @@ func (e *Engine) changed(c *Change) {
 
 // recorded leaves out of a change that its call or agent is this engine's own.
 func (e *Engine) recorded(c Change) Change {
+	if c.Left != nil && c.Left.Home == e.owner {
+		left := *c.Left
+		left.Home = ""
+		c.Left = &left
+	}
 	if c.Owner == e.owner {
 		c.Owner = ""
 	}
@@ -86,12 +91,11 @@ func (e *Engine) recorded(c Change) Change {
 
 func (e *Engine) offered(made *OfferMade) {
 	t := e.tickets[made.Call]
-	if t == nil {
-		return // another service's caller
+	if t == nil || made.Called {
+		return // another service's caller, or somebody who waits for the answer
 	}
-	o := &Offer{ID: made.ID, Number: made.Number, Agent: *made.profile, Queue: made.Queue,
-		RingTimeout: made.RingTimeout, Waited: made.Waited, ticket: t}
-	o.ctx, o.cancel = context.WithCancelCause(context.Background())
+	o := &Offer{engine: e, call: made.Call, ticket: t}
+	o.fill(made)
 	if t.ringing == nil {
 		t.ringing = t.only[:0]
 	}
@@ -99,14 +103,36 @@ func (e *Engine) offered(made *OfferMade) {
 	e.out.offers = append(e.out.offers, o)
 }
 
+// fill completes an offer by what was made of it.
+func (o *Offer) fill(made *OfferMade) {
+	o.ID, o.Number, o.Agent, o.Queue = made.ID, made.Number, *made.profile, made.Queue
+	o.RingTimeout, o.Waited, o.With = made.RingTimeout, made.Waited, made.With
+	o.ctx, o.cancel = context.WithCancelCause(context.Background())
+}
+
+// calls completes the offer of the one agent whom a command has called in.
+func (e *Engine) calls(o *Offer, fx *Effects) {
+	for i := range fx.Offers {
+		if fx.Offers[i].Called {
+			o.fill(&fx.Offers[i])
+			e.called[o.ID] = o
+		}
+	}
+}
+
 func (e *Engine) over(was *OfferOver) {
-	t := e.tickets[was.Call]
-	if t == nil {
+	t, o := e.tickets[was.Call], e.called[was.ID]
+	if t == nil && o == nil {
 		return
 	}
 	e.metrics.over(was)
 	if was.Result == ResultUnreported {
-		e.log.Error("an offer was not reported on and is taken back; the call's wait has lapsed", "call_id", was.Call, "agent_id", was.Agent)
+		e.log.Error("an offer was not reported on and is taken back; so has the call's wait lapsed, if it was in line", "call_id", was.Call, "agent_id", was.Agent)
+	}
+	if o != nil {
+		delete(e.called, was.ID)
+		o.end(causes[was.Result])
+		return
 	}
 	for i, o := range t.ringing {
 		if o.ID == was.ID {

@@ -50,7 +50,7 @@ func (m *Machine) reachable(agentID string) error {
 // it back.
 func (m *Machine) wish(a *agent, ev event, cause string) {
 	a.then, a.thenReason = ev, cause
-	m.note(Change{Kind: KindAgentState, Call: a.call, Agent: a.profile.ID, From: a.state, To: a.state, Cause: cause, Then: a.afterTalk(), By: m.by})
+	m.note(Change{Kind: KindAgentState, Call: a.call, Agent: a.profile.ID, Third: a.third, From: a.state, To: a.state, Cause: cause, Then: a.afterTalk(), By: m.by})
 	m.settle(a)
 }
 
@@ -63,27 +63,36 @@ func (m *Machine) talk(agentID, callID string, ev event) error {
 	if _, err := a.may(ev); err != nil {
 		return fmt.Errorf("call %s: %w", callID, err)
 	}
-	if callID == "" || a.call != callID || ev == eventRejoin && (m.waiting[callID] != nil || m.talking[callID] != nil) {
+	if a.third && ev == eventEnd {
+		ev = eventEndConsult
+	}
+	if callID == "" || a.call != callID || a.third != (ev == eventEndConsult) || ev == eventRejoin && m.taken(callID, false) {
 		return fmt.Errorf("agent %s cannot %s with call %s: %w", agentID, ev, callID, ErrNotTheirCall)
 	}
-	if ev == eventRejoin {
-		m.talking[callID] = a
+	switch ev {
+	case eventEnd, eventEndConsult:
+		m.endTalk(a)
+	case eventRejoin:
 		if a.state != StateWrapUp { // whose time still runs
 			a.busy = m.now
 		}
-	}
-	if ev == eventEnd {
-		m.endTalk(a)
-	} else {
+		a.part = m.wall
+		m.sit(a)
+		m.turn(a, ev, "")
+	default:
 		m.turn(a, ev, "")
 	}
 	return nil
 }
 
-// endTalk is the end of an agent's talk.
+// endTalk is the end of an agent's part in a call.
 func (m *Machine) endTalk(a *agent) {
+	if a.third {
+		m.endConsult(a)
+		return
+	}
 	m.turn(a, eventEnd, "")
-	delete(m.talking, a.call)
+	m.rise(a)
 	m.afterTalk(a)
 }
 
@@ -149,7 +158,10 @@ func (m *Machine) turn(a *agent, ev event, cause string) {
 	c.From = m.move(a, ev, cause)
 	c.To = a.state
 	if c.From.InTalk() || c.To == StateTalking {
-		c.Call, c.Queue, c.Owner = a.call, a.queue.rules.ID, a.owner
+		m.inCall(&c, a)
+	}
+	if c.From.InTalk() && !c.To.InTalk() {
+		c.Began = a.part
 	}
 	if c.Cause == "" {
 		c.Cause = ev.String()
@@ -157,6 +169,11 @@ func (m *Machine) turn(a *agent, ev event, cause string) {
 	m.note(c)
 	m.settle(a)
 	m.serve(a)
+}
+
+// inCall says which call a change is about, and which part the agent has in it.
+func (m *Machine) inCall(c *Change, a *agent) {
+	c.Call, c.Queue, c.Owner, c.Third, c.With = a.call, a.queue.rules.ID, a.owner, a.third, m.partner(a)
 }
 
 // move changes the state by the table, with what every change of state brings
@@ -174,11 +191,12 @@ func (m *Machine) move(a *agent, ev event, cause string) (from State) {
 	a.moved = true
 	a.state, a.since = outcomes[from][ev].to, m.wall
 	a.reason, a.out = cause, ev == eventTakeOut
-	if from == StateWrapUp && a.state != StateTalking {
+	if from == StateWrapUp && a.state != StateTalking && a.state != StateReserved && a.busy != 0 {
 		a.queue.handled.add(m.since(a.busy))
+		a.busy = 0
 	}
 	switch ev {
-	case eventSignIn, eventReady, eventConnect, eventDecline, eventRejoin, eventFound:
+	case eventSignIn, eventReady, eventConnect, eventDecline, eventRejoin, eventFound, eventComeIn, eventFoundThird:
 		a.misses = 0
 	}
 	if a.state == StateReady {

@@ -17,6 +17,9 @@ type AgentView struct {
 	Call         string    `json:"call,omitempty"`           // offered, talking, or wrapped up
 	Queue        string    `json:"queue,omitempty"`          // that call's
 	Owner        string    `json:"owner,omitempty"`          // the service at which that call is, where several share a queue
+	With         string    `json:"with,omitempty"`           // another agent of that call: the third, whoever is called in to it, or for a third whose call it is
+	Third        bool      `json:"third,omitempty"`          // called in, or with that call beside whose call it is
+	Began        time.Time `json:"began,omitzero"`           // since when with that call: in talk only
 	Then         State     `json:"then,omitzero"`            // asked for during the talk
 	Away         bool      `json:"away,omitempty"`           // nothing is heard of the agent's service: they are offered nobody
 }
@@ -65,7 +68,7 @@ func (m *Machine) Agent(id string) (AgentView, bool) {
 	if a == nil {
 		return AgentView{}, false
 	}
-	return a.view(), true
+	return m.view(a), true
 }
 
 // Agents lists everybody by ID.
@@ -79,19 +82,26 @@ func (e *Engine) Agents() []AgentView {
 func (m *Machine) Agents() []AgentView {
 	views := make([]AgentView, 0, len(m.agents))
 	for _, id := range slices.Sorted(maps.Keys(m.agents)) {
-		views = append(views, m.agents[id].view())
+		views = append(views, m.view(m.agents[id]))
 	}
 	return views
 }
 
-func (a *agent) view() AgentView {
+func (m *Machine) view(a *agent) AgentView {
 	v := AgentView{Profile: a.profile, State: a.state, Since: a.since, OutOfService: a.out, Then: a.afterTalk(), Away: a.beyond}
 	switch a.state {
 	case StateReady:
 		v.IdleSince = a.idleSince
 	case StateReserved, StateRinging:
-		v.IdleSince, v.Call, v.Queue, v.Owner = a.idleSince, a.offer.place.caller.ID, a.offer.queue.rules.ID, a.offer.place.caller.Owner
-	case StateTalking, StateHold, StateConsult, StateWrapUp:
+		v.Call, v.Queue, v.Owner = a.offer.call, a.offer.queue.rules.ID, a.offer.owner
+		v.With, v.Third = a.offer.with, a.offer.place == nil
+		if !a.offer.back {
+			v.IdleSince = a.idleSince
+		}
+	case StateTalking, StateHold, StateConsult:
+		v.Call, v.Queue, v.Owner = a.call, a.queue.rules.ID, a.owner
+		v.With, v.Third, v.Began = m.partner(a), a.third, a.part
+	case StateWrapUp:
 		v.Call, v.Queue, v.Owner = a.call, a.queue.rules.ID, a.owner
 	case StatePaused, StateUnreachable:
 		v.Reason = a.reason

@@ -310,6 +310,9 @@ func entriesOf(list []queue.Change) []journal.Entry {
 		if change.Agent != "" && change.Home == "" {
 			streams = append(streams, call.AgentStream(change.Agent))
 		}
+		if change.Left != nil && change.Left.Home == "" {
+			streams = append(streams, call.AgentStream(change.Left.Agent))
+		}
 		if change.Queue != "" {
 			streams = append(streams, "queue/"+change.Queue)
 		}

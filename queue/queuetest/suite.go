@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ type Make func(t *testing.T, o queue.Options, test func(t *testing.T, e *queue.E
 
 // Run runs the suite.
 func Run(t *testing.T, with Make) {
-	for _, one := range suite {
+	for _, one := range slices.Concat(suite, consults) {
 		t.Run(one.name, func(t *testing.T) { one.test(t, house{with}) })
 	}
 }

@@ -367,6 +367,9 @@ func entriesOf(list []queue.Change) []journal.Entry {
 		if change.Agent != "" {
 			streams = append(streams, call.AgentStream(change.Agent))
 		}
+		if change.Left != nil {
+			streams = append(streams, call.AgentStream(change.Left.Agent))
+		}
 		if change.Queue != "" {
 			streams = append(streams, "queue/"+change.Queue)
 		}
