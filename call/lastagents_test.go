@@ -49,6 +49,9 @@ func (d *diary) write(changes ...queue.Change) {
 		if c.Call != "" {
 			streams = append(streams, Stream(c.Call))
 		}
+		if c.Left != nil {
+			streams = append(streams, AgentStream(c.Left.Agent))
+		}
 		e := journal.NewEntry(c.Kind, c, append(streams, AgentStream(c.Agent))...)
 		e.At = d.at
 		d.at = d.at.Add(time.Second)
@@ -77,6 +80,10 @@ var (
 	agentHolds      = queue.Change{Kind: queue.KindAgentState, Agent: "1001", Call: "a", Queue: "bills", From: queue.StateTalking, To: queue.StateHold, Cause: "hold"}
 	agentWishes     = queue.Change{Kind: queue.KindAgentState, Agent: "1001", Call: "a", From: queue.StateTalking, To: queue.StateTalking, Then: queue.StatePaused, Cause: "lunch"}
 	agentEnds       = queue.Change{Kind: queue.KindAgentState, Agent: "1001", Call: "a", Queue: "bills", From: queue.StateTalking, To: queue.StateWrapUp, Cause: "end the talk"}
+	agentComesIn    = queue.Change{Kind: queue.KindConsulted, Agent: "1001", Call: "b", Queue: "bills", Offer: "b-to-1001-1", With: "1002", Third: true, From: queue.StateRinging, To: queue.StateConsult}
+	agentIsLet      = queue.Change{Kind: queue.KindAgentState, Agent: "1001", Call: "b", Queue: "bills", With: "1002", Third: true, From: queue.StateConsult, To: queue.StateReady, Cause: "end the consult"}
+	agentTakesOver  = queue.Change{Kind: queue.KindHandedOver, Agent: "1001", Call: "b", Queue: "bills", With: "1002", From: queue.StateConsult, To: queue.StateTalking}
+	agentHandsOver  = queue.Change{Kind: queue.KindHandedOver, Agent: "1002", Call: "a", Queue: "bills", With: "1001", From: queue.StateConsult, To: queue.StateTalking, Left: &queue.Leaving{Agent: "1001", From: queue.StateTalking, To: queue.StateWrapUp}}
 	agentBreaks     = queue.Change{Kind: queue.KindAgentState, Agent: "1001", From: queue.StateReady, To: queue.StatePaused, Cause: "lunch"}
 	agentIsBack     = queue.Change{Kind: queue.KindAgentState, Agent: "1001", From: queue.StatePaused, To: queue.StateReady, Cause: "ready"}
 	agentGoesHome   = queue.Change{Kind: queue.KindAgentState, Agent: "1001", From: queue.StateReady, To: queue.StateOffline, Cause: "signed out"}
@@ -93,9 +100,13 @@ func TestLastAgents(t *testing.T) {
 		"reserved":          {[]queue.Change{agentSignsIn, agentIsOffered}, queue.Restored{State: queue.StateReserved, Since: second(0), Call: "a", Queue: "bills", Offer: "a-offer-1"}},
 		"ringing":           {[]queue.Change{agentSignsIn, agentIsOffered, agentRings}, queue.Restored{State: queue.StateRinging, Since: second(0), Call: "a", Queue: "bills", Offer: "a-offer-1"}},
 		"the caller left":   {[]queue.Change{agentSignsIn, agentIsOffered, agentRings, agentIsReleased}, queue.Restored{State: queue.StateReady, Since: second(0)}},
-		"talking":           {[]queue.Change{agentSignsIn, agentIsOffered, agentRings, agentAnswers}, queue.Restored{State: queue.StateTalking, Since: second(3), Began: second(3), Call: "a", Queue: "bills"}},
-		"on hold, a wish":   {[]queue.Change{agentSignsIn, agentIsOffered, agentRings, agentAnswers, agentWishes, agentHolds}, queue.Restored{State: queue.StateHold, Since: second(5), Began: second(3), Call: "a", Queue: "bills", Then: queue.StatePaused, ThenReason: "lunch"}},
+		"talking":           {[]queue.Change{agentSignsIn, agentIsOffered, agentRings, agentAnswers}, queue.Restored{State: queue.StateTalking, Since: second(3), Began: second(3), Part: second(3), Call: "a", Queue: "bills"}},
+		"on hold, a wish":   {[]queue.Change{agentSignsIn, agentIsOffered, agentRings, agentAnswers, agentWishes, agentHolds}, queue.Restored{State: queue.StateHold, Since: second(5), Began: second(3), Part: second(3), Call: "a", Queue: "bills", Then: queue.StatePaused, ThenReason: "lunch"}},
 		"wrapping up":       {[]queue.Change{agentAnswers, agentEnds}, queue.Restored{State: queue.StateWrapUp, Since: second(1), Began: second(0), Call: "a", Queue: "bills", WrapUpLeft: -39 * time.Second}},
+		"a third":           {[]queue.Change{agentSignsIn, agentComesIn}, queue.Restored{State: queue.StateConsult, Since: second(1), Began: second(1), Part: second(1), Call: "b", Queue: "bills", Third: true}},
+		"a third no more":   {[]queue.Change{agentSignsIn, agentComesIn, agentIsLet}, queue.Restored{State: queue.StateReady, Since: second(2)}},
+		"taken over":        {[]queue.Change{agentSignsIn, agentComesIn, agentTakesOver}, queue.Restored{State: queue.StateTalking, Since: second(2), Began: second(2), Part: second(2), Call: "b", Queue: "bills"}},
+		"handed over":       {[]queue.Change{agentAnswers, agentHandsOver}, queue.Restored{State: queue.StateWrapUp, Since: second(1), Began: second(0), Call: "a", Queue: "bills", WrapUpLeft: -39 * time.Second}},
 		"on a break":        {[]queue.Change{agentSignsIn, agentBreaks}, queue.Restored{State: queue.StatePaused, Since: second(1), Reason: "lunch"}},
 		"missed once":       {[]queue.Change{agentSignsIn, agentIsOffered, agentRings, agentMisses}, queue.Restored{State: queue.StatePaused, Since: second(3), Reason: "no-answer", Rest: true, Misses: 1, Queue: "bills"}},
 		"missed and rested": {[]queue.Change{agentSignsIn, agentIsOffered, agentRings, agentMisses, agentHasRested}, queue.Restored{State: queue.StateReady, Since: second(4), Misses: 1, Queue: "bills"}},

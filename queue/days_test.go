@@ -42,7 +42,7 @@ func TestDays(t *testing.T) {
 	}
 	t.Logf("%d days: %+v", days, total)
 	if days >= suiteDays && slices.Contains([]int{total.Offers, total.Connected, total.Lapsed, total.Left, total.Moved, total.Relaxed, total.Elsewhere,
-		total.Rules, total.Removed, total.Profiles, total.Own, total.Extended}, 0) {
+		total.Rules, total.Removed, total.Profiles, total.Own, total.Extended, total.Called, total.Consulted, total.HandedOver, total.Transferred, total.CalledBack}, 0) {
 		t.Errorf("something never happened in all these days: %+v", total)
 	}
 }
@@ -97,6 +97,8 @@ var dayBegins = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 // tally counts what the days were made of.
 type tally struct {
 	Commands, Offers, Connected, Lapsed, Left, Moved, Relaxed, Elsewhere, Rules, Removed, Profiles, Own, Extended, Refused int
+
+	Called, Consulted, HandedOver, Transferred, CalledBack int
 }
 
 func (t *tally) add(o tally) {
@@ -114,6 +116,11 @@ func (t *tally) add(o tally) {
 	t.Own += o.Own
 	t.Extended += o.Extended
 	t.Refused += o.Refused
+	t.Called += o.Called
+	t.Consulted += o.Consulted
+	t.HandedOver += o.HandedOver
+	t.Transferred += o.Transferred
+	t.CalledBack += o.CalledBack
 }
 
 // day is one day's people, phones and callers.
@@ -383,6 +390,14 @@ func (d *day) count(c Change) {
 		}
 	case c.Kind == KindConnected:
 		d.Connected++
+		d.Transferred += count(c.With != "")
+	case c.Kind == KindCalled:
+		d.Called++
+		d.CalledBack += count(c.From == StateWrapUp)
+	case c.Kind == KindConsulted:
+		d.Consulted++
+	case c.Kind == KindHandedOver:
+		d.HandedOver++
 	case c.Kind == KindLapsed:
 		d.Lapsed++
 	case c.Kind == KindLeft:
@@ -439,8 +454,15 @@ func (d *day) phone(o OfferMade) {
 			if err := d.apply(Command{Do: verb, Call: o.Call, Offer: o.ID, Reason: string(reason)}); err != nil {
 				return err
 			}
-			if a := d.ref.agents[o.Agent]; verb == VerbConnected && a != nil && a.state == StateTalking && a.call == o.Call {
+			a := d.ref.agents[o.Agent]
+			switch {
+			case a == nil || verb == VerbRinging:
+			case verb == VerbConnected && a.state == StateTalking && a.call == o.Call:
 				d.talk(o.Agent, o.Call)
+			case verb == VerbConnected && a.state == StateConsult && a.call == o.Call:
+				d.consult(o.With, o.Agent, o.Call)
+			case verb == VerbFailed && o.Called:
+				return d.nobodyCame(o)
 			}
 			return nil
 		})
@@ -461,8 +483,60 @@ func (d *day) phone(o OfferMade) {
 	} // otherwise whoever rings the phone is never heard of again
 }
 
+// consult plans how the part of a third goes on.
+func (d *day) consult(own, third, call string) {
+	act := func(verb Verb, agent, with string) func() error {
+		return func() error {
+			if err := d.apply(Command{Do: verb, Agent: agent, With: with, Call: call}); err != nil {
+				return err
+			}
+			if a := d.ref.agents[third]; verb == VerbHandOver && a != nil && a.state == StateTalking && a.call == call {
+				d.talk(third, call)
+			}
+			return nil
+		}
+	}
+	ends := d.about(30 * time.Second)
+	if d.chance(20) { // whose call it is leaves before
+		d.in(ends/2, act(VerbEnd, own, ""))
+	}
+	if d.chance(50) {
+		d.in(ends, act(VerbHandOver, third, own))
+	}
+	d.in(ends+time.Second, act(VerbEndConsult, third, ""))
+}
+
+// nobodyCame is what a call does when nobody came whom it called in: a caller
+// whom nobody has goes back to who had them, or to the head of a line.
+func (d *day) nobodyCame(o OfferMade) error {
+	if d.ref.talking(o.Call) != nil || d.ref.third(o.Call) != nil {
+		return nil
+	}
+	if d.chance(60) && o.With != "" {
+		return d.apply(Command{Do: VerbCall, Agent: o.With, Call: o.Call})
+	}
+	return d.apply(Command{Do: VerbJoin, Caller: &Caller{ID: o.Call, Queue: d.queues[d.r.IntN(len(d.queues))], Arrived: d.now, Head: true, Offers: d.Commands, Needs: d.ref.asked[o.Call]}})
+}
+
+// callIn calls somebody in by a call.
+func (d *day) callIn(call string) error {
+	return d.apply(Command{Do: VerbCall, Agent: d.agents[d.r.IntN(len(d.agents))], Call: call})
+}
+
 // talk plans the end of a talk.
 func (d *day) talk(agent, call string) {
+	if d.chance(15) {
+		d.in(d.about(d.talks/2), func() error {
+			if d.chance(80) {
+				if err := d.apply(Command{Do: VerbConsult, Agent: agent, Call: call}); err != nil {
+					return err
+				}
+			} else if err := d.apply(Command{Do: VerbEnd, Agent: agent, Call: call}); err != nil { // a blind transfer
+				return err
+			}
+			return d.callIn(call)
+		})
+	}
 	if d.chance(10) {
 		d.in(time.Second, func() error { return d.apply(Command{Do: VerbHold, Agent: agent, Call: call}) })
 	}

@@ -19,7 +19,8 @@ type ledger struct {
 	serves map[string][]string // agent → queues
 	states map[string]State
 	idle   []string          // ready, reserved and ringing agents, longest idle first
-	with   map[string]string // agent → call: reserved, ringing, talking, hold
+	with   map[string]string // agent → call: reserved, ringing, talking, hold, consult
+	thirds map[string]string // agent → call: the same, of those called in
 	lines  []Change          // KindJoined of everybody who waits
 	held   bool              // between a start and Open
 	rules  map[string]Rules
@@ -28,7 +29,7 @@ type ledger struct {
 }
 
 func newLedger(o Options) *ledger {
-	l := &ledger{serves: map[string][]string{}, states: map[string]State{}, with: map[string]string{},
+	l := &ledger{serves: map[string][]string{}, states: map[string]State{}, with: map[string]string{}, thirds: map[string]string{},
 		rules: map[string]Rules{}, history: map[string][]Change{}}
 	for _, r := range o.Queues {
 		l.rules[r.ID] = r
@@ -41,6 +42,14 @@ func newLedger(o Options) *ledger {
 
 // add checks one change and takes it in.
 func (l *ledger) add(c Change) error {
+	if c.Left != nil {
+		half, _ := c.About(c.Left.Agent)
+		if err := l.add(half); err != nil {
+			return err
+		}
+		of := l.history[half.Agent]
+		of[len(of)-1] = c // which says the same of them
+	}
 	if c.To != 0 && l.states[c.Agent] != c.From {
 		return fmt.Errorf("agent %s goes from %s but was %s", c.Agent, c.From, l.states[c.Agent])
 	}
@@ -56,12 +65,28 @@ func (l *ledger) add(c Change) error {
 			return err
 		}
 	case KindConnected:
-		found := c.Cause == CauseFound && l.with[c.Agent] == "" && l.agentWith(c.Call) == ""
+		found := (c.Cause == CauseFound || l.thirds[c.Agent] == c.Call) && l.with[c.Agent] == "" && l.agentWith(c.Call) == ""
 		if l.with[c.Agent] != c.Call && !found {
 			return fmt.Errorf("connected to %q, reserved for %q; the call is with %q", c.Call, l.with[c.Agent], l.agentWith(c.Call))
 		}
 		l.drop(c.Call)
+	case KindCalled:
+		if who := agentOf(l.thirds, c.Call); who != "" || l.at(c.Call) >= 0 || l.held {
+			return fmt.Errorf("called in by call %s, which has %q called in or waits", c.Call, who)
+		}
+	case KindConsulted:
+		found := c.Cause == CauseFound && l.with[c.Agent] == "" && agentOf(l.thirds, c.Call) == ""
+		if l.thirds[c.Agent] != c.Call && !found || l.agentWith(c.Call) == "" && c.Cause != CauseFound || !c.Third {
+			return fmt.Errorf("the third of call %s, which is with %q and has called in %q", c.Call, l.agentWith(c.Call), agentOf(l.thirds, c.Call))
+		}
+	case KindHandedOver:
+		if with := l.agentWith(c.Call); with != "" || l.thirds[c.Agent] != c.Call {
+			return fmt.Errorf("has got call %s, which agent %q has; its third is %q", c.Call, with, agentOf(l.thirds, c.Call))
+		}
 	case KindRefused:
+		if c.Third && l.thirds[c.Agent] == c.Call {
+			break
+		}
 		if l.with[c.Agent] != c.Call || l.at(c.Call) < 0 {
 			return fmt.Errorf("refused an offer that was not there")
 		}
@@ -83,11 +108,11 @@ func (l *ledger) add(c Change) error {
 // restored folds what is known of an agent, as far back as is needed and from
 // the very beginning: it must be the same.
 func (l *ledger) restored(agent string) (Restored, error) {
-	var all, needed Restored
+	all, needed := Restored{Agent: agent}, Restored{Agent: agent}
 	for _, c := range l.history[agent] {
 		all = all.After(c)
 		if c.Settles() {
-			needed = Restored{}
+			needed = Restored{Agent: agent}
 		}
 		needed = needed.After(c)
 	}
@@ -139,18 +164,22 @@ func (l *ledger) patient(joined Change, agent string, at time.Time) bool {
 func (l *ledger) move(c Change) {
 	l.states[c.Agent] = c.To
 	released := c.To == StateReady && (c.From == StateReserved || c.From == StateRinging)
-	onOffer := c.To == StateReserved || c.To == StateRinging
+	onOffer := (c.To == StateReserved || c.To == StateRinging) && c.From != StateWrapUp
 	if !released && !onOffer && c.From != c.To {
 		l.idle = slices.DeleteFunc(l.idle, func(id string) bool { return id == c.Agent })
-		if c.To == StateReady {
+		if c.To == StateReady || c.To == StateReserved { // called back: idle from then on, should it come to nothing
 			l.idle = append(l.idle, c.Agent)
 		}
 	}
+	delete(l.with, c.Agent)
+	delete(l.thirds, c.Agent)
 	switch c.To {
 	case StateReserved, StateRinging, StateTalking, StateHold, StateConsult:
-		l.with[c.Agent] = c.Call
-	default:
-		delete(l.with, c.Agent)
+		if c.Third {
+			l.thirds[c.Agent] = c.Call
+		} else {
+			l.with[c.Agent] = c.Call
+		}
 	}
 }
 
@@ -162,8 +191,10 @@ func (l *ledger) drop(call string) {
 	l.lines = slices.DeleteFunc(l.lines, func(c Change) bool { return c.Call == call })
 }
 
-func (l *ledger) agentWith(call string) string {
-	for agent, with := range l.with {
+func (l *ledger) agentWith(call string) string { return agentOf(l.with, call) }
+
+func agentOf(calls map[string]string, call string) string {
+	for agent, with := range calls {
 		if with == call {
 			return agent
 		}
@@ -204,11 +235,12 @@ type world struct {
 	fed     chan []Change
 	tickets map[string]*Ticket // by call, as long as their caller is on the line
 	offers  map[string]*Offer  // by call, the latest
+	called  map[string]*Offer  // by agent, the latest by which they were called in
 	calls   int
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, tickets: map[string]*Ticket{}, offers: map[string]*Offer{}, fed: make(chan []Change, 10_000)}
+	w := &world{t: t, tickets: map[string]*Ticket{}, offers: map[string]*Offer{}, called: map[string]*Offer{}, fed: make(chan []Change, 10_000)}
 	queues := []string{"a", "b", "c"}
 	for _, id := range queues {
 		w.o.Queues = append(w.o.Queues, Rules{
@@ -295,8 +327,33 @@ func (w *world) actions() map[string]func(*rapid.T) {
 	fail := func(t *rapid.T) {
 		pick(t, w.offers).Failed(rapid.SampledFrom([]Refusal{NoAnswer, Declined, Unreachable, Cancelled}).Draw(t, "refusal"))
 	}
+	called := func(t *rapid.T) {
+		call := pick(t, w.offers).ticket.Caller().ID
+		if v, _ := w.e.Agent(w.agent()); v.Call != "" {
+			call = v.Call
+		}
+		if o, err := w.e.Call(w.agent(), call); err == nil {
+			w.called[o.Agent.ID] = o
+		}
+	}
+	handOver := func(*rapid.T) {
+		v, _ := w.e.Agent(w.agent())
+		_ = w.e.HandOver(v.Call, w.agent(), v.ID)
+	}
+	endConsult := func(*rapid.T) {
+		v, _ := w.e.Agent(w.agent())
+		_ = w.e.EndConsult(v.ID, v.Call)
+	}
 	return map[string]func(*rapid.T){
-		"join": join, "join again": join, "and again": join,
+		"call": called, "call in": called, "hand over": handOver, "end consult": endConsult,
+		"the called rings":   func(t *rapid.T) { _ = pick(t, w.called).Ringing() },
+		"the called comes":   func(t *rapid.T) { _ = pick(t, w.called).Connected() },
+		"the called is come": func(t *rapid.T) { _ = pick(t, w.called).Connected() },
+		"the called fails": func(t *rapid.T) {
+			pick(t, w.called).Failed(rapid.SampledFrom([]Refusal{NoAnswer, Declined, Unreachable, Cancelled}).Draw(t, "refusal"))
+		},
+		"found third": talk(func(agent, call string) error { return w.e.FoundThird(agent, call, w.queue()) }),
+		"join":        join, "join again": join, "and again": join,
 		"leave":     func(t *rapid.T) { pick(t, w.tickets).Leave("hang-up") },
 		"ringing":   func(t *rapid.T) { _ = pick(t, w.offers).Ringing() },
 		"connected": func(t *rapid.T) { _ = pick(t, w.offers).Connected() },
@@ -355,10 +412,14 @@ func (w *world) checkAgents(t *rapid.T) {
 		}
 		switch v.State {
 		case StateReserved, StateRinging, StateTalking, StateHold, StateConsult:
-			if v.Call != w.ledger.with[v.ID] || withCall[v.Call] != "" {
-				t.Fatalf("agent %s is with call %q, by the changes %q; that call also has agent %q", v.ID, v.Call, w.ledger.with[v.ID], withCall[v.Call])
+			part, calls := "own ", w.ledger.with
+			if v.Third {
+				part, calls = "third ", w.ledger.thirds
 			}
-			withCall[v.Call] = v.ID
+			if v.Call != calls[v.ID] || withCall[part+v.Call] != "" {
+				t.Fatalf("agent %s is with call %q, by the changes %q; that call also has agent %q", v.ID, v.Call, calls[v.ID], withCall[part+v.Call])
+			}
+			withCall[part+v.Call] = v.ID
 		}
 		if v.State == StateReserved || v.State == StateRinging {
 			if stuck := time.Since(v.Since); stuck > DefaultRingTimeout+ReportGrace {
@@ -507,7 +568,7 @@ func (w *world) lastAgents(t *rapid.T) []Restored {
 		list = append(list, r)
 	}
 	slices.SortStableFunc(list, func(a, b Restored) int {
-		return cmp.Compare(slices.Index(w.ledger.idle, a.Agent), slices.Index(w.ledger.idle, b.Agent))
+		return cmp.Compare(uint(slices.Index(w.ledger.idle, a.Agent)), uint(slices.Index(w.ledger.idle, b.Agent))) // who is not idle comes last
 	})
 	return list
 }

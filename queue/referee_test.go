@@ -28,6 +28,7 @@ type refAgent struct {
 	since  time.Time
 	idle   int // the smaller, the longer
 	call   string
+	third  bool // in that call, or called to it
 	reason string
 	out    bool
 	rest   time.Duration // at most so long paused
@@ -83,6 +84,15 @@ func (r *referee) idle() bool {
 }
 
 func (r *referee) see(c Change) error {
+	if c.Left != nil {
+		if half, _ := c.About(c.Left.Agent); r.seeOne(half) != nil || half.From == 0 || !half.From.InTalk() {
+			return fmt.Errorf("agent %s cannot leave so: %+v", half.Agent, half)
+		}
+	}
+	return r.seeOne(c)
+}
+
+func (r *referee) seeOne(c Change) error {
 	if a := r.agents[c.Agent]; c.To != 0 {
 		if a == nil || a.state != c.From {
 			return fmt.Errorf("agent %s goes from %s, and was %+v", c.Agent, c.From, a)
@@ -99,7 +109,14 @@ func (r *referee) see(c Change) error {
 		if err := r.offered(c, w); err != nil {
 			return err
 		}
+	case KindCalled, KindConsulted, KindHandedOver:
+		if err := r.called(c, w); err != nil {
+			return err
+		}
 	case KindConnected:
+		if a := r.agents[c.Agent]; w == nil && a.third && a.call == c.Call && r.talking(c.Call) == nil {
+			break // a transfer: the caller was in no line
+		}
 		if w == nil || !slices.Contains(w.offers, c.Agent) || len(w.offers) != 1 {
 			return fmt.Errorf("connected to a caller who is offered to %+v", w)
 		}
@@ -109,6 +126,9 @@ func (r *referee) see(c Change) error {
 		delete(r.waits, c.Call)
 		r.taken[c.Queue][c.Agent]++
 	case KindRefused:
+		if a := r.agents[c.Agent]; c.Third && a.third && a.call == c.Call {
+			break
+		}
 		if w == nil || !slices.Contains(w.offers, c.Agent) {
 			return fmt.Errorf("refused an offer that was not there: %+v", w)
 		}
@@ -144,6 +164,37 @@ func (r *referee) see(c Change) error {
 	}
 	if c.To != 0 {
 		r.move(c)
+	}
+	return nil
+}
+
+// called: a call has one agent of its own and one third at most, and its caller
+// is in no line.
+func (r *referee) called(c Change, w *refWait) error {
+	a, third := r.agents[c.Agent], r.third(c.Call)
+	switch {
+	case w != nil:
+		return fmt.Errorf("the caller is in line: %+v", w)
+	case c.Kind == KindCalled && third != nil:
+		return fmt.Errorf("called in while agent %s is %s by that call", third.id, third.state)
+	case c.Kind == KindCalled && a.state != StateReady && (a.state != StateWrapUp || a.call != c.Call):
+		return fmt.Errorf("called in while %s after call %s", a.state, a.call)
+	case c.Kind != KindCalled && third != a:
+		return fmt.Errorf("agent %s was not called in: %+v", a.id, third)
+	case c.Kind == KindConsulted && r.talking(c.Call) == nil:
+		return fmt.Errorf("a third of a call that nobody has")
+	case c.Kind == KindHandedOver && r.talking(c.Call) != nil:
+		return fmt.Errorf("handed over, and agent %s has the call", r.talking(c.Call).id)
+	}
+	return nil
+}
+
+// third is who is called in by a call, or with it so.
+func (r *referee) third(call string) *refAgent {
+	for _, a := range r.agents {
+		if a.third && a.call == call && (a.state.InTalk() || a.state == StateReserved || a.state == StateRinging) {
+			return a
+		}
 	}
 	return nil
 }
@@ -353,7 +404,7 @@ func (r *referee) better(a, b *refAgent, queue string) bool {
 
 func (r *referee) talking(call string) *refAgent {
 	for _, a := range r.agents {
-		if a.state.InTalk() && a.call == call {
+		if a.state.InTalk() && !a.third && a.call == call {
 			return a
 		}
 	}
@@ -370,7 +421,7 @@ func (r *referee) move(c Change) {
 	if c.From != c.To {
 		a.since = r.now
 	}
-	a.state, a.reason, a.out = c.To, c.Cause, c.Out
+	a.state, a.reason, a.out, a.third = c.To, c.Cause, c.Out, c.Third
 	switch c.To {
 	case StateReserved, StateRinging, StateTalking, StateHold, StateConsult:
 		a.call = c.Call
@@ -396,10 +447,17 @@ func (r *referee) check(m *Machine) error {
 			return fmt.Errorf("agent %s is %s, by the changes %s", id, v.State, a.state)
 		}
 		if a.state.InTalk() {
-			if with[a.call] != "" {
-				return fmt.Errorf("call %s has agents %s and %s", a.call, id, with[a.call])
+			part := fmt.Sprint(a.call, a.third)
+			if with[part] != "" {
+				return fmt.Errorf("call %s has agents %s and %s, as thirds: %v", a.call, id, with[part], a.third)
 			}
-			with[a.call] = id
+			with[part] = id
+			if v.Call != a.call || v.Third != a.third {
+				return fmt.Errorf("agent %s is with call %s, as a third: %v; by the changes %s, %v", id, v.Call, v.Third, a.call, a.third)
+			}
+		}
+		if r := m.parties[a.call].called; a.third && (a.state == StateReserved || a.state == StateRinging) && (r == nil || r.agent.profile.ID != id) {
+			return fmt.Errorf("agent %s is %s by call %s, which has called nobody in or somebody else", id, a.state, a.call)
 		}
 		if err := r.justified(a); err != nil {
 			return err
@@ -417,7 +475,7 @@ func (r *referee) justified(a *refAgent) error {
 	switch {
 	case (a.state == StateReserved || a.state == StateRinging) && stay > 2*(DefaultRingTimeout+ReportGrace):
 		return fmt.Errorf("agent %s has been %s for %v", a.id, a.state, stay)
-	case (a.state == StateReserved || a.state == StateRinging) && (r.waits[a.call] == nil || !slices.Contains(r.waits[a.call].offers, a.id)):
+	case (a.state == StateReserved || a.state == StateRinging) && !a.third && (r.waits[a.call] == nil || !slices.Contains(r.waits[a.call].offers, a.id)):
 		return fmt.Errorf("agent %s is %s for call %s, which is not offered to them", a.id, a.state, a.call)
 	case a.state == StateWrapUp && stay > a.wrapUp:
 		return fmt.Errorf("agent %s has wrapped up for %v, allowed are %v", a.id, stay, a.wrapUp)

@@ -74,6 +74,9 @@ func (r Restored) After(c Change) Restored {
 	switch c.To {
 	case StateReserved, StateRinging:
 		is.Since, is.Call, is.Queue, is.Offer, is.Owner, is.Third = r.Since, c.Call, c.Queue, c.Offer, c.Owner, c.Third
+		if c.From == StateWrapUp { // called back from it
+			is.Since = c.At
+		}
 	case StateReady:
 		switch {
 		case offered: // released: the idle time goes on
@@ -110,7 +113,7 @@ func (r Restored) missesAfter(c Change) int {
 	switch {
 	case c.Kind == KindRefused && c.Cause == string(NoAnswer):
 		return r.Misses + 1
-	case c.Kind == KindRefused && c.Cause == string(Declined), c.To == StateTalking:
+	case c.Kind == KindRefused && c.Cause == string(Declined), c.Kind == KindConsulted, c.To == StateTalking:
 		return 0
 	case c.Kind == KindAgentState && c.To == StateReady && c.Cause != causeRested && c.Cause != causeRegistered:
 		return 0

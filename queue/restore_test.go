@@ -642,3 +642,36 @@ func TestRestoredFromChanges(t *testing.T) {
 		told(Restored{State: StateOffline, Since: at(43)})
 	})
 }
+
+// Whoever was with a call beside its own agent is so again, whichever of the
+// two is restored first; a second third is not.
+func TestRestoreThirds(t *testing.T) {
+	o := afterRestart()
+	o.Agents = append(o.Agents, Profile{ID: "1004", Queues: []string{"bills"}})
+	atDesk(t, o, func(t *testing.T, d *desk) {
+		began := time.Now().Add(-time.Minute)
+		part := func(agent string, state State, third bool) Restored {
+			return Restored{Agent: agent, State: state, Since: began, Part: began, Call: "a", Queue: "bills", Third: third}
+		}
+		err := d.Restore([]Restored{part("1002", StateConsult, true), part("1001", StateConsult, false), part("1003", StateConsult, true)})
+		if !errors.Is(err, ErrNotTheirCall) || !strings.Contains(err.Error(), "agent 1003 cannot be consult") {
+			t.Errorf("restoring two thirds of a call: %v", err)
+		}
+		for agent, other := range map[string]string{"1001": "1002", "1002": "1001"} {
+			if v, _ := d.Agent(agent); v.State != StateConsult || v.Call != "a" || v.With != other || v.Third != (agent == "1002") || !v.Began.Equal(began) {
+				t.Errorf("restored as %+v", v)
+			}
+		}
+		if _, err := d.Call("1003", "b"); !errors.Is(err, ErrHeld) {
+			t.Errorf("calling somebody in before Open: %v", err)
+		}
+		d.must(d.SignIn("1004"))
+		d.Open()
+		d.must(d.HandOver("a", "1001", "1002"))
+		d.inState("1001", StateWrapUp)
+		d.inState("1002", StateTalking)
+		if o, err := d.Call("1004", "a"); err != nil || o.With != "1002" {
+			t.Errorf("called in by the new agent: %+v, %v", o, err)
+		}
+	})
+}

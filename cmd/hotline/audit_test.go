@@ -26,7 +26,7 @@ func TestTheQueueKeepsWhatTheAuditAsks(t *testing.T) {
 	for seed := range uint64(25) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			c := &course{random: rand.New(rand.NewPCG(seed, 7)), agents: map[string]queue.Restored{}}
-			synctest.Test(t, func(t *testing.T) { c.run(t, 400) })
+			synctest.Test(t, func(t *testing.T) { c.run(t, 600) })
 			path := filepath.Join(t.TempDir(), "journal.db")
 			for _, process := range c.written {
 				book, err := journal.Open(t.Context(), journal.Options{Path: path})
@@ -74,6 +74,7 @@ type course struct {
 	written [][]journal.Entry         // by process; the first of each is left out for service.started
 	agents  map[string]queue.Restored // by the changes
 	callers []*caller
+	called  []*queue.Offer // of agents who are called in
 	calls   int
 }
 
@@ -87,8 +88,9 @@ func (c *course) run(t *testing.T, steps int) {
 	c.options.Record = func(list []queue.Change) {
 		(&changes{journal: c, log: slog.New(slog.DiscardHandler)}).record(list)
 		for _, change := range list {
-			if change.Agent != "" {
-				c.agents[change.Agent] = c.agents[change.Agent].After(change)
+			c.follow(change.Agent, change)
+			if change.Left != nil {
+				c.follow(change.Left.Agent, change)
 			}
 		}
 	}
@@ -111,6 +113,37 @@ func (c *course) run(t *testing.T, steps int) {
 		}
 	}
 	c.engine.Stop()
+}
+
+// follow takes in what a change says of an agent.
+func (c *course) follow(agent string, change queue.Change) {
+	if agent != "" {
+		last := c.agents[agent]
+		last.Agent = agent
+		c.agents[agent] = last.After(change)
+	}
+}
+
+// callIn has an agent called in by the call that another one has or had.
+func (c *course) callIn(agent string, by queue.AgentView) {
+	if o, err := c.engine.Call(agent, by.Call); err == nil {
+		c.called = append(c.called, o)
+	}
+}
+
+// comes is what becomes of agents who were called in.
+func (c *course) comes(n int) {
+	if len(c.called) == 0 {
+		return
+	}
+	switch o := c.called[c.random.IntN(len(c.called))]; {
+	case n%4 == 0:
+		_ = o.Ringing()
+	case n%4 == 1:
+		o.Failed([]queue.Refusal{queue.NoAnswer, queue.Declined, queue.Unreachable, queue.Cancelled}[c.random.IntN(4)])
+	default:
+		_ = o.Connected()
+	}
 }
 
 // Append is the journal that the engine's changes are written to.
@@ -200,7 +233,16 @@ func (c *course) act(t *testing.T) {
 	if len(c.callers) > 0 {
 		one = c.callers[c.random.IntN(len(c.callers))]
 	}
-	switch n := c.random.IntN(100); {
+	switch n := c.random.IntN(120); {
+	case n >= 112:
+		c.comes(n)
+	case n >= 106:
+		other, _ := c.engine.Agent(c.agent())
+		c.callIn(other.ID, view)
+	case n >= 103:
+		_ = c.engine.HandOver(view.Call, agent, view.With)
+	case n >= 100:
+		_ = c.engine.EndConsult(agent, view.Call)
 	case n < 18:
 		c.join()
 	case n < 50 && one != nil && one.offer != nil:

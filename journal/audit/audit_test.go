@@ -201,6 +201,82 @@ func TestPairs(t *testing.T) {
 			first := s.move("agent.state", "1002", "ringing", "a", "bills", "ring_all")
 			return []found{{"I2", "a", "1001", []int64{first, s.connect("a", "1001", "bills")}, "two agents for a caller: agent 1002 has the call"}}
 		}},
+		{"called in, handed over, called back", func(s *story) []found {
+			s.up()
+			s.signIn("1001", "1002", "1003")
+			s.arrive("a")
+			s.join("a", "bills")
+			s.offer("a", "1001", "bills")
+			s.connect("a", "1001", "bills")
+			s.move("agent.called", "1002", "reserved", "a", "bills", "third")
+			s.move("queue.refused", "1002", "paused", "a", "bills", "third")
+			s.callIn("a", "1003", "bills")
+			s.up()
+			s.call("a", "resumed", `{"stage":"talk"}`)
+			s.handOver("a", "1001", "1003", "bills")
+			s.callIn("a", "1001", "bills")
+			s.move("agent.state", "1001", "ready", "a", "bills", "third")
+			s.free("a", "1003", "bills")
+			s.move("agent.called", "1001", "reserved", "a", "bills", "third")
+			s.connect("a", "1001", "bills") // a transfer: nobody has the call
+			s.free("a", "1001", "bills")
+			s.end("a", "served", "talked")
+			s.clean(0, "a")
+			return nil
+		}},
+		{"two are called in by a call", func(s *story) []found {
+			s.up()
+			s.signIn("1001", "1002", "1003")
+			s.arrive("a")
+			s.join("a", "bills")
+			s.offer("a", "1001", "bills")
+			s.connect("a", "1001", "bills")
+			first := s.callIn("a", "1002", "bills")
+			return []found{{"I2", "a", "1003", []int64{first, s.move("agent.called", "1003", "reserved", "a", "bills", "third")}, "two agents for a caller: agent 1002 has the call"}}
+		}},
+		{"an agent is called in by two calls", func(s *story) []found {
+			s.up()
+			s.signIn("1001")
+			s.arrive("a")
+			s.arrive("b")
+			first := s.callIn("a", "1001", "bills")
+			return []found{{"I2", "b", "1001", []int64{first, s.move("agent.consulted", "1001", "consult", "b", "bills", "third")}, "two callers for an agent: agent 1001 has the call a"}}
+		}},
+		{"a caller gets in line whose call calls somebody in", func(s *story) []found {
+			s.up()
+			s.signIn("1001")
+			s.arrive("a")
+			first := s.callIn("a", "1001", "bills")
+			return []found{{"I2", "a", "1001", []int64{first, s.join("a", "bills")}, "gets in line while agent 1001 has the call"}}
+		}},
+		{"handed over while somebody else has the call", func(s *story) []found {
+			s.up()
+			s.signIn("1001", "1002", "1003")
+			s.arrive("a")
+			s.join("a", "bills")
+			s.offer("a", "1001", "bills")
+			first := s.connect("a", "1001", "bills")
+			s.callIn("a", "1002", "bills")
+			s.states["1003"] = "talking"
+			last := s.handOver("a", "1003", "1002", "bills")
+			return []found{
+				{"I2", "a", "1003", []int64{5, last}, "the agent was ready and goes from talking to wrap-up"},
+				{"I2", "a", "1002", []int64{first, last}, "two agents for a caller: agent 1001 has the call"},
+			}
+		}},
+		{"a third who stays", func(s *story) []found {
+			s.up()
+			s.signIn("1001")
+			s.arrive("a")
+			first := s.callIn("a", "1001", "bills")
+			last := s.end("a", "served", "talked")
+			s.clean(0, "a")
+			for range 3 {
+				s.pass(30 * time.Second)
+				s.clean(0)
+			}
+			return []found{{"I2", "a", "1001", []int64{first, last}, "the agent is still consult with it"}}
+		}},
 		{"two agents talk with a caller, over a restart", func(s *story) []found {
 			s.up()
 			s.signIn("1001", "1002")

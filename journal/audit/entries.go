@@ -86,6 +86,18 @@ type (
 		RingAll  bool      `json:"ring_all"`  // phones of several agents may ring for the caller
 		Weighted bool      `json:"weighted"`  // the agent's queues count differently
 		Into     string    `json:"into"`      // the queue moved to
+
+		With  string   `json:"with"`  // another agent, whose call it is or was
+		Third bool     `json:"third"` // the agent is called in to a call that is another's, or nobody's
+		Left  *leaving `json:"left"`  // who leaves the call as the agent takes it over
+	}
+
+	// leaving is an agent who leaves a call in a hand-over.
+	leaving struct {
+		Agent string `json:"agent"`
+		From  string `json:"from"`
+		To    string `json:"to"`
+		Home  string `json:"home"`
 	}
 
 	// promiseDial is a number being dialled to keep a promise, and the end of that.
@@ -129,6 +141,9 @@ const (
 	kindLapsed     = "queue.lapsed"
 	kindMoved      = "queue.moved"
 	kindAgentState = "agent.state"
+	kindCalled     = "agent.called"
+	kindConsulted  = "agent.consulted"
+	kindHandedOver = "agent.handed-over"
 
 	kindRules   = "queue.rules"
 	kindRemoved = "queue.removed"
@@ -157,6 +172,7 @@ var shapes = map[string]func() any{
 
 	kindJoined: newChange, kindOffered: newChange, kindConnected: newChange, kindRefused: newChange,
 	kindLeft: newChange, kindLapsed: newChange, kindMoved: newChange, kindAgentState: newChange,
+	kindCalled: newChange, kindConsulted: newChange, kindHandedOver: newChange,
 
 	kindDialOpened: func() any { return new(promiseDial) },
 	kindDialClosed: func() any { return new(promiseDial) },
@@ -214,19 +230,24 @@ func (e *entry) shaped(data any) (read any, fault string) {
 
 // lacks says what a change of this kind must have and this one has not.
 func (c *change) lacks(kind string) string {
+	inLine := kind != kindAgentState && !callsIn[kind] && !c.Third // and a call that is in no line may be of no queue that is known
 	switch {
-	case c.Agent == "" && (kind == kindOffered || kind == kindConnected || kind == kindRefused || kind == kindAgentState):
+	case c.Agent == "" && (kind == kindOffered || kind == kindConnected || kind == kindRefused || kind == kindAgentState || callsIn[kind]):
 		return "it names no agent"
 	case c.Call == "" && kind != kindAgentState:
 		return "it names no call"
 	case c.Call == "" && (onOffer[c.To] || inTalk[c.To]):
 		return "it leaves the agent " + c.To + " and does not say with whom"
-	case c.Queue == "" && kind != kindAgentState:
+	case c.Queue == "" && inLine && kind != kindConnected:
 		return "it names no queue"
 	case c.Agent != "" && c.To == "":
 		return "it does not say what became of the agent"
 	case c.Agent != "" && !states[c.To]:
 		return "it leaves the agent in a state that does not exist: " + c.To
+	case callsIn[kind] && c.Third == (kind == kindHandedOver):
+		return "it does not say which part the agent has in the call"
+	case c.Left != nil && (c.Left.Agent == "" || c.Left.Agent == c.Agent || !inTalk[c.Left.From] || !states[c.Left.To]):
+		return "it does not say who leaves the call, from what to what"
 	case kind == kindMoved && c.Into == "":
 		return "it does not say where the caller went"
 	case kind == kindJoined && c.Arrived.IsZero():
@@ -248,6 +269,9 @@ func (s *stage) lacks(string) string {
 	}
 	return ""
 }
+
+// callsIn are the kinds that tell of agents whom a call calls in.
+var callsIn = map[string]bool{kindCalled: true, kindConsulted: true, kindHandedOver: true}
 
 // states of an agent, and whether the agent has a call in them.
 var (

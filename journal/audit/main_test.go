@@ -255,6 +255,21 @@ func (s *story) connect(id, agent, queue string) int64 {
 	return s.move("queue.connected", agent, "talking", id, queue)
 }
 
+// callIn has an agent called in by a call, and come in beside whose call it is.
+func (s *story) callIn(id, agent, queue string) int64 {
+	s.move("agent.called", agent, "reserved", id, queue, "third")
+	s.move("agent.state", agent, "ringing", id, queue, "third")
+	return s.move("agent.consulted", agent, "consult", id, queue, "third")
+}
+
+// handOver has a call change hands, in one entry.
+func (s *story) handOver(id, from, to, queue string) int64 {
+	left := map[string]any{"agent": from, "from": s.states[from], "to": "wrap-up"}
+	fields := map[string]any{"agent": to, "from": s.states[to], "to": "talking", "call": id, "queue": queue, "with": from, "left": left}
+	s.states[from], s.states[to] = "wrap-up", "talking"
+	return s.queue("agent.handed-over", id, to, fields)
+}
+
 // free ends an agent's talk and wrap-up.
 func (s *story) free(id, agent, queue string) int64 {
 	s.move("agent.state", agent, "wrap-up", id, queue)

@@ -25,6 +25,7 @@ type Step struct {
 var doings = []string{
 	"join", "join", "join", "leave", "ringing", "connected", "connected", "failed", "sign in", "sign in", "sign out", "pause", "ready",
 	"reachable", "hold", "resume", "end", "end", "rejoin", "found", "extend", "close", "rules", "time", "time",
+	"call", "call", "call", "end consult", "hand over", "found third",
 }
 
 var step = rapid.Custom(func(t *rapid.T) Step {
@@ -117,6 +118,16 @@ func (c *course) take(s Step) error {
 		return c.Rejoin(agent, call)
 	case "found":
 		return c.Found(agent, call, in)
+	case "call":
+		return c.callIn(s, agent)
+	case "end consult":
+		v, _ := c.Agent(agent)
+		return c.EndConsult(agent, v.Call)
+	case "hand over":
+		v, _ := c.Agent(agent)
+		return c.HandOver(v.Call, agent, v.With)
+	case "found third":
+		return c.FoundThird(agent, call, in)
 	case "extend":
 		return c.Extend(agent, time.Duration(s.Number)*time.Second)
 	case "close":
@@ -142,6 +153,16 @@ func (c *course) joinAt(s Step, call, in string) error {
 	ticket, err := c.Join(caller)
 	if err == nil {
 		c.tickets[call] = ticket
+	}
+	return err
+}
+
+// callIn has an agent called in by the call that another one is with or was.
+func (c *course) callIn(s Step, agent string) error {
+	v, _ := c.Agent(agentID(s.Number % 4))
+	o, err := c.Call(agent, v.Call)
+	if err == nil {
+		c.offers[o.ID] = o
 	}
 	return err
 }
@@ -176,7 +197,7 @@ func (c *course) stand() string {
 		if v.ID == sentinel {
 			continue
 		}
-		fmt.Fprintf(&b, "%s %s with %q then %s, %q %v; ", v.ID, v.State, v.Call, v.Then, v.Reason, v.OutOfService)
+		fmt.Fprintf(&b, "%s %s with %q %q %v then %s, %q %v; ", v.ID, v.State, v.Call, v.With, v.Third, v.Then, v.Reason, v.OutOfService)
 	}
 	for i := range 8 {
 		call := fmt.Sprint("call ", i)
@@ -207,7 +228,7 @@ func answer(err error) string {
 		return "done"
 	}
 	for _, known := range []error{queue.ErrUnknownQueue, queue.ErrNobodySignedIn, queue.ErrFull, queue.ErrDuplicate, queue.ErrNoSkill, queue.ErrNotTheirCall,
-		queue.ErrOfferOver, queue.ErrTransition, queue.ErrNoMore} {
+		queue.ErrOfferOver, queue.ErrTransition, queue.ErrNoMore, queue.ErrThird} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
