@@ -22,7 +22,13 @@ type Bridge struct {
 // where "mixing" with two legs would only pass on, so that recordings on a leg
 // hear prompt and partner alike.
 func (s *Session) Bridge(ctx context.Context, kind string) (*Bridge, error) {
-	b := newBridge(s, s.newID("bridge"))
+	return s.BridgeOf(ctx, "bridge", kind)
+}
+
+// BridgeOf is Bridge for one that is not the call's own: what it is for becomes
+// part of its ID, see [BridgeInfo.Of].
+func (s *Session) BridgeOf(ctx context.Context, what, kind string) (*Bridge, error) {
+	b := newBridge(s, s.newID(what))
 	err := s.link.do(ctx, request{
 		op: opBridge, target: b.id, method: http.MethodPost, path: []string{"bridges"},
 		body: map[string]string{"bridgeId": b.id, "type": kind, "name": s.callID}, again: true,

@@ -85,8 +85,7 @@ func (k *keypad) key(digit rune) (passOn bool, code rune, number string) {
 		return false, 0, ""
 	}
 	first := rune(k.keyed[1])
-	switch {
-	case featureCodes[first].target && digit != '#' && len(k.keyed) < keyedAtMost:
+	if featureCodes[first].target && digit != '#' && len(k.keyed) < keyedAtMost {
 		return false, 0, ""
 	}
 	number = strings.TrimSuffix(k.keyed[2:], "#")
@@ -114,12 +113,12 @@ func (c *call) key(ctx context.Context, digit rune) {
 	}
 	pad.used = true
 	if code == codeMenu {
-		c.word = "code.menu"
+		c.floor().say = "code.menu"
 		return
 	}
 	feature, known := featureCodes[code]
 	if !known {
-		c.word = "code.unknown"
+		c.floor().say = "code.unknown"
 		return
 	}
 	order := scene.Order{Act: feature.acts[0]}
@@ -133,16 +132,15 @@ func (c *call) key(ctx context.Context, digit rune) {
 		order.Target = c.targetOf(number)
 	}
 	if err := c.obeyAgent(ctx, order, "code"); err != nil {
-		c.word = refusedWord(err)
+		c.floor().say = refusedWord(err)
 		c.log.Info("a feature code was refused", "agent_id", c.agent.ID, "act", order.Act, "err", err)
 	}
 }
 
 // keyedTooLittle gives up a code of which the rest does not come.
-func (c *call) keyedTooLittle(ctx context.Context) {
-	c.floor().keypad.clear()
-	c.word = "code.unknown"
-	c.sayWord(ctx)
+func (f *floor) keyedTooLittle() {
+	f.keypad.clear()
+	f.say = "code.unknown"
 }
 
 // targetOf is who is meant by a keyed number; nil: nobody.
@@ -201,8 +199,9 @@ func refusedWord(err error) string {
 // when nothing more is to be done with their line: what plays on it keeps other
 // commands waiting.
 func (c *call) sayWord(ctx context.Context) {
-	word := c.word
-	if c.word = ""; word == "" || !c.state.Row().Has(scene.Agent) {
+	f := c.floor()
+	word := f.say
+	if f.say = ""; word == "" || !c.state.Row().Has(scene.Agent) {
 		return
 	}
 	if err := c.endWord(ctx); err != nil {
@@ -214,7 +213,7 @@ func (c *call) sayWord(ctx context.Context) {
 		c.log.Warn("a word to the agent is not said", "agent_id", c.agent.ID, "err", err)
 		return
 	}
-	c.floor().word = playing
+	f.word = playing
 }
 
 // endWord ends what is being told to the agent.
@@ -230,32 +229,52 @@ func (c *call) endWord(ctx context.Context) error {
 	return nil
 }
 
+// leaving is somebody whose line is to end, with what they hear before; "" for
+// nothing.
+type leaving struct {
+	*agentLeg
+	word string
+}
+
+// leave notes that an agent is in the talk no more.
+func (f *floor) leave(a *agentLeg) {
+	f.leaving = append(f.leaving, leaving{a, f.say})
+	f.say = ""
+}
+
 // wordAtMost is how long a goodbye to an agent may take.
 const wordAtMost = 3 * time.Second
 
-// dismiss ends the line of an agent who is in the talk no more; one who keyed a
-// code hears first what has come of it.
-func (c *call) dismiss(a *agentLeg) {
-	word := c.word
-	c.word = ""
-	if a.leg.Context().Err() != nil {
+// dismiss ends the lines of those who are in the talk no more, once they are
+// out of its bridge. One who keyed a code hears first what has come of it.
+func (f *floor) dismiss(c *call) {
+	for _, a := range f.leaving {
+		switch {
+		case a.leg.Context().Err() != nil:
+		case a.word == "":
+			c.hangUp(c.ctx, a.leg, "the agent has left the talk")
+		default:
+			c.start(func(ctx context.Context) { c.sayGoodbye(ctx, a) })
+		}
+	}
+	f.leaving = nil
+}
+
+// sayGoodbye runs beside the call, which has nothing to do with that line any
+// more.
+func (s *Service) sayGoodbye(service context.Context, a leaving) {
+	ctx, cancel := context.WithTimeout(service, wordAtMost)
+	defer cancel()
+	if playing, err := a.leg.Play(ctx, s.files([]string{a.word}), ari.PlayOptions{}); err == nil {
+		select {
+		case <-playing.Done():
+		case <-ctx.Done():
+		}
+	}
+	if stopping(service) || s.replaced() {
 		return
 	}
-	if word == "" {
-		c.hangUp(c.ctx, a.leg, "the agent has left the talk")
-		return
+	if err := a.leg.Hangup(context.WithoutCancel(ctx), hangupNormal, "the agent has left the talk"); err != nil {
+		s.log.Warn("a leg could not be hung up", "channel_id", a.leg.ID(), "err", err)
 	}
-	c.start(func(service context.Context) {
-		ctx, cancel := context.WithTimeout(service, wordAtMost)
-		defer cancel()
-		if playing, err := a.leg.Play(ctx, c.files([]string{word}), ari.PlayOptions{}); err == nil {
-			select {
-			case <-playing.Done():
-			case <-ctx.Done():
-			}
-		}
-		if !stopping(service) {
-			c.hangUp(ctx, a.leg, "the agent has left the talk")
-		}
-	})
 }

@@ -57,7 +57,7 @@ func (c *call) wanted() (legs []*ari.Leg) {
 			legs = append(legs, c.third().leg)
 		}
 	}
-	if w := c.floor().watcher; w != nil && w.in == scene.Barging && w.leg.Answered() {
+	if w := c.floor().watcher; w != nil && w.in == scene.Barging && w.answered {
 		legs = append(legs, w.leg)
 	}
 	return legs
@@ -96,6 +96,7 @@ func (c *call) converge(ctx context.Context) error {
 	if err := c.moveAll(ctx); err != nil {
 		return fmt.Errorf("call %s: towards the scene %q: %w", c.id, want.Name, err)
 	}
+	c.floor().dismiss(c)
 	if want.Has(scene.Caller) {
 		c.allMet(ctx)
 	}
@@ -111,7 +112,7 @@ func (c *call) converge(ctx context.Context) error {
 		return err
 	}
 	c.sayWord(ctx)
-	return c.watch(ctx)
+	return c.seatWatcher(ctx)
 }
 
 // moveAll puts those into the bridge whom the scene wants there, and takes the
@@ -186,7 +187,7 @@ var toldWaiting = map[scene.Name]string{
 // scene: it is the caller's (C3).
 func (c *call) keepHolding(ctx context.Context) error {
 	told := toldWaiting[c.state.Scene]
-	if c.toldIn == c.state.Scene {
+	if c.floor().toldIn == c.state.Scene {
 		told = ""
 	}
 	var first []string
@@ -201,7 +202,7 @@ func (c *call) keepHolding(ctx context.Context) error {
 		err = c.tone.interrupt(ctx, first)
 	}
 	if err == nil {
-		c.toldIn = c.state.Scene
+		c.floor().toldIn = c.state.Scene
 		c.show()
 	}
 	return err
@@ -266,7 +267,7 @@ func (c *call) legs() []*ari.Leg {
 	if third := c.third(); third != nil && third.leg != nil {
 		legs = append(legs, third.leg)
 	}
-	if w := c.floor().watcher; w != nil {
+	if w := c.floor().watcher; w != nil && w.leg != nil {
 		legs = append(legs, w.leg)
 	}
 	return legs

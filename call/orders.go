@@ -73,6 +73,13 @@ func (s *Service) Do(ctx context.Context, agentID string, o scene.Order) error {
 	select {
 	case err := <-asked.answer:
 		return err
+	case <-talk.over: // unless it was the last thing that was done
+		select {
+		case err := <-asked.answer:
+			return err
+		default:
+			return &scene.Refused{Code: scene.NotNow}
+		}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -267,7 +274,7 @@ func (c *call) desk(in scene.Name) scene.Desk {
 		d.Path = strings.Fields(c.path)
 	}
 	if c.talking != nil && in != scene.Ringing {
-		answered := c.now().Add(-time.Since(c.metAt))
+		answered := c.now().Add(-time.Since(c.agent.since))
 		d.Began, d.Answered = c.floor().began, &answered
 	}
 	if c.tone != nil && in != scene.Ringing {
@@ -278,11 +285,8 @@ func (c *call) desk(in scene.Name) scene.Desk {
 
 // waited is how long the caller has waited for who has them now.
 func (c *call) waited() time.Duration {
-	switch {
-	case c.waiting.Joined.IsZero():
-		return 0
-	case !c.metAt.IsZero() && c.metAt.After(c.waiting.Joined):
-		return c.metAt.Sub(c.waiting.Joined)
+	if c.agent != nil && !c.agent.parted || c.waiting.Joined.IsZero() {
+		return c.waitedFor
 	}
 	return time.Since(c.waiting.Joined)
 }

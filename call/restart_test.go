@@ -61,6 +61,7 @@ func (h *house) serves() {
 		Queues: []queue.Rules{{ID: "service", WrapUp: time.Second}},
 		Agents: []queue.Profile{
 			{ID: "1001", Number: "789", Queues: []string{"service"}}, {ID: "1002", Number: "790", Queues: []string{"service"}},
+			{ID: "1003", Number: "791", Queues: []string{"service"}},
 		},
 		Hold: true, Logger: quiet,
 		Record: func(changes []queue.Change) {
@@ -86,7 +87,7 @@ func (h *house) serves() {
 	var running sync.WaitGroup
 	running.Go(func() { _ = link.Run(ctx) })
 	running.Go(func() { _ = service.Run(ctx) })
-	h.queue, h.link = lines, link
+	h.queue, h.link, h.calls = lines, link, service
 	h.stop = sync.OnceFunc(func() {
 		stop()
 		running.Wait()

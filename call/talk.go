@@ -11,7 +11,10 @@ import (
 
 // connect gives the call to the agent who answered.
 func (c *call) connect(a *agentLeg) stage {
-	a.connected = true
+	a.connected, a.since = true, time.Now()
+	if c.waitedFor = time.Since(c.waiting.Joined); c.waiting.Joined.IsZero() {
+		c.waitedFor = 0
+	}
 	c.agent, c.state, c.rated = a, scene.State{Scene: scene.Talking}, nil
 	return c.talk
 }
@@ -28,46 +31,53 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 	defer close()
 	defer c.showNothing()
 	c.listen(c.agent)
+	c.takenUp()
 	again := c.reach(ctx)
 	for !c.state.Row().End {
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 
+		case <-c.tone.tick():
+			c.tone.apologise(ctx)
+			continue
+
+		case <-c.tone.broken():
+			_ = c.tone.mend(ctx) // its only error is that the talk is over
+			continue
+
 		case order := <-orders:
 			order.answer <- c.obeyOrder(ctx, order)
-			again = c.reach(ctx)
 
 		case <-c.session.Wake():
 			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
 				c.happened(ctx, event)
 			}
-			again = c.reach(ctx)
-
-		case <-c.floor().lines:
-			c.linesEnded()
-			again = c.reach(ctx)
-
-		case <-c.floor().keypad.late():
-			c.keyedTooLittle(ctx)
-
-		case <-again:
-			again = c.reach(ctx)
 
 		case joined := <-looks:
 			if !c.agrees(joined) {
 				c.doubt = time.Now()
 			}
-			again = c.reach(ctx)
 
-		case <-c.tone.tick():
-			c.tone.apologise(ctx)
+		case <-c.floor().keypad.late():
+			c.floor().keyedTooLittle()
 
-		case <-c.tone.broken():
-			_ = c.tone.mend(ctx) // its only error is that the talk is over
+		case <-c.floor().lines:
+		case <-again:
 		}
+		c.linesEnded()
+		again = c.reach(ctx)
 	}
+	c.floor().dismiss(c)
 	return c.talkEnds(), nil
+}
+
+// takenUp answers what has happened to lines before anybody listened.
+func (c *call) takenUp() {
+	if third := c.third(); third != nil && third.answered && c.state.Row().Rings {
+		c.step(scene.ThirdAnswered, scene.Order{}, "")
+	}
+	c.show()
 }
 
 // talksWith is the entry of a talk with the agent who has it.
@@ -79,14 +89,16 @@ func (c *call) talksWith() Reached {
 type floor struct {
 	third    *agentLeg     // rung, consulted, or called in; nil: there is none
 	lines    chan struct{} // a line, or an offer, has ended; capacity 1
-	orders   chan order
 	unsure   bool          // whether the agent is muted is not known
 	muted    *ari.Leg      // that Asterisk has muted
+	say      string        // what the agent is to be told next; "": nothing
 	word     *ari.Playback // what the agent is told
 	ringback *ari.Playback // what the agent hears while the third's phone rings
 	keypad   keypad
-	began    time.Time // of the scene, on the service's clock
-	watcher  *watcher  // a supervisor; nil: there is none
+	leaving  []leaving  // who is in the talk no more
+	began    time.Time  // of the scene, on the service's clock
+	toldIn   scene.Name // the scene of which the caller has been told
+	watcher  *watcher   // a supervisor; nil: there is none
 }
 
 func (c *call) floor() *floor {
@@ -100,18 +112,20 @@ func (c *call) third() *agentLeg { return c.floor().third }
 
 // listen has the end of a line noticed, and of an offer.
 func (c *call) listen(a *agentLeg) {
-	lines := c.floor().lines
-	signal := func() {
-		select {
-		case lines <- struct{}{}:
-		default:
-		}
-	}
+	signal := c.floor().signal
 	if a.leg != nil {
 		context.AfterFunc(a.leg.Context(), signal)
 	}
 	if a.offer != nil {
 		context.AfterFunc(a.offer.Context(), signal)
+	}
+}
+
+// signal says that a line, or an offer, may have ended; from any goroutine.
+func (f *floor) signal() {
+	select {
+	case f.lines <- struct{}{}:
+	default:
 	}
 }
 
@@ -187,16 +201,22 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 		c.tellQueue(was.Row(), next.Row())
 	}
 	gone := c.third()
-	if !next.Row().WithThird() {
+	switch {
+	case next.Scene == scene.Returning && was.Scene != scene.Returning:
+		c.floor().third = c.agentBefore()
+	case !next.Row().WithThird() && next.Scene != scene.Queued: // where the third is that queue
 		c.floor().third = nil
 	}
 	c.writeAll(append(entries, fact{kind: KindScene, data: c.sceneEntry(act, o, by)})...)
 	c.name(stageOf(next.Row()))
-	if gone != nil && c.third() == nil && gone != c.agent {
+	if gone != nil && gone != c.third() && gone != c.agent {
 		c.endThird(gone, "the third is let go of")
 	}
+	if f := c.floor(); f.keypad.used && words[act] != "" {
+		f.say = words[act]
+	}
 	if was.Row().Has(scene.Agent) && (left != c.agent || !next.Row().Has(scene.Agent)) {
-		c.dismiss(left)
+		c.floor().leave(left)
 	}
 	c.show()
 	return true
@@ -209,7 +229,7 @@ func (c *call) sceneEntry(act scene.Act, o scene.Order, by string) Scene {
 		entry.Third = third.called
 	}
 	if w := c.floor().watcher; w != nil {
-		entry.Watcher = &Watching{Agent: w.ID, Leg: w.leg.ID()}
+		entry.Watcher = &Watching{Agent: w.ID, Leg: w.name}
 	}
 	return entry
 }
@@ -237,8 +257,8 @@ func stageOf(row scene.Row) string {
 // they have been that for the queue since they answered.
 func (c *call) handOver() {
 	from, to := c.agent, c.third()
-	c.agent, c.floor().third = to, nil
-	to.connected, to.back = true, to.ID == from.ID && !to.outside()
+	c.agent, c.floor().third, c.rated = to, nil, nil
+	to.connected, to.since, to.back = true, time.Now(), to.ID == from.ID && !to.outside()
 	switch {
 	case to.outside():
 		c.endTalk(from)
@@ -246,6 +266,11 @@ func (c *call) handOver() {
 		from.parted = true
 		c.noteAgent(to, c.queue.HandOver(c.id, from.ID, to.ID))
 	}
+}
+
+// agentBefore is the agent of before, to be rung for the caller whom they sent away.
+func (c *call) agentBefore() *agentLeg {
+	return &agentLeg{called: &Called{Target: scene.Target{Kind: scene.ToAgent, ID: c.agent.ID}, Agent: c.agent.ID}}
 }
 
 // talkEnds is what becomes of the caller at the end of a talk.

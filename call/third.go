@@ -48,15 +48,23 @@ func (c *call) callIn(o scene.Order) (*agentLeg, error) {
 		}
 		return a, c.reserve(a, c.readyIn(target.ID)...)
 	case scene.ToDirectory:
-		at := slices.IndexFunc(c.o.Directory, func(e Entry) bool { return e.ID == target.ID })
-		if at < 0 || c.o.Redial.Trunk == "" {
+		entry, known := c.entry(target.ID)
+		if !known || c.o.Redial.Trunk == "" {
 			break
 		}
-		a.directory, a.Name = target.ID, c.o.Directory[at].Name
+		a.directory, a.Name = target.ID, entry.Name
 		a.called.Leg = c.session.NewID(roleOutside)
 		return a, nil
 	}
 	return nil, unknownTarget(*target)
+}
+
+// entry is one of the directory.
+func (s *Service) entry(id string) (Entry, bool) {
+	if at := slices.IndexFunc(s.o.Directory, func(e Entry) bool { return e.ID == id }); at >= 0 {
+		return s.o.Directory[at], true
+	}
+	return Entry{}, false
 }
 
 func unknownTarget(t scene.Target) error {
@@ -137,11 +145,11 @@ func (c *call) ringThird(ctx context.Context) error {
 func (c *call) dialThird(ctx context.Context, third *agentLeg) error {
 	dial, limit := ari.Dial{ID: third.called.Leg, Role: roleOutside, CallerName: c.o.Redial.From, CallerNumber: c.o.Redial.From}, directoryRing
 	if third.outside() {
-		at := slices.IndexFunc(c.o.Directory, func(e Entry) bool { return e.ID == third.directory })
-		if at < 0 {
+		entry, known := c.entry(third.directory)
+		if !known {
 			return unknownTarget(third.called.Target)
 		}
-		dial.Endpoint = "PJSIP/" + c.o.Directory[at].Number + "@" + c.o.Redial.Trunk
+		dial.Endpoint = "PJSIP/" + entry.Number + "@" + c.o.Redial.Trunk
 	} else {
 		dial = ari.Dial{ID: c.legName(third.offer), Role: roleAgent, Endpoint: c.o.Phone(third.Profile), CallerName: c.shownToAgent(), CallerNumber: shown(c.number)}
 		limit = third.offer.RingTimeout
