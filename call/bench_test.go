@@ -186,7 +186,6 @@ func newHotline(t testing.TB, rings int, change ...func(*call.Options)) *hotline
 		Queues: []queue.Rules{{ID: "service", WrapUp: time.Second}},
 		Agents: []queue.Profile{
 			{ID: "1001", Number: "789", Queues: []string{"service"}}, {ID: "1002", Number: "790", Queues: []string{"service"}},
-			{ID: "1003", Number: "791", Queues: []string{"service"}},
 		},
 		Logger: quiet,
 	})

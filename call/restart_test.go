@@ -61,12 +61,15 @@ func (h *house) serves() {
 		Queues: []queue.Rules{{ID: "service", WrapUp: time.Second}},
 		Agents: []queue.Profile{
 			{ID: "1001", Number: "789", Queues: []string{"service"}}, {ID: "1002", Number: "790", Queues: []string{"service"}},
-			{ID: "1003", Number: "791", Queues: []string{"service"}},
 		},
 		Hold: true, Logger: quiet,
 		Record: func(changes []queue.Change) {
 			for _, c := range changes {
-				if _, err := scribe.Append(context.Background(), journal.NewEntry(c.Kind, c, call.Stream(c.Call), call.AgentStream(c.Agent))); err != nil {
+				streams := []string{call.Stream(c.Call), call.AgentStream(c.Agent)}
+				if c.Left != nil {
+					streams = append(streams, call.AgentStream(c.Left.Agent))
+				}
+				if _, err := scribe.Append(context.Background(), journal.NewEntry(c.Kind, c, streams...)); err != nil {
 					t.Errorf("the journal misses what the queue did: %v", err)
 				}
 			}

@@ -21,6 +21,9 @@ type set struct {
 func newSet(t *testing.T, change ...func(*call.Options)) *set {
 	h, caller := talkWith(t, aritest.Caller{Number: theirNumber}, change...)
 	s := &set{hotline: h, caller: caller, agent: h.asterisk.At("PJSIP/1001")[0]}
+	if err := h.queue.SetProfile(queue.Profile{ID: "1003", Number: "791", Queues: []string{"service"}}, "test"); err != nil {
+		t.Fatal(err)
+	}
 	for _, id := range []string{"1002", "1003"} {
 		h.asterisk.Phone("PJSIP/"+id, answers)
 		if err := h.queue.SignIn(id); err != nil {
@@ -33,6 +36,7 @@ func newSet(t *testing.T, change ...func(*call.Options)) *set {
 // do is what an agent asks for at the desk.
 func (s *set) do(act scene.Act, to ...scene.Target) {
 	s.t.Helper()
+	s.until("the desk has the call", func() bool { _, there := s.calls.Desk("1001"); return there }) // a service that has just begun takes it up
 	o := scene.Order{Act: act}
 	if len(to) > 0 {
 		o.Target = &to[0]
