@@ -2,7 +2,6 @@ package ari
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -15,7 +14,7 @@ type Bridge struct {
 	id      string
 
 	mu      sync.Mutex
-	playing map[*Playback]struct{}
+	playing []*Playback
 }
 
 // Bridge makes a bridge of a kind: "mixing", or "mixing,video_sfu", which mixes
@@ -43,7 +42,7 @@ func (s *Session) BridgeOf(ctx context.Context, what, kind string) (*Bridge, err
 }
 
 func newBridge(s *Session, id string) *Bridge {
-	return &Bridge{session: s, id: id, playing: make(map[*Playback]struct{})}
+	return &Bridge{session: s, id: id}
 }
 
 // ID is the bridge's ID.
@@ -114,13 +113,13 @@ func (b *Bridge) Play(ctx context.Context, media []string) (*Playback, error) {
 func (b *Bridge) track(p *Playback) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.playing[p] = struct{}{}
+	b.playing = append(b.playing, p)
 }
 
 func (b *Bridge) untrack(p *Playback) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.playing, p)
+	b.playing = without(b.playing, p)
 }
 
 // Destroy ends the bridge and what plays in it; its legs stay, in Stasis and
@@ -128,7 +127,7 @@ func (b *Bridge) untrack(p *Playback) {
 // gone already is no error.
 func (b *Bridge) Destroy(ctx context.Context) error {
 	b.mu.Lock()
-	playing := slices.Collect(maps.Keys(b.playing))
+	playing := slices.Clone(b.playing)
 	b.mu.Unlock()
 	for _, p := range playing {
 		p.stopping()

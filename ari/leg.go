@@ -105,21 +105,15 @@ type Leg struct {
 	gone       bool
 	entries    int           // times the channel entered Stasis
 	continuing bool          // a Continue is under way, or Release was asked for
-	changed    chan struct{} // closed and replaced when any of the above changes
+	changed    chan struct{} // closed when any of the above changes; nil while nobody waits for that
 	checking   bool
-	playing    map[*Playback]struct{}
-	recording  map[*Recording]struct{}
+	playing    []*Playback
+	recording  []*Recording
 	evidence   Evidence
 }
 
 func newLeg(l *Link, id string) *Leg {
-	leg := &Leg{
-		link: l, id: id,
-		changed:   make(chan struct{}),
-		playing:   make(map[*Playback]struct{}),
-		recording: make(map[*Recording]struct{}),
-		evidence:  Evidence{ChannelID: id},
-	}
+	leg := &Leg{link: l, id: id, evidence: Evidence{ChannelID: id}}
 	leg.ctx, leg.end = context.WithCancelCause(context.Background())
 	return leg
 }
@@ -481,6 +475,9 @@ func (l *Leg) until(ctx context.Context, met func() bool) error {
 	defer timeout.Stop()
 	for {
 		l.mu.Lock()
+		if l.changed == nil {
+			l.changed = make(chan struct{})
+		}
 		ok, changed := met(), l.changed
 		l.mu.Unlock()
 		if ok {

@@ -236,16 +236,15 @@ func (l *Leg) destroyed(g *GoneError) {
 		return // its end was seen after all, or told in full: evidence only
 	}
 	l.dialFailed(g)
-	for p := range l.playing {
+	for _, p := range l.playing {
 		p.settle(Cancelled)
 		l.tell(Event{At: g.At, Kind: PlaybackDone, Playback: p})
 	}
-	for r := range l.recording {
+	for _, r := range l.recording {
 		r.settle(RecordingResult{Lost: true})
 		l.tell(Event{At: g.At, Kind: RecordingDone, Recording: r})
 	}
-	clear(l.playing)
-	clear(l.recording)
+	l.playing, l.recording = nil, nil
 	l.tell(Event{
 		At: g.At, Kind: Gone, Cause: g.Cause, CauseText: g.CauseText, TechCause: g.TechCause,
 		DialStatus: l.evidence.DialStatus, Lost: g.Lost,
@@ -270,8 +269,10 @@ func (l *Leg) tell(ev Event) {
 }
 
 func (l *Leg) change() {
-	close(l.changed)
-	l.changed = make(chan struct{})
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
 }
 
 func (l *Leg) attach(s *Session) {

@@ -3,6 +3,7 @@ package ari
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -216,11 +217,16 @@ func (p *Playback) release() { p.settle(Cancelled) }
 func (l *Leg) track(p *Playback) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.playing[p] = struct{}{}
+	l.playing = append(l.playing, p)
 }
 
 func (l *Leg) untrack(p *Playback) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.playing, p)
+	l.playing = without(l.playing, p)
+}
+
+// without takes one out of a few.
+func without[T comparable](few []T, one T) []T {
+	return slices.DeleteFunc(few, func(other T) bool { return other == one })
 }

@@ -68,7 +68,7 @@ func (l *Leg) Record(ctx context.Context, o RecordOptions) (*Recording, error) {
 func (l *Leg) trackRecording(r *Recording) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.recording[r] = struct{}{}
+	l.recording = append(l.recording, r)
 }
 
 func (o RecordOptions) body() map[string]any {
@@ -133,7 +133,7 @@ func (r *Recording) finish(ev Event, result RecordingResult, tell bool) {
 		return
 	}
 	r.leg.mu.Lock()
-	delete(r.leg.recording, r)
+	r.leg.recording = without(r.leg.recording, r)
 	r.leg.mu.Unlock()
 	r.session.disown(r.name)
 	if tell {

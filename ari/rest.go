@@ -206,20 +206,49 @@ func (l *Link) exchange(ctx context.Context, r request, out any) (int, error) {
 		return fail(0, "no answer from Asterisk", err)
 	}
 	defer res.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
-	if err != nil {
-		return fail(0, "the answer broke off", err)
-	}
+	body := &answer{Reader: io.LimitReader(res.Body, 64<<20)}
 	if res.StatusCode >= 300 {
+		data, _ := io.ReadAll(body)
 		return fail(res.StatusCode, messageOf(res, data), nil)
 	}
-	if out == nil {
-		return res.StatusCode, nil
-	}
-	if err := json.Unmarshal(data, out); err != nil {
+	switch err := body.into(out); {
+	case body.broke != nil:
+		return fail(0, "the answer broke off", body.broke)
+	case err != nil:
 		return fail(res.StatusCode, "the answer is not what was expected", err)
 	}
 	return res.StatusCode, nil
+}
+
+// answer is the body of an answer, which may break off.
+type answer struct {
+	io.Reader
+	broke error
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	n, err := a.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		a.broke = err
+	}
+	return n, err
+}
+
+// into decodes the answer into out. What nobody wants is not kept: a subscription is answered with the names of all
+// channels, of which there may be thousands.
+func (a *answer) into(out any) error {
+	if out == nil {
+		_, err := io.Copy(io.Discard, a)
+		return err
+	}
+	if long, ok := out.(interface{ readFrom(io.Reader) error }); ok {
+		return long.readFrom(a)
+	}
+	data, err := io.ReadAll(a)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, out)
 }
 
 func (l *Link) newRequest(ctx context.Context, r request) (*http.Request, error) {

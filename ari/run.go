@@ -248,7 +248,7 @@ func (l *Link) forgetUnclaimed(id string, r route, ev any) {
 	switch ev.(type) {
 	case *destroyed:
 		if leg, ok := r.(*Leg); ok && leg.unclaimed() {
-			l.unroute(map[string]route{id: r})
+			l.unroute(routed{id, r})
 		}
 	}
 }
@@ -336,12 +336,12 @@ func (l *Link) routeNew(id string, r route) bool {
 }
 
 // unroute removes routes that still lead where they did.
-func (l *Link) unroute(routes map[string]route) {
+func (l *Link) unroute(routes ...routed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for id, r := range routes {
-		if l.routes[id] == r {
-			delete(l.routes, id)
+	for _, r := range routes {
+		if l.routes[r.id] == r.to {
+			delete(l.routes, r.id)
 		}
 	}
 }

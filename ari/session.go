@@ -68,7 +68,7 @@ type Session struct {
 	warned bool
 	closed bool
 	serial []serial
-	owned  map[string]route // everything routed to this call
+	owned  []routed // everything routed to this call: a handful
 	wake   chan struct{}
 }
 
@@ -79,8 +79,7 @@ const deepMailbox = 1000
 func (l *Link) Session(callID string) *Session {
 	return &Session{
 		link: l, callID: callID,
-		owned: make(map[string]route),
-		wake:  make(chan struct{}, 1),
+		wake: make(chan struct{}, 1),
 	}
 }
 
@@ -149,9 +148,9 @@ func (s *Session) Close() {
 	s.signal()
 	s.mu.Unlock()
 
-	s.link.unroute(owned)
+	s.link.unroute(owned...)
 	for _, r := range owned {
-		r.release()
+		r.to.release()
 	}
 }
 
@@ -219,10 +218,11 @@ type serial struct {
 // own routes events about id to r until disown or Close.
 func (s *Session) own(id string, r route) {
 	s.mu.Lock()
-	if s.owned != nil {
-		s.owned[id] = r
-	}
 	closed := s.closed
+	if !closed {
+		s.drop(id)
+		s.owned = append(s.owned, routed{id, r})
+	}
 	s.mu.Unlock()
 	if !closed {
 		s.link.route(id, r)
@@ -231,10 +231,26 @@ func (s *Session) own(id string, r route) {
 
 func (s *Session) disown(id string) {
 	s.mu.Lock()
-	r, ok := s.owned[id]
-	delete(s.owned, id)
+	dropped := s.drop(id)
 	s.mu.Unlock()
-	if ok {
-		s.link.unroute(map[string]route{id: r})
+	if dropped.to != nil {
+		s.link.unroute(dropped)
 	}
+}
+
+// drop takes what has the ID out of what is owned; it is called with the lock
+// held, and returns nothing where there is none.
+func (s *Session) drop(id string) (dropped routed) {
+	at := slices.IndexFunc(s.owned, func(r routed) bool { return r.id == id })
+	if at >= 0 {
+		dropped = s.owned[at]
+		s.owned = slices.Delete(s.owned, at, at+1)
+	}
+	return dropped
+}
+
+// routed is an ID, and where events about it are routed.
+type routed struct {
+	id string
+	to route
 }

@@ -1,7 +1,11 @@
 package ari
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -76,16 +80,29 @@ func (c *channel) stasis() (app string, args []string) {
 
 // Channels lists all channels of this Asterisk.
 func (l *Link) Channels(ctx context.Context) ([]Channel, error) {
-	var raw []channel
-	err := l.do(ctx, request{op: opChannels, target: "all", method: http.MethodGet, path: []string{"channels"}}, &raw)
-	if err != nil {
-		return nil, err
+	var all channels
+	err := l.do(ctx, request{op: opChannels, target: "all", method: http.MethodGet, path: []string{"channels"}}, &all)
+	return all, err
+}
+
+// channels are read one after the other: an answer about thousands is megabytes, every half minute.
+type channels []Channel
+
+func (all *channels) readFrom(r io.Reader) error {
+	*all = nil
+	list := json.NewDecoder(r)
+	if begin, err := list.Token(); err != nil || begin != json.Delim('[') {
+		return cmp.Or(err, errors.New("it is no list"))
 	}
-	out := make([]Channel, len(raw))
-	for i := range raw {
-		out[i] = raw[i].public()
+	for list.More() {
+		var one channel
+		if err := list.Decode(&one); err != nil {
+			return err
+		}
+		*all = append(*all, one.public())
 	}
-	return out, nil
+	_, err := list.Token()
+	return err
 }
 
 // BridgeInfo is one bridge in a snapshot of Asterisk.

@@ -1,6 +1,9 @@
 package call
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Who is cut off often calls again before Asterisk has noticed: a line counts as
 // dead only after rtp_timeout. Until then nothing tells a line that is dead from
@@ -23,16 +26,14 @@ func (c *call) enlist() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byNumber[c.number] == nil {
-		c.byNumber[c.number] = map[*call]bool{}
-	}
-	c.byNumber[c.number][c] = true
+	c.byNumber[c.number] = append(c.byNumber[c.number], c)
 }
 
 func (c *call) delist() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if delete(c.byNumber[c.number], c); len(c.byNumber[c.number]) == 0 {
+	left := slices.DeleteFunc(c.byNumber[c.number], func(other *call) bool { return other == c })
+	if c.byNumber[c.number] = left; len(left) == 0 {
 		delete(c.byNumber, c.number)
 	}
 }
@@ -41,7 +42,7 @@ func (c *call) delist() {
 func (c *call) others() (list []*call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for other := range c.byNumber[c.number] {
+	for _, other := range c.byNumber[c.number] {
 		if other != c {
 			list = append(list, other)
 		}

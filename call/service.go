@@ -111,13 +111,13 @@ type Service struct {
 	fenced    atomic.Bool
 
 	mu         sync.Mutex
-	byBack     map[string]*wayBack       // agents who may come back to their last call
-	talks      map[string]chan []string  // to the talks under way: who is in the bridge
-	byNumber   map[string]map[*call]bool // live calls
-	live       map[string]int64          // calls under way, each with a place in the journal before its first entry
-	endedCalls map[string]endedCall      // not yet confirmed to have left nothing in Asterisk
-	inNet      map[string]*netCall       // calls whose caller the dialplan has
-	restored   bool                      // the calls of an earlier process have been taken up
+	byBack     map[string]*wayBack      // agents who may come back to their last call
+	talks      map[string]chan []string // to the talks under way: who is in the bridge
+	byNumber   map[string][]*call       // live calls
+	live       map[string]int64         // calls under way, each with a place in the journal before its first entry
+	endedCalls map[string]endedCall     // not yet confirmed to have left nothing in Asterisk
+	inNet      map[string]*netCall      // calls whose caller the dialplan has
+	restored   bool                     // the calls of an earlier process have been taken up
 	draining   bool
 	idle       chan struct{} // closed when draining, restored, and no call is live
 	last       int64         // the newest entry of ours, as far as known
@@ -147,7 +147,7 @@ func New(o Options) *Service {
 		asked:     talks{byCall: map[string]*seat{}},
 		desks:     newDesks(),
 		pins:      pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
-		byBack:    map[string]*wayBack{}, byNumber: map[string]map[*call]bool{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
+		byBack:    map[string]*wayBack{}, byNumber: map[string][]*call{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
 		suspicion: make(chan struct{}, 1), running: make(chan struct{}),
 	}
 	s.announcements.known = map[string]Announcement{}

@@ -245,6 +245,7 @@ type Queue struct {
 	JoinEmpty       bool           `yaml:"join_empty"`        // callers may wait where nobody is signed in
 	StayEmpty       bool           `yaml:"stay_empty"`        // … and go on waiting when the last agent leaves
 	Unattended      Duration       `yaml:"unattended"`        // callers are told so when everybody signed in has been out of service for so long
+	OnBreak         Duration       `yaml:"on_break"`          // … or on a break for so long
 	Sticky          Duration       `yaml:"sticky"`            // for so long a caller is known again by the agent who served them last; 0s: not
 	PreferFor       Duration       `yaml:"prefer_for"`        // … or was with an agent when the line broke, waits for that one so long; 0s: only if ready at once
 	Hours           QueueHours     `yaml:"hours"`             // when it takes callers, within the hotline's hours; all empty: always

@@ -219,6 +219,11 @@ func (r *rules) engine(c *Config) {
 			r.wrong(fmt.Sprintf("redis.addresses[%d]", i), "%q is no host and port, such as 127.0.0.1:6379", addr)
 		}
 	}
+	for i, q := range c.Queues {
+		if q.Sticky.Duration > 0 && c.Redis.Password == "" {
+			r.wrong(fmt.Sprintf("queues[%d].sticky", i), "callers' numbers would be kept in Redis by keys that anybody can try out; set redis.password, which they are made with")
+		}
+	}
 	for _, peer := range sortedKeys(c.Redis.Peers) {
 		r.peer(c, peer, c.Redis.Peers[peer])
 	}
@@ -423,18 +428,22 @@ func (r *rules) queues(c *Config) {
 	}
 }
 
+// LongestRing is the most that an agent's phone may ring for a caller: three rings (B1).
+const LongestRing = 15 * time.Second
+
 // queue checks what can be said of a queue alone.
 func (r *rules) queue(path string, q Queue) {
 	r.between(path+".max_waiting", q.MaxWaiting, 1, 100000)
 	if r.lasts(path+".wrap_up", q.WrapUp, 0, 30*time.Minute) {
 		r.lasts(path+".wrap_up_at_most", q.WrapUpAtMost, q.WrapUp.Duration, 2*time.Hour)
 	}
-	r.lastsSeconds(path+".ring_timeout", q.RingTimeout, 5*time.Second, 15*time.Second)
+	r.lastsSeconds(path+".ring_timeout", q.RingTimeout, 5*time.Second, LongestRing)
 	r.lasts(path+".service_level", q.ServiceLevel, time.Second, 10*time.Minute)
 	r.between(path+".service_target", q.ServiceTarget, 1, 100)
 	r.lasts(path+".decline_pause", q.DeclinePause, 0, time.Hour)
 	r.lasts(path+".aging", q.Aging, time.Second, 24*time.Hour)
 	r.lasts(path+".unattended", q.Unattended, 10*time.Second, time.Hour)
+	r.lasts(path+".on_break", q.OnBreak, time.Minute, 4*time.Hour)
 	r.lasts(path+".sticky", q.Sticky, 0, 90*24*time.Hour)
 	r.lasts(path+".prefer_for", q.PreferFor, 0, 10*time.Minute)
 	r.between(path+".ring_at_most", q.RingAtMost, 1, 32)
@@ -461,6 +470,8 @@ func (r *rules) waits(path string, q Queue) {
 		r.wrong(path+".sticky", "%s rings everybody, so that nobody can be preferred; use another strategy, or 0s", RingAll)
 	case q.Strategy != RingAll && ends && q.PreferFor.Duration >= q.MaxWait.Duration:
 		r.wrong(path+".prefer_for", "a wait ends after %s, before a caller has waited %s for the agent they had before; use less", short(q.MaxWait.Duration), short(q.PreferFor.Duration))
+	case q.Strategy != RingAll && q.OverflowAfter.Duration > 0 && q.PreferFor.Duration >= q.OverflowAfter.Duration:
+		r.wrong(path+".prefer_for", "callers overflow after %s, before they have waited %s for the agent they had before; use less", short(q.OverflowAfter.Duration), short(q.PreferFor.Duration))
 	}
 }
 
@@ -510,8 +521,15 @@ func (r *rules) relaxes(path string, q Queue) {
 		if i > 0 && step.After.Duration < q.Relax[i-1].After.Duration {
 			r.wrong(at+".after", "%s comes before %s; write the steps in the order in which they come", short(step.After.Duration), short(q.Relax[i-1].After.Duration))
 		}
-		if step.Skill != "" && !name.MatchString(step.Skill) {
+		if q.MaxWait.Duration > 0 && step.After.Duration >= q.MaxWait.Duration {
+			r.wrong(at+".after", "a wait ends after %s, so that this would help nobody; use less", short(q.MaxWait.Duration))
+		}
+		switch _, asked := q.Skills[step.Skill]; {
+		case step.Skill == "" || asked:
+		case !name.MatchString(step.Skill):
 			r.wrong(at+".skill", "%q is no name for a skill; %s", step.Skill, wantName)
+		default:
+			r.wrong(at+".skill", "callers of this queue need no %q; name a skill of theirs", step.Skill)
 		}
 	}
 }

@@ -222,12 +222,15 @@ type agent struct {
 // presence is how an agent counts in their queues.
 type presence struct {
 	signedIn  bool // will be here after the present talk
-	attending bool // and takes calls or will do so without anybody's help
+	attending bool // and not out of service
+	working   bool // and on no break: takes calls, or will do so without anybody's help
 }
 
 func (a *agent) presence() presence {
 	in := a.state != StateOffline && a.then != eventSignOut
-	return presence{signedIn: in, attending: in && a.state != StateUnreachable && !a.out && !a.gone}
+	attending := in && a.state != StateUnreachable && !a.out && !a.gone
+	onBreak := a.state == StatePaused && a.alarm.at == 0
+	return presence{signedIn: in, attending: attending, working: attending && !onBreak}
 }
 
 func (a *agent) may(ev event) (outcome, error) {

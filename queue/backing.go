@@ -3,6 +3,7 @@ package queue
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Who stands behind callers: whether somebody is there who can take them, now
@@ -16,7 +17,7 @@ func (m *Machine) backing(q *callers, needs []need) *backing {
 		return q.backings[at]
 	}
 	b := &backing{queue: q, key: key, needs: needs}
-	b.unattended.owner = b
+	b.unattended.owner, b.onBreak.owner = b, b
 	b.countAll()
 	q.backings = slices.Insert(q.backings, at, b) // in order, so that a machine loaded from a snapshot goes through them alike
 	return b
@@ -24,12 +25,13 @@ func (m *Machine) backing(q *callers, needs []need) *backing {
 
 // countAll counts the agents anew.
 func (b *backing) countAll() {
-	b.able, b.signedIn, b.attending = 0, 0, 0
+	b.able, b.signedIn, b.attending, b.working = 0, 0, 0, 0
 	for _, mine := range b.queue.members {
 		if meets(mine.agent.profile.Skills, b.needs) {
 			b.able++
 			b.signedIn += count(mine.agent.counted.signedIn)
 			b.attending += count(mine.agent.counted.attending)
+			b.working += count(mine.agent.counted.working)
 		}
 	}
 }
@@ -41,6 +43,7 @@ func (m *Machine) count(a *agent, is presence) {
 			if meets(a.profile.Skills, b.needs) {
 				b.signedIn += count(is.signedIn) - count(a.counted.signedIn)
 				b.attending += count(is.attending) - count(a.counted.attending)
+				b.working += count(is.working) - count(a.counted.working)
 			}
 		}
 	}
@@ -58,25 +61,44 @@ func (m *Machine) attendAll(q *callers) {
 func (m *Machine) attend(b *backing) {
 	switch {
 	case m.held:
-	case b.attending > 0:
-		m.timers.stop(&b.unattended)
+	case b.working > 0:
+		m.watchNobody(b)
 		b.refusing = false
 	case b.able == 0 && len(b.needs) > 0:
-		m.timers.stop(&b.unattended)
+		m.watchNobody(b)
 		m.lapseAll(b, LapseNoSkill)
 	case b.queue.rules.StayEmpty:
-		m.timers.stop(&b.unattended)
+		m.watchNobody(b)
 		b.refusing = false
 	case b.signedIn == 0:
-		m.timers.stop(&b.unattended)
+		m.watchNobody(b)
 		m.lapseAll(b, LapseSignedOut)
-	case b.unattended.at == 0 && !b.refusing:
-		m.timers.set(&b.unattended, m.after(b.queue.rules.Unattended))
+	case b.refusing:
+	default:
+		m.watch(&b.onBreak, b.queue.rules.OnBreak)
+		if b.attending == 0 {
+			m.watch(&b.unattended, b.queue.rules.Unattended)
+		} else {
+			m.timers.stop(&b.unattended)
+		}
 	}
 }
 
-// expire is when nobody has attended for too long.
+// watch sets a timer that is not set yet.
+func (m *Machine) watch(t *timer, limit time.Duration) {
+	if t.at == 0 {
+		m.timers.set(t, m.after(limit))
+	}
+}
+
+func (m *Machine) watchNobody(b *backing) {
+	m.timers.stop(&b.unattended)
+	m.timers.stop(&b.onBreak)
+}
+
+// expire is when nobody has attended, or worked, for too long.
 func (b *backing) expire(m *Machine) {
+	m.watchNobody(b)
 	b.refusing = true
 	m.lapseAll(b, LapseUnattended)
 }

@@ -28,11 +28,12 @@ const (
 	CauseFound   = "found"   // agent and call were found together
 	CauseRestart = "restart" // the offer was out when the service was last seen
 
-	CauseElsewhere = "elsewhere" // another agent who was rung for the same caller answered first
-	CauseRemoved   = "removed"   // the queue is gone
-	CauseProfile   = "profile"   // the agent serves the caller no more
-	CauseAlone     = "alone"     // nothing is heard any more of the agent's service, or of the caller's
-	CauseReturned  = "returned"  // a service has come back, and the others knew better
+	CauseElsewhere   = "elsewhere"    // another agent who was rung for the same caller answered first
+	CauseRemoved     = "removed"      // the queue is gone
+	CauseProfile     = "profile"      // the agent serves the caller no more
+	CauseServiceGone = "service-gone" // the caller's service is gone, and the phone may ring for a while yet
+	CauseAlone       = "alone"        // nothing is heard any more of the agent's service, or of the caller's
+	CauseReturned    = "returned"     // a service has come back, and the others knew better
 
 	causeSignedIn   = "signed in"
 	causeReady      = "ready"

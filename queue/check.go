@@ -40,6 +40,8 @@ func (r Rules) sound() error {
 		return refuse("a wait ends after %v, so that nobody would overflow after %v", r.MaxWait, r.OverflowAfter)
 	case r.MaxWait > 0 && r.PreferFor >= r.MaxWait:
 		return refuse("a wait ends after %v, before a caller has waited %v for the agent they had before", r.MaxWait, r.PreferFor)
+	case r.OverflowAfter > 0 && r.PreferFor >= r.OverflowAfter:
+		return refuse("callers overflow after %v, before they have waited %v for the agent they had before", r.OverflowAfter, r.PreferFor)
 	case r.JoinEmpty && !r.StayEmpty:
 		return refuse("callers who may join where nobody is signed in (join_empty) must be let stay there (stay_empty)")
 	case r.StayEmpty && r.MaxWait == 0:
@@ -58,6 +60,8 @@ func (r Rules) sound() error {
 		switch {
 		case step.After <= 0 || i > 0 && step.After < r.Relax[i-1].After:
 			return refuse("relaxation %d comes after %v: write them in the order in which they come", i+1, step.After)
+		case r.MaxWait > 0 && step.After >= r.MaxWait:
+			return refuse("a wait ends after %v, so that relaxation %d after %v would help nobody", r.MaxWait, i+1, step.After)
 		case step.By < 1 || step.By > MostLevel:
 			return refuse("relaxation %d lowers by %d levels: use 1 to %d", i+1, step.By, MostLevel)
 		}

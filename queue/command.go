@@ -29,7 +29,7 @@ const (
 	VerbHandOver    Verb = "hand-over"    // Agent: to whom; With: from whom; Call
 	VerbFound       Verb = "found"        // Agent, Call, Queue
 	VerbFoundThird  Verb = "found-third"  // Agent, Call, Queue
-	VerbClose       Verb = "close"        // Queue, Reason
+	VerbClose       Verb = "close"        // Queue, Reason; the asking service's callers
 	VerbRestore     Verb = "restore"      // Agents
 	VerbOpen        Verb = "open"         //
 	VerbSetRules    Verb = "set-rules"    // Rules, By
@@ -68,6 +68,7 @@ type Command struct {
 	Who    string        `json:"who,omitempty"`       // Caller.Who
 
 	Caller  *Caller    `json:"caller,omitempty"`
+	Seen    Version    `json:"seen,omitempty"` // what a change of rules or of a profile is meant for; "": whatever is there
 	Rules   *Rules     `json:"rules,omitempty"`
 	Profile *Profile   `json:"profile,omitempty"`
 	Agents  []Restored `json:"agents,omitempty"`

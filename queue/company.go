@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 )
 
 // Several services with one line of callers. Each has calls of its own
@@ -137,12 +138,31 @@ func (m *Machine) gone(owner, reason string) {
 	}
 	var freed []*agent
 	for _, p := range m.callersOf(owner) {
+		for _, r := range slices.Clone(p.offers) {
+			if !r.agent.beyond {
+				m.ringOut(r)
+			}
+		}
 		freed = append(freed, m.drop(p, reason)...)
 	}
 	m.serveAll(freed)
 	for _, r := range m.calledBy(owner) {
 		m.refuse(r, eventRelease, ResultWithdrawn, reason)
 	}
+}
+
+// ringOut takes an offer back that the service which has the phone rung can take
+// back no more, though its Asterisk may go on: the agent rests until the phone
+// has surely stopped, or it would ring for two callers.
+func (m *Machine) ringOut(r *reservation) {
+	a, rings := r.agent, r.alarm.due
+	m.part(r, ResultWithdrawn)
+	c := m.about(r, KindRefused, CauseServiceGone)
+	c.From = m.move(a, eventDecline, CauseServiceGone)
+	c.To = a.state
+	m.note(c)
+	m.wake(a, time.Duration(rings-m.now), eventRested, causeRested)
+	m.settle(a)
 }
 
 // callersOf lists the waiting callers of a service.

@@ -122,7 +122,7 @@ func (m *Machine) callIn(c *Command) error {
 	m.calledIn++
 	r := &reservation{id: c.Call + "-to-" + c.Agent + "-" + strconv.Itoa(m.calledIn), call: c.Call, owner: c.Owner,
 		with: with, back: ev == eventCallBack, agent: a, queue: q}
-	m.hold(r)
+	m.tie(r)
 	m.timers.set(&r.alarm, m.after(q.rules.RingTimeout+ReportGrace))
 	change := m.about(r, KindCalled, "")
 	change.From = m.move(a, ev, "")
@@ -150,8 +150,8 @@ func (m *Machine) caller(callID string) (with string, q *callers) {
 	return last.profile.ID, last.queue
 }
 
-// hold ties a reservation that has no place to its call and agent.
-func (m *Machine) hold(r *reservation) {
+// tie ties a reservation that has no place to its call and agent.
+func (m *Machine) tie(r *reservation) {
 	r.alarm.owner = r
 	t := m.parties[r.call]
 	t.called, r.agent.offer = r, r

@@ -353,8 +353,8 @@ func (e *Engine) Order(c Command) error {
 	return fmt.Errorf("queue: %q is nothing that can be asked of an agent", c.Do)
 }
 
-// Close is closing time: every waiting caller lapses with the reason,
-// LapseClosing as a rule. A caller for whom a phone rings keeps that offer and
+// Close is closing time: every waiting caller of this service lapses with the
+// reason, LapseClosing as a rule. A caller for whom a phone rings keeps that offer and
 // lapses only if it fails. The queue itself stays usable: whether it is open
 // is the calendar's matter, and a caller who lost an agent's line may return.
 func (e *Engine) Close(queueID, reason string) error {
@@ -473,16 +473,17 @@ func (e *Engine) Found(agentID, callID, queueID string) error {
 // SetRules gives a queue other rules, or opens a new one, whatever goes on
 // there; by is who asks for it, for the record (KindRules). Callers keep their
 // places as far as the new rules let them, phones that ring go on ringing. Rules
-// that contradict the rest are refused and change nothing.
-func (e *Engine) SetRules(r Rules, by string) error {
-	return e.do(Command{Do: VerbSetRules, Rules: &r, By: by})
+// that contradict the rest are refused and change nothing, and so are those that
+// are meant for another version than what is there (ErrChanged).
+func (e *Engine) SetRules(r Rules, by string, seen ...Version) error {
+	return e.do(Command{Do: VerbSetRules, Rules: &r, By: by, Seen: meant(seen)})
 }
 
 // RemoveQueue ends a queue. Whoever waits there lapses with LapseRemoved,
 // phones that ring for them stop, talks go on. It is refused while another
-// queue overflows into it, and with ErrUnknownQueue.
-func (e *Engine) RemoveQueue(queueID, by string) error {
-	if err := e.do(Command{Do: VerbRemoveQueue, Queue: queueID, By: by}); err != nil {
+// queue overflows into it, and with ErrUnknownQueue or ErrChanged.
+func (e *Engine) RemoveQueue(queueID, by string, seen ...Version) error {
+	if err := e.do(Command{Do: VerbRemoveQueue, Queue: queueID, By: by, Seen: meant(seen)}); err != nil {
 		return fmt.Errorf("removing queue %q: %w", queueID, err)
 	}
 	return nil
@@ -493,7 +494,8 @@ func (e *Engine) RemoveQueue(queueID, by string) error {
 // no more stops; a talk goes on. What contradicts the rest is refused, such as
 // taking the last agent with a skill from a queue that asks for it. An agent
 // whose home is not said stays at home where they are, and a new one is here.
-func (e *Engine) SetProfile(p Profile, by string) error {
+// What is meant for another version is refused (ErrChanged).
+func (e *Engine) SetProfile(p Profile, by string, seen ...Version) error {
 	e.mu.Lock()
 	if p.Home == "" {
 		p.Home = e.owner
@@ -501,10 +503,11 @@ func (e *Engine) SetProfile(p Profile, by string) error {
 			p.Home = is.Home
 		}
 	}
-	return e.doNow(Command{Do: VerbSetProfile, Profile: &p, By: by})
+	return e.doNow(Command{Do: VerbSetProfile, Profile: &p, By: by, Seen: meant(seen)})
 }
 
-// RemoveAgent takes out an agent, who must be offline (ErrSignedIn).
-func (e *Engine) RemoveAgent(agentID, by string) error {
-	return e.do(Command{Do: VerbRemoveAgent, Agent: agentID, By: by})
+// RemoveAgent takes out an agent, who must be offline (ErrSignedIn) and, where a
+// version is said, not changed since (ErrChanged).
+func (e *Engine) RemoveAgent(agentID, by string, seen ...Version) error {
+	return e.do(Command{Do: VerbRemoveAgent, Agent: agentID, By: by, Seen: meant(seen)})
 }

@@ -35,7 +35,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 
 func TestRulesDefaults(t *testing.T) {
 	got, err := Rules{ID: "bills"}.withDefaults()
-	want := Rules{ID: "bills", RingTimeout: 15 * time.Second, ServiceLevel: 20 * time.Second, DeclinePause: 10 * time.Second, MissesBeforeOut: 2, Unattended: time.Minute,
+	want := Rules{ID: "bills", RingTimeout: 15 * time.Second, ServiceLevel: 20 * time.Second, DeclinePause: 10 * time.Second, MissesBeforeOut: 2, Unattended: time.Minute, OnBreak: 10 * time.Minute,
 		ServiceTarget: 80, Aging: 15 * time.Minute, Strategy: LongestIdle, WrapUpAtMost: 10 * time.Minute}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)

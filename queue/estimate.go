@@ -89,13 +89,19 @@ func (q *callers) measure(w WaitEnded) {
 	if w.How == WaitConnected || w.Waited > q.rules.ServiceLevel {
 		q.level.add(w.InTime)
 	}
-	if w.How == WaitConnected && w.Known {
-		q.guesses.add(w.Waited - w.Predicted)
+	if w.judged() {
+		q.guesses.add(w.Waited - w.Predicted) // at least so much, for who gave up
 	}
 }
 
+// judged says whether the wait tells how good its estimate was.
+func (w *WaitEnded) judged() bool {
+	return w.Known && (w.How == WaitConnected || w.Waited > w.Predicted)
+}
+
 // guess keeps what is estimated as a caller joins, to be judged when they are
-// connected. Who does not have to wait is told nothing, and the rest of a wait
+// connected, or when they have waited for longer than that and leave, or go to
+// another queue. Who does not have to wait is told nothing, and the rest of a wait
 // that began before a restart is not judged.
 func (m *Machine) guess(p *place) {
 	if p.caller.Again || m.held || p.queue.taker(p.class) != nil {

@@ -168,17 +168,23 @@ func (m *Machine) reform(q *callers, r Rules) {
 	m.attendAll(q)
 }
 
-// goOn has the clock of unattended callers go on through new rules.
+// goOn has the clocks of unattended callers go on through new rules.
 func (m *Machine) goOn(q *callers, old *backing) {
-	set := old.unattended.at != 0
-	m.timers.stop(&old.unattended)
+	unattended, onBreak := old.unattended, old.onBreak
+	m.watchNobody(old)
 	for _, b := range q.backings {
 		if b.key == old.key {
 			b.refusing = old.refusing
-			if set {
-				m.timers.set(&b.unattended, old.unattended.due)
-			}
+			m.takeUp(&b.unattended, unattended)
+			m.takeUp(&b.onBreak, onBreak)
 		}
+	}
+}
+
+// takeUp sets a timer as another one was set.
+func (m *Machine) takeUp(t *timer, was timer) {
+	if was.at != 0 {
+		m.timers.set(t, was.due)
 	}
 }
 
@@ -204,7 +210,7 @@ func (m *Machine) removeQueue(id string) error {
 		m.lapse(p, Change{Cause: LapseRemoved})
 	}
 	for _, b := range q.backings {
-		m.timers.stop(&b.unattended)
+		m.watchNobody(b)
 	}
 	for _, mine := range slices.Clone(q.members) {
 		mine.agent.profile = mine.agent.profile.without(id)

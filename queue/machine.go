@@ -109,10 +109,11 @@ type backing struct {
 	key   string
 	needs []need
 
-	able, signedIn, attending int // agents: all, and see presence
+	able, signedIn, attending, working int // agents: all, and see presence
 
-	unattended timer
-	refusing   bool // nobody has attended for Rules.Unattended
+	unattended timer // since nobody attends
+	onBreak    timer // since nobody works
+	refusing   bool  // for too long: until somebody works
 }
 
 // NewMachine checks queues and agents, names everything that is wrong in them,
@@ -173,7 +174,10 @@ func (m *Machine) Apply(c Command) (Effects, error) {
 	m.wall = m.wall.Round(0)
 	m.expire()
 	m.by = c.By // of nothing that falls due by itself
-	err := m.do(&c)
+	err := ErrChanged
+	if m.isMeant(&c) {
+		err = m.do(&c)
+	}
 	m.by = ""
 	m.ringOn()
 	m.expire()
@@ -243,7 +247,7 @@ func (m *Machine) do(c *Command) error {
 	case VerbFoundThird:
 		return m.findThird(c.Agent, c.Call, c.Queue, c.Owner)
 	case VerbClose:
-		return m.close(c.Queue, c.Reason)
+		return m.close(c.Queue, c.Owner, c.Reason)
 	case VerbRestore:
 		return m.restore(c.Agents)
 	case VerbOpen:

@@ -679,6 +679,10 @@ func (m *Machine) overflow(p *place) bool {
 		p.overflows = m.after(max(from.rules.OverflowAfter, overflowAgain))
 		return false
 	}
+	if waited := m.waited(p); p.predicted >= 0 && waited > p.predicted {
+		from.guesses.add(waited - p.predicted)
+	}
+	p.predicted = -1 // which was about the queue that they leave
 	m.exit(p)
 	p.entered = m.now
 	m.aim(p, to)

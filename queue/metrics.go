@@ -109,6 +109,9 @@ func (m *metrics) over(o *OfferOver) {
 }
 
 func (m *metrics) waited(w *WaitEnded) {
+	if w.judged() {
+		m.of(w.Queue).wrong.Observe((w.Waited - w.Predicted).Seconds())
+	}
 	if w.How != WaitConnected {
 		m.wait.WithLabelValues(w.Queue, w.How).Observe(w.Waited.Seconds())
 		return
@@ -119,9 +122,6 @@ func (m *metrics) waited(w *WaitEnded) {
 		q.inTime.Inc()
 	} else {
 		q.late.Inc()
-	}
-	if w.Known {
-		q.wrong.Observe((w.Waited - w.Predicted).Seconds())
 	}
 }
 

@@ -99,7 +99,7 @@ func (r Restored) After(c Change) Restored {
 		is.Reason, is.Out = c.Cause, c.Out
 		if offered {
 			is.Call, is.Queue = "", c.Queue
-			is.Rest = c.To == StatePaused && !c.Out && (c.Cause == string(Declined) || c.Cause == string(NoAnswer))
+			is.Rest = c.To == StatePaused && !c.Out && slices.Contains(restsFor, c.Cause)
 		}
 	case StateOffline:
 		return Restored{Agent: c.Agent, State: c.To, Since: c.At}
@@ -346,3 +346,6 @@ func (m *Machine) takeBack(r *reservation) {
 	m.release(r, &c, ResultWithdrawn)
 	m.note(c)
 }
+
+// restsFor are the causes for which an agent rests and is ready again afterwards.
+var restsFor = []string{string(Declined), string(NoAnswer), CauseServiceGone}

@@ -38,6 +38,7 @@ const (
 	DefaultDeclinePause    = 10 * time.Second
 	DefaultMissesBeforeOut = 2
 	DefaultUnattended      = 60 * time.Second
+	DefaultOnBreak         = 10 * time.Minute
 	DefaultAging           = 15 * time.Minute
 	DefaultRingAtMost      = 8
 	DefaultWrapUpAtMost    = 10 * time.Minute
@@ -144,6 +145,10 @@ type Rules struct {
 	// they lapse, so that they are told (A3).
 	Unattended time.Duration `json:"unattended_ns,omitempty"`
 
+	// OnBreak is how long they go on waiting when everybody who is signed in and
+	// in service is on a break.
+	OnBreak time.Duration `json:"on_break_ns,omitempty"`
+
 	// Sticky is how long it is remembered who served a caller (Caller.Who)
 	// last, to be preferred when they call again.
 	Sticky time.Duration `json:"sticky_ns,omitempty"`
@@ -186,6 +191,7 @@ func (r Rules) withDefaults() (Rules, error) {
 		{"service_level", &r.ServiceLevel, DefaultServiceLevel},
 		{"decline_pause", &r.DeclinePause, DefaultDeclinePause},
 		{"unattended", &r.Unattended, DefaultUnattended},
+		{"on_break", &r.OnBreak, DefaultOnBreak},
 		{"sticky", &r.Sticky, 0},
 		{"prefer_for", &r.PreferFor, 0},
 	} {

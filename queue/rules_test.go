@@ -269,7 +269,7 @@ func TestStickyForgets(t *testing.T) {
 		t.Errorf("%d callers are remembered", len(s.last))
 	}
 	s.remember("new", "1003", int64(2*time.Hour), time.Hour)
-	if len(s.last) != 1 || len(s.order) != 1 || s.of("new", int64(2*time.Hour), time.Hour) != "1003" {
+	if len(s.last) != 1 || s.order.Len() != 1 || s.of("new", int64(2*time.Hour), time.Hour) != "1003" {
 		t.Errorf("after two hours %d callers are remembered, of an hour", len(s.last))
 	}
 }
@@ -724,6 +724,15 @@ func TestWaitsAreJudged(t *testing.T) {
 		if got := figures(t, r)["hotline_queue_estimate_error_seconds bills"]; got != 1 {
 			t.Errorf("%v estimates were judged, want 1", got)
 		}
+		late := d.join("waits for longer than was said")
+		time.Sleep(2 * time.Minute)
+		late.Leave("hang-up")
+		if v := view(); v.EstimateError <= 20*time.Second {
+			t.Errorf("who gave up after two minutes of a wait of one leaves the error at %v", v.EstimateError)
+		}
+		if got := figures(t, r)["hotline_queue_estimate_error_seconds bills"]; got != 2 {
+			t.Errorf("%v estimates were judged, want 2", got)
+		}
 	})
 }
 
@@ -744,7 +753,13 @@ func TestContradictions(t *testing.T) {
 		"so that nobody would overflow after 2m": func(o *Options) {
 			o.Queues[0].MaxWait, o.Queues[0].OverflowTo, o.Queues[0].OverflowAfter = time.Minute, "repairs", 2*time.Minute
 		},
-		"before a caller has waited 2m0s for the agent":  func(o *Options) { o.Queues[0].MaxWait, o.Queues[0].PreferFor = time.Minute, 2*time.Minute },
+		"before a caller has waited 2m0s for the agent": func(o *Options) { o.Queues[0].MaxWait, o.Queues[0].PreferFor = time.Minute, 2*time.Minute },
+		"before they have waited 2m0s for the agent": func(o *Options) {
+			o.Queues[0].OverflowTo, o.Queues[0].OverflowAfter, o.Queues[0].PreferFor = "repairs", time.Minute, 2*time.Minute
+		},
+		"relaxation 1 after 1m0s would help nobody": func(o *Options) {
+			o.Queues[0].MaxWait, o.Queues[0].Relax = time.Minute, []Relaxation{{After: time.Minute, By: 1}}
+		},
 		"must be let stay there":                         func(o *Options) { o.Queues[0].JoinEmpty = true },
 		"would wait for ever":                            func(o *Options) { o.Queues[0].StayEmpty = true },
 		"service_target is 101 per cent":                 func(o *Options) { o.Queues[0].ServiceTarget = 101 },

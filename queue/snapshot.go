@@ -60,6 +60,7 @@ type backingImage struct {
 	Needs      map[string]int `json:"needs,omitempty"`
 	Refusing   bool           `json:"refusing,omitempty"`
 	Unattended *alarmImage    `json:"unattended,omitempty"`
+	OnBreak    *alarmImage    `json:"on_break,omitempty"`
 }
 
 type placeImage struct {
@@ -162,7 +163,7 @@ func (r *reservation) called() calledImage {
 // ringsFor is a reservation that was written down, clocks apart.
 func (m *Machine) ringsFor(i *calledImage) *reservation {
 	r := &reservation{id: i.ID, call: i.Call, owner: i.Owner, with: i.With, back: i.Back, agent: m.agents[i.Agent], queue: m.named(i.Queue)}
-	m.hold(r)
+	m.tie(r)
 	return r
 }
 
@@ -171,13 +172,11 @@ func (q *callers) image() queueImage {
 		Handled: q.handled.recent[:min(q.handled.count, handlingKept)], Talks: q.handled.count,
 		Guesses: q.guesses.recent[:min(q.guesses.count, guessesKept)], Guessed: q.guesses.count,
 		Level: q.level.recent[:min(q.level.count, levelKept)], Served: q.level.count}
-	for _, old := range q.sticky.order {
-		if last := q.sticky.last[old.who]; last.at == old.at {
-			i.Sticky = append(i.Sticky, stickyImage{old.who, last.agent, old.at})
-		}
+	for m := range q.sticky.all {
+		i.Sticky = append(i.Sticky, stickyImage{m.who, m.agent, m.at})
 	}
 	for _, b := range q.backings {
-		i.Backings = append(i.Backings, backingImage{needsMap(b.needs), b.refusing, b.unattended.image()})
+		i.Backings = append(i.Backings, backingImage{needsMap(b.needs), b.refusing, b.unattended.image(), b.onBreak.image()})
 	}
 	for p := range q.all.all() {
 		i.Callers = append(i.Callers, p.image())
@@ -322,12 +321,13 @@ func (m *Machine) loadQueue(i queueImage) error {
 		q.level.inTime += count(inTime)
 	}
 	for _, s := range i.Sticky {
-		q.sticky.load(s)
+		q.sticky.note(memory{s.Who, s.Agent, s.At})
 	}
 	for _, one := range i.Backings {
 		b := m.backing(q, needsOf(one.Needs))
 		b.refusing = one.Refusing
 		m.loadTimer(&b.unattended, one.Unattended)
+		m.loadTimer(&b.onBreak, one.OnBreak)
 	}
 	for _, one := range i.Callers {
 		if err := m.loadPlace(q, one); err != nil {
@@ -388,13 +388,4 @@ func (p *place) standAgain(held bool) {
 	case r.Strategy == RingAll && len(p.offers) < r.RingAtMost && p.lapseNext == "" && !p.moveNext:
 		p.stand(&p.class.room)
 	}
-}
-
-// load takes in what was remembered, the oldest first.
-func (s *sticky) load(i stickyImage) {
-	if s.last == nil {
-		s.last = map[string]served{}
-	}
-	s.last[i.Who] = served{i.Agent, i.At}
-	s.order = append(s.order, memory{i.Who, i.At})
 }

@@ -134,14 +134,18 @@ func (m *Machine) extend(agentID string, by time.Duration) error {
 	return nil
 }
 
-// close lapses the callers of a queue. A caller for whom a phone rings keeps
-// that offer and lapses only if it fails.
-func (m *Machine) close(queueID, reason string) error {
+// close lapses a service's own callers of a queue: where several share it, each
+// has a closing time of its own. A caller for whom a phone rings keeps that offer
+// and lapses only if it fails.
+func (m *Machine) close(queueID, owner, reason string) error {
 	q := m.queues[queueID]
 	if q == nil {
 		return ErrUnknownQueue
 	}
 	for _, p := range q.all.items() {
+		if p.caller.Owner != owner {
+			continue
+		}
 		if len(p.offers) > 0 {
 			p.lapseNext = reason
 			p.stand(nil) // no further phones

@@ -24,11 +24,13 @@ type State struct {
 	Call         string      `json:"call"`           // offered, talked to, or wrapped up
 	Queue        string      `json:"queue"`          // that call's
 	Then         queue.State `json:"then"`           // what was asked for during a talk, granted after it; "": nothing
+	Home         string      `json:"home"`           // the service whose phone it is, where several share their queues; "": not shared
+	Away         bool        `json:"away"`           // nothing is heard of that service: callers are not offered to the agent
 }
 
 func agentOf(v queue.AgentView) Agent {
 	return Agent{ID: v.ID, Profile: profileOf(v.Profile), State: State{
-		State: v.State, Since: v.Since.UTC(), Reason: v.Reason, OutOfService: v.OutOfService, Call: v.Call, Queue: v.Queue, Then: v.Then,
+		State: v.State, Since: v.Since.UTC(), Reason: v.Reason, OutOfService: v.OutOfService, Call: v.Call, Queue: v.Queue, Then: v.Then, Home: v.Home, Away: v.Away,
 	}}
 }
 
@@ -45,19 +47,21 @@ func noAgent(id string) *Problem {
 }
 
 // profile is an agent's, with its version.
-func (a *API) profile(id string) (p Profile, version string, there bool) {
+func (a *API) profile(id string) (Profile, queue.Version) {
 	v, there := a.o.Queues.Agent(id)
-	p = profileOf(v.Profile)
-	return p, versionOf(p), there
+	if !there {
+		return Profile{}, queue.Absent
+	}
+	return profileOf(v.Profile), v.Profile.Version()
 }
 
 func (a *API) getProfile(r request) (reply, error) {
 	id := r.PathValue("id")
-	p, version, there := a.profile(id)
-	if !there {
+	p, version := a.profile(id)
+	if version == queue.Absent {
 		return reply{}, noAgent(id)
 	}
-	return reply{version: version, body: p}, nil
+	return reply{version: tag(version), body: p}, nil
 }
 
 func (a *API) putProfile(r request) (reply, error) {
@@ -70,34 +74,34 @@ func (a *API) putProfile(r request) (reply, error) {
 			return reply{}, limit(field, err)
 		}
 	}
-	a.changing.Lock()
-	defer a.changing.Unlock()
-	_, version, there := a.profile(id)
-	if err := unchanged(r, there, version); err != nil {
+	a.numbering.Lock()
+	defer a.numbering.Unlock()
+	_, is := a.profile(id)
+	seen, err := unchanged(r, is)
+	if err != nil {
 		return reply{}, err
 	}
 	if err := asked.ownNumber(id, a.o.Queues.Agents()); err != nil {
 		return reply{}, err
 	}
-	if err := a.o.Queues.SetProfile(asked.forAgent(id), r.by); err != nil {
-		return reply{}, unlessStopped(err, contradicts)
+	if err := a.o.Queues.SetProfile(asked.forAgent(id), r.by, seen); err != nil {
+		return reply{}, unlessChanged(err, contradicts)
 	}
-	now, version, _ := a.profile(id)
-	return reply{status: created(there), version: version, body: now}, nil
+	now, version := a.profile(id)
+	return reply{status: created(is != queue.Absent), version: tag(version), body: now}, nil
 }
 
 func (a *API) removeAgent(r request) (reply, error) {
 	id := r.PathValue("id")
-	a.changing.Lock()
-	defer a.changing.Unlock()
-	_, version, there := a.profile(id)
-	if !there {
+	_, is := a.profile(id)
+	if is == queue.Absent {
 		return reply{}, noAgent(id)
 	}
-	if err := unchanged(r, true, version); err != nil {
+	seen, err := unchanged(r, is)
+	if err != nil {
 		return reply{}, err
 	}
-	return reply{}, unlessStopped(a.o.Queues.RemoveAgent(id, r.by), aboutAgent(id))
+	return reply{}, unlessChanged(a.o.Queues.RemoveAgent(id, r.by, seen), aboutAgent(id))
 }
 
 // aboutAgent is why something could not be done with an agent.

@@ -61,14 +61,14 @@ func (a *API) listQueues(request) (reply, error) {
 	return reply{body: map[string]any{"queues": list}}, nil
 }
 
-// rulesInForce are a queue's.
-func (a *API) rulesInForce(id string) (Rules, bool) {
+// rulesInForce are a queue's, with their version.
+func (a *API) rulesInForce(id string) (Rules, queue.Version) {
 	for _, r := range a.o.Queues.Rules() {
 		if r.ID == id {
-			return rulesOf(r), true
+			return rulesOf(r), r.Version()
 		}
 	}
-	return Rules{}, false
+	return Rules{}, queue.Absent
 }
 
 func noQueue(id string) *Problem {
@@ -77,11 +77,11 @@ func noQueue(id string) *Problem {
 
 func (a *API) getRules(r request) (reply, error) {
 	id := r.PathValue("id")
-	rules, there := a.rulesInForce(id)
-	if !there {
+	rules, version := a.rulesInForce(id)
+	if version == queue.Absent {
 		return reply{}, noQueue(id)
 	}
-	return reply{version: versionOf(rules), body: rules}, nil
+	return reply{version: tag(version), body: rules}, nil
 }
 
 func (a *API) putRules(r request) (reply, error) {
@@ -94,17 +94,16 @@ func (a *API) putRules(r request) (reply, error) {
 			return reply{}, limit(field, err)
 		}
 	}
-	a.changing.Lock()
-	defer a.changing.Unlock()
-	was, there := a.rulesInForce(id)
-	if err := unchanged(r, there, versionOf(was)); err != nil {
+	_, is := a.rulesInForce(id)
+	seen, err := unchanged(r, is)
+	if err != nil {
 		return reply{}, err
 	}
-	if err := a.o.Queues.SetRules(asked.forQueue(id), r.by); err != nil {
-		return reply{}, unlessStopped(err, contradicts)
+	if err := a.o.Queues.SetRules(asked.forQueue(id), r.by, seen); err != nil {
+		return reply{}, unlessChanged(err, contradicts)
 	}
-	now, _ := a.rulesInForce(id)
-	return reply{status: created(there), version: versionOf(now), body: now}, nil
+	now, version := a.rulesInForce(id)
+	return reply{status: created(is != queue.Absent), version: tag(version), body: now}, nil
 }
 
 // created is the status for what was there, or was not.
@@ -117,17 +116,16 @@ func created(there bool) int {
 
 func (a *API) removeQueue(r request) (reply, error) {
 	id := r.PathValue("id")
-	a.changing.Lock()
-	defer a.changing.Unlock()
-	was, there := a.rulesInForce(id)
-	if !there {
+	_, is := a.rulesInForce(id)
+	if is == queue.Absent {
 		return reply{}, noQueue(id)
 	}
-	if err := unchanged(r, true, versionOf(was)); err != nil {
+	seen, err := unchanged(r, is)
+	if err != nil {
 		return reply{}, err
 	}
-	err := a.o.Queues.RemoveQueue(id, r.by)
-	return reply{}, unlessStopped(err, func(err error) error {
+	err = a.o.Queues.RemoveQueue(id, r.by, seen)
+	return reply{}, unlessChanged(err, func(err error) error {
 		if errors.Is(err, queue.ErrUnknownQueue) {
 			return noQueue(id)
 		}

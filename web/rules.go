@@ -2,9 +2,8 @@ package web
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -36,6 +35,7 @@ type Rules struct {
 	JoinEmpty       bool           `json:"join_empty"`
 	StayEmpty       bool           `json:"stay_empty"`
 	Unattended      Duration       `json:"unattended"`
+	OnBreak         Duration       `json:"on_break"`
 	Sticky          Duration       `json:"sticky"`
 	PreferFor       Duration       `json:"prefer_for"`
 }
@@ -55,7 +55,7 @@ func rulesOf(q queue.Rules) Rules {
 		RingAtMost: q.RingAtMost, WrapUp: Duration(q.WrapUp), WrapUpAtMost: Duration(q.WrapUpAtMost), RingTimeout: Duration(q.RingTimeout),
 		ServiceLevel: Duration(q.ServiceLevel), ServiceTarget: q.ServiceTarget,
 		DeclinePause: Duration(max(0, q.DeclinePause)), MissesBeforeOut: q.MissesBeforeOut,
-		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: Duration(q.Unattended),
+		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: Duration(q.Unattended), OnBreak: Duration(q.OnBreak),
 		Sticky: Duration(q.Sticky), PreferFor: Duration(q.PreferFor),
 	}
 	if r.RingAtMost == 0 {
@@ -79,7 +79,7 @@ func (r Rules) forQueue(id string) queue.Rules {
 		WrapUp: r.WrapUp.d(), WrapUpAtMost: r.WrapUpAtMost.d(), RingTimeout: r.RingTimeout.d(),
 		ServiceLevel: r.ServiceLevel.d(), ServiceTarget: r.ServiceTarget,
 		DeclinePause: r.DeclinePause.d(), MissesBeforeOut: r.MissesBeforeOut,
-		JoinEmpty: r.JoinEmpty, StayEmpty: r.StayEmpty, Unattended: r.Unattended.d(),
+		JoinEmpty: r.JoinEmpty, StayEmpty: r.StayEmpty, Unattended: r.Unattended.d(), OnBreak: r.OnBreak.d(),
 		Sticky: r.Sticky.d(),
 	}
 	if r.DeclinePause == 0 {
@@ -99,43 +99,49 @@ func (r Rules) forQueue(id string) queue.Rules {
 	return q
 }
 
-// versionOf tells whether what is shown has changed since: it is as long the
-// same as what is shown is the same.
-func versionOf(shown any) string {
-	text, err := json.Marshal(shown)
-	if err != nil {
-		panic(fmt.Sprintf("web: %T has no JSON form: %v", shown, err)) // a test encodes every type
-	}
-	sum := sha256.Sum256(text)
-	return `"` + hex.EncodeToString(sum[:8]) + `"`
-}
+// tag is a version as an ETag.
+func tag(v queue.Version) string { return `"` + string(v) + `"` }
 
 // unchanged makes sure that who changes something has seen what is there:
 // If-Match with its version, or * for whatever it is. What is not there yet is
-// made without it; If-None-Match: * makes sure that it is only made.
-func unchanged(r request, there bool, version string) error {
+// made without it; If-None-Match: * makes sure that it is only made. What is
+// returned is the version that the engine is to find, of which it makes sure
+// itself: another service may change the same meanwhile.
+func unchanged(r request, is queue.Version) (seen queue.Version, err error) {
+	there := is != queue.Absent
 	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
-	stale := problem(412, "stale", "it has been changed since; read it again, and change what is there now")
 	switch {
 	case none != "" && (none != "*" || match != ""):
-		return problem(400, "condition", "use If-None-Match: * for what is not to be there yet, or If-Match for what is")
+		return "", problem(400, "condition", "use If-None-Match: * for what is not to be there yet, or If-Match for what is")
 	case there && none == "*":
-		return problem(412, "stale", "it is there already; read it, and change what is there with If-Match")
+		return "", problem(412, "stale", "it is there already; read it, and change what is there with If-Match")
 	case none == "*" || !there && match == "":
-		return nil
+		return is, nil
 	case !there:
-		return problem(412, "stale", "it is not there, or not any more")
+		return "", problem(412, "stale", "it is not there, or not any more")
 	case match == "":
-		return problem(428, "condition", "say what is to be changed: If-Match with the ETag that reading it gave, or If-Match: * for whatever is there")
+		return "", problem(428, "condition", "say what is to be changed: If-Match with the ETag that reading it gave, or If-Match: * for whatever is there")
 	case match == "*":
-		return nil
+		return "", nil
 	}
 	for one := range strings.SplitSeq(match, ",") {
-		if strings.TrimSpace(one) == version {
-			return nil
+		if strings.TrimSpace(one) == tag(is) {
+			return is, nil
 		}
 	}
-	return stale
+	return "", stale()
+}
+
+func stale() *Problem {
+	return problem(412, "stale", "it has been changed since; read it again, and change what is there now")
+}
+
+// unlessChanged is what a refused change is told as.
+func unlessChanged(err error, otherwise func(error) error) error {
+	if errors.Is(err, queue.ErrChanged) {
+		return stale()
+	}
+	return unlessStopped(err, otherwise)
 }
 
 // Duration is a time.Duration written as 2s, 1m30s or 500ms.

@@ -51,13 +51,13 @@ type Queues interface {
 	Queues() []queue.QueueView
 	Rules() []queue.Rules
 	Waiting(queueID string) []queue.CallerView
-	SetRules(r queue.Rules, by string) error
-	RemoveQueue(queueID, by string) error
+	SetRules(r queue.Rules, by string, seen ...queue.Version) error
+	RemoveQueue(queueID, by string, seen ...queue.Version) error
 
 	Agents() []queue.AgentView
 	Agent(id string) (queue.AgentView, bool)
-	SetProfile(p queue.Profile, by string) error
-	RemoveAgent(agentID, by string) error
+	SetProfile(p queue.Profile, by string, seen ...queue.Version) error
+	RemoveAgent(agentID, by string, seen ...queue.Version) error
 	Order(c queue.Command) error
 
 	// Recorded waits until what was changed is recorded, or until ctx ends.
@@ -100,7 +100,7 @@ type API struct {
 	log      *slog.Logger
 	requests *prometheus.CounterVec
 
-	changing sync.Mutex // one change at a time, so that what was compared is what is changed
+	numbering sync.Mutex // one profile at a time, so that nobody takes a number meanwhile
 }
 
 // New puts the API together.

@@ -29,6 +29,7 @@ type watch struct {
 	dirs     map[string]string                    // folders by what they are for
 	prompts  func() (missing []string, err error) // asks the disk
 	asterisk func(context.Context) error          // a question that is easy to answer; only while connected
+	noWay    func() []string                      // other services whose agents cannot be rung from here
 	log      *slog.Logger
 
 	low      uint64 // bytes of a disk
@@ -44,7 +45,7 @@ func newWatch(w *watch, reg prometheus.Registerer) *watch {
 	w.troubles = map[string]string{}
 	w.degraded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "hotline_degraded",
-		Help: "1 while this is worse than it should be and the service goes on: disk:<folder>, prompts, asterisk.",
+		Help: "1 while this is worse than it should be and the service goes on: disk:<folder>, prompts, asterisk, peers.",
 	}, []string{"what"})
 	w.free = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "hotline_disk_free_bytes",
@@ -77,6 +78,7 @@ func (w *watch) look(ctx context.Context, promptsToo bool) {
 	if promptsToo {
 		w.tell("prompts", w.promptTrouble())
 	}
+	w.tell("peers", w.peerTrouble())
 	if why := w.asteriskTrouble(ctx); ctx.Err() == nil {
 		w.tell("asterisk", why)
 	}
@@ -117,6 +119,14 @@ func (w *watch) asteriskTrouble(ctx context.Context) string {
 		return fmt.Sprintf("Asterisk does not answer as it should: %v", err)
 	case took > slowAfter:
 		return fmt.Sprintf("Asterisk needs more than %v to answer: is the machine overloaded?", slowAfter)
+	}
+	return ""
+}
+
+// peerTrouble is that agents are in line whom this service has no way to.
+func (w *watch) peerTrouble() string {
+	if names := w.noWay(); len(names) > 0 {
+		return fmt.Sprintf("agents of %v cannot be rung from here, and are unreachable for everybody whenever it is tried: name these services in redis.peers, render Asterisk's files anew and start again", names)
 	}
 	return ""
 }

@@ -16,6 +16,7 @@ import (
 func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 	var missing []string
 	var refusal error
+	var noWay []string
 	for _, test := range []struct {
 		what  string
 		begin func(*watch)
@@ -25,6 +26,7 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 		{"disk:raw", func(w *watch) { w.low = 1 << 62 }, func(w *watch) { w.low = 0 }, "make room"},
 		{"prompts", func(*watch) { missing = []string{"menu.main"} }, func(*watch) { missing = nil }, "instead of [menu.main]"},
 		{"asterisk", func(*watch) { refusal = errors.New("500 Allocation failed") }, func(*watch) { refusal = nil }, "Allocation failed"},
+		{"peers", func(*watch) { noWay = []string{"south"} }, func(*watch) { noWay = nil }, "agents of [south] cannot be rung"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			var said bytes.Buffer
@@ -33,6 +35,7 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 				dirs:     map[string]string{"raw": t.TempDir()},
 				prompts:  func() ([]string, error) { return missing, nil },
 				asterisk: func(context.Context) error { return refusal },
+				noWay:    func() []string { return noWay },
 				log:      slog.New(slog.NewTextHandler(&said, nil)),
 			}, reg)
 			degraded := func() float64 { return figure(t, reg, "hotline_degraded", test.what) }
@@ -67,6 +70,7 @@ func TestFreeSpaceIsMeasured(t *testing.T) {
 		dirs:     map[string]string{"state": t.TempDir(), "raw": "/nowhere/at/all"},
 		prompts:  func() ([]string, error) { return nil, nil },
 		asterisk: func(context.Context) error { return nil },
+		noWay:    func() []string { return nil },
 		log:      slog.New(slog.DiscardHandler),
 	}, reg)
 	w.low = 0

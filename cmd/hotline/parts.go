@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -135,8 +137,10 @@ func phoneOf(service string) func(queue.Profile) string {
 }
 
 // whoOf knows a caller of another service again by a secret that all of them have.
+// Without one, whoever reads Redis could find the numbers out by trying: then
+// each service knows its own callers alone.
 func whoOf(cfg *configs.Config) func(number string) string {
-	if !cfg.Redis.On() {
+	if !cfg.Redis.On() || cfg.Redis.Password == "" {
 		return nil
 	}
 	return call.NewWho([]byte(cfg.Redis.Space + " " + cfg.Redis.Password.Reveal()))
@@ -150,7 +154,7 @@ func queueRules(q configs.Queue) queue.Rules {
 		WrapUp: q.WrapUp.Duration, WrapUpAtMost: q.WrapUpAtMost.Duration, RingTimeout: q.RingTimeout.Duration,
 		ServiceLevel: q.ServiceLevel.Duration, ServiceTarget: q.ServiceTarget,
 		DeclinePause: declinePause(q), MissesBeforeOut: q.MissesBeforeOut,
-		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: q.Unattended.Duration,
+		JoinEmpty: q.JoinEmpty, StayEmpty: q.StayEmpty, Unattended: q.Unattended.Duration, OnBreak: q.OnBreak.Duration,
 		Sticky: q.Sticky.Duration, PreferFor: preferFor(q),
 	}
 	for _, step := range q.Relax {
@@ -184,13 +188,26 @@ func declinePause(q configs.Queue) time.Duration {
 	return q.DeclinePause.Duration
 }
 
+// withoutWay are the services, but for this one, whose agents are in the queue
+// and that are not named among its peers.
+func withoutWay(agents []queue.AgentView, own string, peers map[string]netip.AddrPort) []string {
+	var names []string
+	for _, agent := range agents {
+		if _, known := peers[agent.Home]; !known && agent.Home != own && !slices.Contains(names, agent.Home) {
+			names = append(names, agent.Home)
+		}
+	}
+	return names
+}
+
 // lookAfter watches what the service stands on.
-func lookAfter(cfg *configs.Config, link *ari.Link, log *slog.Logger, reg prometheus.Registerer) *watch {
+func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *slog.Logger, reg prometheus.Registerer) *watch {
 	return newWatch(&watch{
 		log: log,
 		dirs: map[string]string{
 			"state": cfg.Service.StateDir, "recordings": cfg.RecordingsDir(), "raw": cfg.Asterisk.Outside("raw"),
 		},
+		noWay: func() []string { return withoutWay(lines.Agents(), cfg.Redis.Name, cfg.Redis.Peers) },
 		prompts: func() ([]string, error) {
 			library, err := prompt.OpenLibrary(cfg.PromptsOutside())
 			if err != nil {

@@ -250,11 +250,15 @@ func (c apiClient) printAgents(ctx context.Context, id string) error {
 		return err
 	}
 	out := tabwriter.NewWriter(c.out, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "AGENT\tNUMBER\tSTATE\tSINCE\tCALL\tWHY")
+	fmt.Fprintln(out, "AGENT\tNUMBER\tSTATE\tAT\tSINCE\tCALL\tWHY")
 	for _, agent := range said.Agents {
 		if s := agent.State; id == "" || id == agent.ID {
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", agent.ID, agent.Profile.Number, s.State,
-				shown(s.Since, c.cfg), orDash(s.Call), s.Reason)
+			why := s.Reason
+			if s.Away {
+				why = strings.TrimPrefix(why+"; nothing is heard of "+s.Home, "; ")
+			}
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", agent.ID, agent.Profile.Number, s.State, orDash(s.Home),
+				shown(s.Since, c.cfg), orDash(s.Call), why)
 		}
 	}
 	return out.Flush()

@@ -216,7 +216,7 @@ func queueOf(r queue.Rules, named configs.Queue) configs.Queue {
 	q.WrapUp, q.WrapUpAtMost, q.RingTimeout = lasts(r.WrapUp), lasts(r.WrapUpAtMost), lasts(r.RingTimeout)
 	q.ServiceLevel, q.ServiceTarget = lasts(r.ServiceLevel), r.ServiceTarget
 	q.DeclinePause, q.MissesBeforeOut = lasts(max(0, r.DeclinePause)), r.MissesBeforeOut
-	q.JoinEmpty, q.StayEmpty, q.Unattended = r.JoinEmpty, r.StayEmpty, lasts(r.Unattended)
+	q.JoinEmpty, q.StayEmpty, q.Unattended, q.OnBreak = r.JoinEmpty, r.StayEmpty, lasts(r.Unattended), lasts(r.OnBreak)
 	q.Sticky, q.Relax = lasts(r.Sticky), nil
 	for _, step := range r.Relax {
 		q.Relax = append(q.Relax, configs.Relaxation{After: lasts(step.After), Skill: step.Skill, By: step.By})

@@ -143,7 +143,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	})
 
 	group, running := errgroup.WithContext(ctx)
-	look := lookAfter(cfg, link, log, reg)
+	look := lookAfter(cfg, link, lines, log, reg)
 	drain := &drain{calls: calls, running: running, leave: leave}
 	api, err := newAPI(cfg, lines, book.Reader(), tenure.over, log, reg)
 	if err != nil {
@@ -184,6 +184,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group.Go(func() error { return front.serve(running, tenure.begun) })
 	group.Go(func() error { sweep(running, tenure.begun, store, log); return nil })
 	group.Go(func() error { look.run(running); return nil })
+	group.Go(func() error { keepHeadroom(running); return nil })
 
 	<-running.Done()
 	by := time.Now().Add(goneWithin)

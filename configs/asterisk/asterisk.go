@@ -126,6 +126,10 @@ func view(cfg *configs.Config) values {
 // NetLog is the file of the net's callers as Asterisk sees it.
 func (v values) NetLog() string { return v.Asterisk.Inside(netLog) }
 
+// PeersRing is how many seconds an agent's phone rings at most for a caller of
+// another service, which takes the offer back before that unless it has died.
+func (values) PeersRing() int { return int(configs.LongestRing.Seconds()) + 1 }
+
 // HoldSeconds is the apology clock (C3), HoldMillis the same in milliseconds.
 func (values) HoldSeconds() int { return holdSeconds }
 

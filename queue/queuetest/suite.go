@@ -60,6 +60,8 @@ var suite = []struct {
 	{"last sign out lapses", testLastSignOutLapses},
 	{"last sign out with offer lapses", testLastSignOutWithOfferLapses},
 	{"unattended lapses", testUnattendedLapses},
+	{"everybody on a break", testEverybodyOnABreak},
+	{"changes of what was seen", testChangesOfWhatWasSeen},
 	{"close", testClose},
 	{"stop", testStop},
 	{"estimate", testEstimate},
@@ -788,6 +790,60 @@ func testUnattendedLapses(t *testing.T, at house) {
 		d.offered(d.join("d"), "1002")
 	})
 }
+
+// Callers do not wait for ever for agents who are all at lunch; a rest after a refusal is no lunch.
+func testEverybodyOnABreak(t *testing.T, at house) {
+	at.desk(t, usual(), func(t *testing.T, d *desk) {
+		d.signIn("1001", "1002")
+		d.must(d.Pause("1001", "lunch"))
+		ticket := d.join("a")
+		d.offered(ticket, "1002").Failed(queue.Declined) // who rests for 30 s and is back then
+		d.pass(30 * time.Second)
+		d.offered(ticket, "1002")
+		d.must(d.Pause("1002", "lunch"))
+		d.pass(10*time.Minute - time.Second)
+		late := d.join("b")
+		d.waits(late, 2)
+		d.pass(time.Second)
+		d.lapsed(ticket, queue.LapseUnattended)
+		d.lapsed(late, queue.LapseUnattended)
+		if _, err := d.Join(queue.Caller{ID: "c", Queue: "bills"}); !errors.Is(err, queue.ErrNobodySignedIn) {
+			t.Errorf("joining a queue whose agents all are at lunch: %v", err)
+		}
+		d.must(d.Ready("1001"))
+		d.offered(d.join("d"), "1001")
+	})
+}
+
+// Of two who change the same version one is refused, and neither makes or takes away what the other has not seen.
+func testChangesOfWhatWasSeen(t *testing.T, at house) {
+	at.desk(t, usual(), func(t *testing.T, d *desk) {
+		rules := d.Rules()[0]
+		first, second := rules, rules
+		first.MaxWaiting, second.MaxWaiting = 7, 8
+		d.must(d.SetRules(first, "first", rules.Version()))
+		agent, _ := d.Agent("1001")
+		changed := agent.Profile
+		changed.Skills = map[string]int{"english": 1}
+		d.must(d.SetProfile(changed, "first", agent.Version()))
+		for what, refused := range map[string]error{
+			"rules changed since":      d.SetRules(second, "second", rules.Version()),
+			"rules that are there":     d.SetRules(second, "second", queue.Absent),
+			"rules that are not there": d.SetRules(queue.Rules{ID: "new"}, "second", rules.Version()),
+			"a queue changed since":    d.RemoveQueue(rules.ID, "second", rules.Version()),
+			"a profile changed since":  d.SetProfile(agent.Profile, "second", agent.Version()),
+			"an agent changed since":   d.RemoveAgent("1001", "second", agent.Version()),
+		} {
+			if !errors.Is(refused, queue.ErrChanged) {
+				t.Errorf("%s: %v, want %v", what, refused, queue.ErrChanged)
+			}
+		}
+		d.must(d.SetRules(second, "second", first.Version()))
+		d.must(d.SetRules(queue.Rules{ID: "new"}, "second", queue.Absent))
+		d.must(d.RemoveQueue("new", "second")) // whatever it is
+	})
+}
+
 func testClose(t *testing.T, at house) {
 	at.desk(t, usual(), func(t *testing.T, d *desk) {
 		d.signIn("1001", "1002")

@@ -76,9 +76,9 @@ type turn struct {
 	*field
 	contestant
 	profile  profile
-	asterisk int            // its process
-	service  *stand.Service // nil: Asterisk alone
-	others   []int          // further processes that work for it
+	asterisk int               // its process
+	service  *stand.Service    // nil: Asterisk alone
+	redis    *redistest.Server // nil: it has none
 	end      []func() error
 }
 
@@ -113,9 +113,8 @@ func (f *field) begin(ctx context.Context, c contestant, p profile, phones netip
 		}
 		ari, t.end = at, append(t.end, end)
 	}
-	var kept *redistest.Server
 	if c.redis {
-		if kept, err = t.startRedis(); err != nil {
+		if err := t.startRedis(); err != nil {
 			return t, err
 		}
 	}
@@ -123,8 +122,8 @@ func (f *field) begin(ctx context.Context, c contestant, p profile, phones netip
 		cfg.Service.StateDir = filepath.Join(f.dir, fmt.Sprintf("state-%d", f.turns))
 		cfg.Asterisk.ARI.Bind = ari
 		cfg.Recording.Enabled = p.media
-		if kept != nil {
-			cfg.Redis.Addresses, cfg.Redis.Name = []string{kept.Addr}, "bench"
+		if t.redis != nil {
+			cfg.Redis.Addresses, cfg.Redis.Name = []string{t.redis.Addr}, "bench"
 		}
 	}))
 	if err != nil {
@@ -136,16 +135,15 @@ func (f *field) begin(ctx context.Context, c contestant, p profile, phones netip
 }
 
 // startRedis starts the Redis of a turn, which writes down what it is told (AOF).
-func (t *turn) startRedis() (*redistest.Server, error) {
+func (t *turn) startRedis() (err error) {
 	dir := t.work("redis")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+		return err
 	}
-	s, err := redistest.Launch(dir)
-	if err == nil {
-		t.end, t.others = append(t.end, s.Close), append(t.others, s.PID())
+	if t.redis, err = redistest.Launch(dir); err == nil {
+		t.end = append(t.end, t.redis.Close)
 	}
-	return s, err
+	return err
 }
 
 // stop ends a turn, what was started last first.
@@ -170,20 +168,30 @@ func (t *turn) exten() string {
 	return t.Config.Service.Number
 }
 
-// used is what Asterisk and the service have used until now.
+// used is what Asterisk and the service have used until now; to the processor time of the service that of its Redis is
+// added.
 func (t *turn) used() (asterisk, service usage, err error) {
 	if asterisk, err = usageOf(t.asterisk); err != nil || t.alone() {
 		return asterisk, service, err
 	}
-	for _, pid := range append([]int{t.service.PID()}, t.others...) {
-		one, err := usageOf(pid)
-		if err != nil {
-			return asterisk, service, err
-		}
-		service.cpu += one.cpu
-		service.resident += one.resident
+	if service, err = usageOf(t.service.PID()); err != nil || t.redis == nil {
+		return asterisk, service, err
 	}
-	return asterisk, service, nil
+	redis, err := usageOf(t.redis.PID())
+	service.cpu += redis.cpu
+	return asterisk, service, err
+}
+
+// redisMemory is how many bytes Redis has in use, by its own account: the process itself keeps what was in use once.
+func (t *turn) redisMemory(ctx context.Context) (int64, error) {
+	if t.redis == nil {
+		return 0, nil
+	}
+	told, err := t.redis.Client.InfoMap(ctx, "memory").Result()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(told["Memory"]["used_memory"], 10, 64)
 }
 
 // work is a folder for one part of the turn.

@@ -12,7 +12,8 @@ import (
 )
 
 // refit changes the files that Asterisk is started with, for every contestant alike: agents' phones are where SIPp is,
-// without registering, and app_queue is there beside the service. In the bare profile there is no music on hold at all.
+// without registering, callers come over many trunks, and app_queue is there beside the service. In the bare profile there
+// is no music on hold at all.
 //
 // phones is where the agents' phones are; the zero value leaves them to register.
 func refit(cfg *configs.Config, p profile, phones netip.AddrPort) error {
@@ -28,6 +29,12 @@ func refit(cfg *configs.Config, p profile, phones netip.AddrPort) error {
 			return err
 		}
 	}
+	if err := edit(etc, "pjsip.conf", "endpoint_identifier_order = ", "endpoint_identifier_order = header,"); err != nil {
+		return err
+	}
+	if err := edit(etc, "pjsip.conf", "", manyTrunks()); err != nil {
+		return err
+	}
 	if !p.media {
 		if err := edit(etc, "modules.conf", "load = res_musiconhold.so\n", ""); err != nil {
 			return err
@@ -37,6 +44,25 @@ func refit(cfg *configs.Config, p profile, phones netip.AddrPort) error {
 		return err
 	}
 	return edit(etc, "extensions.conf", "", peerDialplan(cfg))
+}
+
+// trunks is how many of them the callers come over: at each change of a channel Asterisk looks at every other channel of its
+// endpoint, and with 4,000 on one of them it does little else. How a caller is known to come over which is trunkHeader, with
+// a number from 1.
+const (
+	trunks      = 50
+	trunkHeader = "X-Trunk"
+)
+
+// manyTrunks are as the one that the service has. RTCP may go where RTP goes.
+func manyTrunks() string {
+	var b strings.Builder
+	for n := range trunks {
+		name := fmt.Sprintf("%s-%d", asterisk.TrunkEndpoint, n+1)
+		fmt.Fprintf(&b, "[%s](leg)\ncontext = %s\ntrust_id_inbound = yes\nallow_subscribe = no\nrtcp_mux = yes\n\n", name, asterisk.InContext)
+		fmt.Fprintf(&b, "[%s]\ntype = identify\nendpoint = %s\nmatch_header = %s: %d\n\n", name, name, trunkHeader, n+1)
+	}
+	return b.String()
 }
 
 // edit replaces a text that has to be there; where it is empty, what replaces it is added at the end.

@@ -195,11 +195,15 @@ func startCallers(dir string, c crowd, p profile, exten, to string) (*sipp, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	lines := filepath.Join(dir, "trunks.csv")
+	if err := os.WriteFile(lines, []byte(trunkLines()), 0o644); err != nil {
+		return nil, err
+	}
 	speak, media := "", "[media_port]"
 	if p.media {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
-		}
 		voice := filepath.Join(dir, "voice.alaw")
 		if err := os.WriteFile(voice, hum(), 0o644); err != nil {
 			return nil, err
@@ -209,9 +213,19 @@ func startCallers(dir string, c crowd, p profile, exten, to string) (*sipp, erro
 	if c.atOnce == 0 {
 		c.atOnce = c.calls
 	}
-	scenario := strings.NewReplacer("SPEAK", speak, "MEDIAPORT", media).Replace(callerScenario)
-	return startSIPp(dir, scenario, stand.TrunkAddress, port, to, "-s", exten,
+	scenario := strings.NewReplacer("SPEAK", speak, "MEDIAPORT", media, "TRUNKHEADER", trunkHeader).Replace(callerScenario)
+	return startSIPp(dir, scenario, stand.TrunkAddress, port, to, "-s", exten, "-inf", lines,
 		"-r", strconv.Itoa(c.perSecond), "-m", strconv.Itoa(c.calls), "-l", strconv.Itoa(c.atOnce), "-trace_rtt", "-rtt_freq", "1")
+}
+
+// trunkLines has SIPp's callers take the trunks in turn.
+func trunkLines() string {
+	var b strings.Builder
+	b.WriteString("SEQUENTIAL\n")
+	for n := range trunks {
+		fmt.Fprintf(&b, "%d;\n", n+1)
+	}
+	return b.String()
 }
 
 // hum is a second of something to say, in A-law.

@@ -27,6 +27,7 @@ type queued struct {
 	asteriskCPU, serviceCPU       time.Duration // in it
 	requests                      float64       // of the service to Asterisk, in it
 	asteriskMemory, serviceMemory float64       // bytes per waiting caller
+	redisMemory                   float64       // the same, as Redis itself counts it
 	freed                         []time.Duration
 }
 
@@ -60,7 +61,7 @@ func (f *field) wait(ctx context.Context, c contestant, l line) (q queued, err e
 	if err := errors.Join(t.agents(ctx, "sign-in", agentID(0)), t.agents(ctx, "pause", agentID(0))); err != nil {
 		return q, err
 	}
-	asterisk, service, err := t.used()
+	empty, err := t.memory(ctx)
 	if err != nil {
 		return q, err
 	}
@@ -72,14 +73,15 @@ func (f *field) wait(ctx context.Context, c contestant, l line) (q queued, err e
 	if err := callers.fill(ctx, l); err != nil {
 		return q, fmt.Errorf("%w\n%s\n%s", err, callers.complaints(), t.logs(ctx))
 	}
-	if err := t.idle(ctx, l, &q, asterisk, service); err != nil {
+	if err := t.idle(ctx, l, &q, empty); err != nil {
 		return q, err
 	}
 	q.freed, err = t.serve(ctx, l.served)
 	return q, err
 }
 
-// fill waits until all are in line: there is a ring and an answer before.
+// fill waits until all are in line: there is a ring and an answer before, and after thousands there is something to catch
+// up with.
 func (s *sipp) fill(ctx context.Context, l line) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(l.waiting/l.arrive)*2*time.Second+30*time.Second, errors.New("the line does not fill"))
 	defer cancel()
@@ -91,7 +93,7 @@ func (s *sipp) fill(ctx context.Context, l line) error {
 		case t.failed > l.waiting/100:
 			return fmt.Errorf("%d callers failed before anybody was served", t.failed)
 		case t.open >= l.waiting:
-			return sleep(ctx, 4*time.Second)
+			return sleep(ctx, 4*time.Second+time.Duration(l.waiting)*2*time.Millisecond)
 		}
 		if err := sleep(ctx, 500*time.Millisecond); err != nil {
 			return fmt.Errorf("%w: %+v", err, t)
@@ -100,7 +102,7 @@ func (s *sipp) fill(ctx context.Context, l line) error {
 }
 
 // idle measures what those cost who wait and are not served.
-func (t *turn) idle(ctx context.Context, l line, q *queued, asteriskBefore, serviceBefore usage) error {
+func (t *turn) idle(ctx context.Context, l line, q *queued, empty memory) error {
 	asterisk, service, err := t.used()
 	if err != nil {
 		return err
@@ -124,9 +126,24 @@ func (t *turn) idle(ctx context.Context, l line, q *queued, asteriskBefore, serv
 	}
 	q.asteriskCPU, q.serviceCPU = asteriskThen.cpu-asterisk.cpu, serviceThen.cpu-service.cpu
 	q.requests = requestsThen - requests
-	q.asteriskMemory = float64(asteriskThen.resident-asteriskBefore.resident) / float64(l.waiting)
-	q.serviceMemory = float64(serviceThen.resident-serviceBefore.resident) / float64(l.waiting)
-	return nil
+	filled, err := t.memory(ctx)
+	each := func(filled, empty int64) float64 { return float64(filled-empty) / float64(l.waiting) }
+	q.asteriskMemory = each(filled.asterisk, empty.asterisk)
+	q.serviceMemory = each(filled.service, empty.service)
+	q.redisMemory = each(filled.redis, empty.redis)
+	return err
+}
+
+// memory is what each has, in bytes: resident, and of Redis what it has in use.
+type memory struct{ asterisk, service, redis int64 }
+
+func (t *turn) memory(ctx context.Context) (m memory, err error) {
+	asterisk, service, err := t.used()
+	if err != nil {
+		return m, err
+	}
+	redis, err := t.redisMemory(ctx)
+	return memory{asterisk.resident, service.resident, redis}, err
 }
 
 // requestsMetric counts the service's requests to Asterisk.

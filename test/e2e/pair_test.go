@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -182,11 +183,26 @@ func (w *world) alone(want bool) {
 	})
 }
 
+// longAway is for how long Redis is away at least, where somebody wants that to be long: REDIS_AWAY=300s.
+func longAway(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("REDIS_AWAY")
+	if text == "" {
+		return 0
+	}
+	away, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return away
+}
+
 // Redis crashes for a while: talks go on, also those between two services, callers who wait hear their tone with its
 // apology on time, each service gives its callers to its agents, and then everybody stands in one line again.
 func TestRedisCrashes(t *testing.T) {
 	t.Parallel()
-	c := newPair(t, 4*time.Minute)
+	away := longAway(t)
+	c := newPair(t, 4*time.Minute+away)
 	north, south := c.north, c.south
 	desk := south.agent("1003", phone.AnswerAfter(0))
 	talking := north.wants("13900000001")
@@ -202,12 +218,15 @@ func TestRedisCrashes(t *testing.T) {
 	south.alone(true)
 	second := north.waits("13900000004")
 	north.hears(local, "hold.apology", joined.At)
-	north.hears(second, "hold.apology", 0)
+	heard := north.hears(second, "hold.apology", 0)
 	came := time.Now()
 	other := north.agent("1001", phone.AnswerAfter(0)) // and nothing that is asked waits for Redis
 	ringing := north.incoming(other)
 	t.Logf("an agent who signs in has a caller after %v", time.Since(came))
 	c.talk(local, ringing)
+	for last := heard.At; time.Since(down) < away; {
+		last = north.hears(second, "hold.apology", last+time.Second).At
+	}
 
 	c.redis.Start()
 	up := time.Now()
@@ -271,6 +290,9 @@ func TestAPairDies(t *testing.T) {
 	t.Logf("who talked with its agent is told %v after it died", lost.At-away.Since(died))
 	north.hears(away, ear.HoldTone, lost.At)
 	north.await("nobody of the dead service is in line", func() bool { return !listed() })
+	if shown := north.must("agent", "list", "1003"); !strings.Contains(shown, "nothing is heard of south") {
+		t.Errorf("the agent of the dead service is shown as:\n%s", shown)
+	}
 	hangUp(north, own)
 	c.talk(away, north.incoming(other)) // before who waits
 	hangUp(north, away)

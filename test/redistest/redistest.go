@@ -53,7 +53,7 @@ func (s *Server) launch() error {
 		return fmt.Errorf("starting redis-server: %w: is the Debian package redis-server installed (scripts/bootstrap)?", err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		err := s.Client.Ping(context.Background()).Err()
+		err := s.answers()
 		if err == nil {
 			return nil
 		}
@@ -62,6 +62,17 @@ func (s *Server) launch() error {
 			return fmt.Errorf("redis-server does not answer at %s: %w\n%s", s.Addr, err, log)
 		}
 	}
+}
+
+// answers fails while the server does not listen, or reads its log of writes. The client is not asked before somebody
+// listens: it would print each failure to connect on the standard error of whoever runs.
+func (s *Server) answers() error {
+	conn, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		return err
+	}
+	_ = conn.Close()
+	return s.Client.Ping(context.Background()).Err()
 }
 
 // PID is the server's process.
