@@ -2,6 +2,7 @@ package ari
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"

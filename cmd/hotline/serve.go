@@ -138,6 +138,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
 		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: cfg.Recording.Enabled, Queues: queuesOfCalls,
 		Redial:        redial(cfg),
+		Duty:          duty(cfg),
 		Announcements: announcements(cfg),
 		Now:           clock.now, Logger: log, Registerer: reg,
 	})
