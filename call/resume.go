@@ -11,6 +11,7 @@ import (
 	"hotline/ari"
 	"hotline/call/scene"
 	"hotline/ivr"
+	"hotline/ivr/prompt"
 	"hotline/queue"
 )
 
@@ -380,7 +381,13 @@ func (r *resumed) agree(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.left.tone == nil || c.tone != nil || c.bridged[c.caller] {
+	if r.left.tone == nil || c.tone != nil {
+		return nil
+	}
+	if c.bridged[c.caller] { // it was ended, for what was written last, and that could not be told any more
+		lasted := max(r.left.changed.Sub(r.left.toneAt), 0)
+		c.note(KindTone, Tone{Seconds: lasted.Seconds(), Apologies: int(lasted / prompt.HoldEvery)})
+		r.left.tone = nil
 		return nil
 	}
 	return c.takeUpTone(ctx, *r.left.tone)

@@ -27,7 +27,9 @@ type standing struct {
 	outcome  Outcome // so far
 	said     *Said   // the last thing begun on the caller's channel
 	tone     *ToneBegan
-	parts    []part // of the recording
+	toneAt   time.Time // of its first entry, on the service's clock
+	changed  time.Time // of the last stage or scene, on the same
+	parts    []part    // of the recording
 	informed bool
 	left     *LeftMessage
 	rated    *Rated // after the last talk
@@ -68,7 +70,7 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 		if d.Stage == stageTalk {
 			s.rated = nil
 		}
-		s.stage = d
+		s.stage, s.changed = d, s.last
 		if d.Place != nil {
 			s.place = *d.Place
 		}
@@ -101,8 +103,13 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 			s.said = &d
 		}
 	}),
-	KindChose:     step(func(s *standing, d Chose) { s.informed, s.path = s.informed || d.Informed, d.Path }),
-	KindToneBegan: step(func(s *standing, d ToneBegan) { s.tone = &d }),
+	KindChose: step(func(s *standing, d Chose) { s.informed, s.path = s.informed || d.Informed, d.Path }),
+	KindToneBegan: step(func(s *standing, d ToneBegan) {
+		if s.tone == nil || !s.tone.Machine.Equal(d.Machine) {
+			s.toneAt = s.last
+		}
+		s.tone = &d
+	}),
 	KindApology: step(func(s *standing, d Apology) {
 		if s.tone != nil {
 			s.tone.List, s.tone.Apologies = d.List, d.Nth
@@ -111,7 +118,9 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindTone:     step(func(s *standing, _ Tone) { s.tone = nil }),
 	KindTalk:     step(func(s *standing, _ Talk) { s.met, s.served = true, true }),
 	KindRejoined: step(func(s *standing, _ Talk) { s.met, s.served = true, true }),
-	KindScene:    step(func(s *standing, d Scene) { s.state, s.third, s.watcher = d.State, d.Third, d.Watcher }),
+	KindScene: step(func(s *standing, d Scene) {
+		s.state, s.third, s.watcher, s.changed = d.State, d.Third, d.Watcher, s.last
+	}),
 	KindAgentLeft: step(func(s *standing, d AgentLeft) {
 		s.endings = append(s.endings, d.Ending)
 		if d.Leg == "" || d.Leg == s.stage.Leg { // and not one who had left the talk before
