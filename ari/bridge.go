@@ -2,6 +2,7 @@ package ari
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -21,7 +22,13 @@ type Bridge struct {
 // where "mixing" with two legs would only pass on, so that recordings on a leg
 // hear prompt and partner alike.
 func (s *Session) Bridge(ctx context.Context, kind string) (*Bridge, error) {
-	b := newBridge(s, s.newID("bridge"))
+	return s.BridgeOf(ctx, "bridge", kind)
+}
+
+// BridgeOf is Bridge for one that is not the call's own: what it is for becomes
+// part of its ID, see [BridgeInfo.Of].
+func (s *Session) BridgeOf(ctx context.Context, what, kind string) (*Bridge, error) {
+	b := newBridge(s, s.newID(what))
 	err := s.link.do(ctx, request{
 		op: opBridge, target: b.id, method: http.MethodPost, path: []string{"bridges"},
 		body: map[string]string{"bridgeId": b.id, "type": kind, "name": s.callID}, again: true,
@@ -47,26 +54,33 @@ func (b *Bridge) ID() string { return b.id }
 // that ends, even after this call has timed out: stop the playback first, and add at once
 // (DELETE and addChannel take 2 ms together, without a gap).
 func (b *Bridge) Add(ctx context.Context, legs ...*Leg) error {
-	return b.legs(ctx, opAddLegs, "addChannel", legs)
+	return b.legs(ctx, opAddLegs, "addChannel", nil, legs)
+}
+
+// AddKeyless is Add for legs whose keys the others do not hear; the mailbox is
+// told of them as ever.
+func (b *Bridge) AddKeyless(ctx context.Context, legs ...*Leg) error {
+	return b.legs(ctx, opAddLegs, "addChannel", map[string]any{"absorbDTMF": true}, legs)
 }
 
 // Remove takes legs out of the bridge with one request.
 func (b *Bridge) Remove(ctx context.Context, legs ...*Leg) error {
-	return b.legs(ctx, opRemoveLegs, "removeChannel", legs)
+	return b.legs(ctx, opRemoveLegs, "removeChannel", nil, legs)
 }
 
 // legs sends a command about legs. It is sent again only if they are not where
 // it puts them: a leg that is added twice leaves the bridge in between, and one
 // that is removed twice is refused.
-func (b *Bridge) legs(ctx context.Context, op, verb string, legs []*Leg) error {
+func (b *Bridge) legs(ctx context.Context, op, verb string, how map[string]any, legs []*Leg) error {
 	ids := make([]string, len(legs))
 	for i, leg := range legs {
 		ids[i] = leg.id
 	}
-	// An array: in a JSON body Asterisk does not split a string at commas.
+	body := map[string]any{"channel": ids} // an array: in a JSON body Asterisk does not split a string at commas
+	maps.Copy(body, how)
 	return b.session.link.do(ctx, request{
 		op: op, target: b.id, method: http.MethodPost, path: []string{"bridges", b.id, verb},
-		body: map[string][]string{"channel": ids}, again: true,
+		body: body, again: true,
 		done: func(ctx context.Context) (bool, error) {
 			joined, err := b.Joined(ctx)
 			return err == nil && !slices.ContainsFunc(ids, func(id string) bool {

@@ -112,6 +112,8 @@ const (
 	opFilter       = "event filter"
 	opGetVar       = "get variable"
 	opHangup       = "hangup"
+	opKeys         = "keys"
+	opMute         = "mute"
 	opOriginate    = "originate"
 	opPlay         = "play"
 	opPlayback     = "playback"
@@ -121,9 +123,11 @@ const (
 	opRing         = "ring"
 	opSetVar       = "set variable"
 	opSetVars      = "set variables"
+	opSnoop        = "snoop"
 	opStopPlayback = "stop playback"
 	opStopRecord   = "stop recording"
 	opSubscribe    = "subscribe"
+	opUnmute       = "unmute"
 )
 
 // request is one REST request. Parameters go into the JSON body wherever

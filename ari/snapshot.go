@@ -121,6 +121,11 @@ func (l *Link) Bridges(ctx context.Context) ([]BridgeInfo, error) {
 	return out, err
 }
 
+// Of says whether the bridge was made for that, with [Session.BridgeOf].
+func (b *BridgeInfo) Of(what string) bool {
+	return strings.HasPrefix(b.ID, b.Name+"-"+what+"-")
+}
+
 // Snapshot is what Asterisk had at one moment. Those who get it share it: it is
 // only to be read.
 type Snapshot struct {

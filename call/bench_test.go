@@ -30,7 +30,7 @@ import (
 
 // What a whole call may cost: answered, queued, connected, recorded, ended, with a menu key and a rating.
 const (
-	mostRequests = 18
+	mostRequests = 19
 	mostEvents   = 24
 	mostCommits  = 13 // that the call waits for, the queue's not counted
 )
@@ -163,6 +163,7 @@ type hotline struct {
 	t        testing.TB
 	asterisk *aritest.Server
 	queue    *queue.Engine
+	calls    *call.Service
 	journal  *book
 	rawDir   string
 	stop     func() // as SIGTERM does; waits until the service has left
@@ -220,6 +221,7 @@ func newHotline(t testing.TB, rings int, change ...func(*call.Options)) *hotline
 		c(&options)
 	}
 	service := call.New(options)
+	h.calls = service
 
 	h.asterisk.MediaLasts(func(medium string) time.Duration {
 		if strings.Contains(medium, "silence.") || strings.Contains(medium, "hold.tone.") {
@@ -290,7 +292,7 @@ func libraryOfNames(t testing.TB) *prompt.Library {
 	type entry struct {
 		Ms int64 `json:"ms"`
 	}
-	prompts := map[string]entry{"hold.apology": {2000}}
+	prompts := map[string]entry{"hold.apology": {2000}, "transfer.please_wait": {2000}, "transfer.not_reached": {2000}}
 	for _, p := range prompt.Generated() {
 		prompts[p.ID] = entry{p.Length.Milliseconds()}
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"hotline/ari"
+	"hotline/call/scene"
 	"hotline/journal"
 	"hotline/queue"
 )
@@ -63,15 +64,19 @@ type call struct {
 	tones    int           // lists of hold tone so far
 	bridge   *ari.Bridge
 	bridged  map[*ari.Leg]bool
-	doubt    time.Time // when it last was not told whether a leg was moved
-	scene    scene     // that is wanted in a talk; none before it
-	agent    *agentLeg // who talks or talked last; nil before the first
+	doubt    time.Time   // when it last was not told whether a leg was moved
+	state    scene.State // of the talk: the scene that is wanted; none before it
+	talking  *floor      // what the talk has beside caller and agent; nil before it
+	agent    *agentLeg   // who talks or talked last; nil before the first
 	agents   []*agentLeg
 	before   []Ending   // of legs that were over when this process took the call up, or the caller was dialled again
 	seen     *Ending    // of the caller's leg, by an earlier process; nil otherwise
 	again    *redialled // the caller is, or has been, dialled again; nil otherwise
 	served   bool       // has talked with an agent
 	offers   int        // made so far, over all waits
+
+	path      string        // keyed in the menus
+	waitedFor time.Duration // until an agent had the call
 
 	parts         []part    // of the recording; none when nothing is recorded
 	recordingLook time.Time // before it, it is not looked whether Asterisk records
@@ -86,15 +91,24 @@ type call struct {
 	unrecorded error        // why the journal misses entries of this call; nil when it has all
 }
 
-// agentLeg is one agent's part in a call.
+// agentLeg is one agent's part in a call, or that of somebody outside who was
+// called in.
 type agentLeg struct {
 	queue.Profile
 	leg       *ari.Leg
 	offer     *queue.Offer // nil for one who came back, and for one an earlier process found
-	back      bool         // came back by a star code
-	connected bool         // the queue has given the call to the agent
+	back      bool         // had the call before
+	connected bool         // has, or has had, the call
 	joined    bool         // caller and agent have heard each other
 	parted    bool         // the queue knows that it is over
+	told      bool         // the journal knows how the line has ended
+	since     time.Time    // machine's clock: has the call since
+
+	// Of who is called in, the third, which they may come to be the call's agent by.
+	called    *Called // as whom; nil for others
+	directory string  // the entry outside, and no agent; "" for others
+	answered  bool    // by a third
+	heard     bool    // the caller, as a third
 }
 
 // stage is one part of a call's script: it returns the next part, or nil when
@@ -463,6 +477,8 @@ func (c *call) letGo(ctx context.Context) {
 	if c.again != nil && c.again.leg != nil && c.again.leg != c.caller {
 		legs = append(legs, c.again.leg)
 	}
+	c.dropThird()
+	c.dropWatcher(ctx)
 	for _, a := range c.agents {
 		legs = append(legs, a.leg)
 		c.endTalk(a)

@@ -149,7 +149,12 @@ type role struct {
 	party Party
 }
 
-func (a *agentLeg) role() role { return role{leg: "agent " + a.ID, party: AgentParty} }
+func (a *agentLeg) role() role {
+	if a.outside() {
+		return role{leg: "directory " + a.directory, party: AgentParty}
+	}
+	return role{leg: "agent " + a.ID, party: AgentParty}
+}
 
 // judge decides who ended a leg. The first rule that fits decides: what was
 // signalled comes before what was commanded later, and both before what a
@@ -205,7 +210,7 @@ func (c *call) allEndings() []Ending {
 	}
 	all = append(all, c.before...)
 	for _, a := range c.agents {
-		if a.connected {
+		if a.connected || a.heard {
 			all = append(all, judge(a.role(), c.agentFacts(a)))
 		}
 	}

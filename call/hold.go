@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,10 +113,14 @@ func (c *call) takeUpTone(ctx context.Context, left ToneBegan) error {
 // of which Asterisk told nothing is remembered, so that it is ended with the
 // tone: whoever plays cannot join a bridge.
 func (h *holdTone) hand(ctx context.Context, elapsed time.Duration, first []string) error {
+	return h.play(ctx, h.call.holdMedia(elapsed, first))
+}
+
+func (h *holdTone) play(ctx context.Context, media []string) error {
 	c := h.call
 	name := toneName(c.caller, c.tones)
 	h.handed = time.Now()
-	playing, err := c.caller.Play(ctx, c.holdMedia(elapsed, first), ari.PlayOptions{ID: name})
+	playing, err := c.caller.Play(ctx, media, ari.PlayOptions{ID: name})
 	if err != nil {
 		h.doubts = append(h.doubts, c.session.RestorePlayback(c.caller, name))
 		return err
@@ -296,6 +301,28 @@ func (h *holdTone) renew(ctx context.Context, nth int, due time.Time, said []str
 	}
 	c.metrics.apologyLate.Observe(max(time.Since(due), 0).Seconds())
 	return nil
+}
+
+// interrupt says something in the middle of the tone, whose clock goes on. Where
+// it would be in the way of an apology it is said right after that.
+func (h *holdTone) interrupt(ctx context.Context, said []string) error {
+	c := h.call
+	if h.silent() {
+		return h.mend(ctx)
+	}
+	elapsed := time.Since(h.started)
+	lasts := c.library.Total(said...)
+	h.renewed, h.told = h.nth-1, h.nth-1
+	c.tones++
+	c.writeAll(saying(said, ""), fact{kind: KindToneBegan, data: ToneBegan{List: c.tones, Machine: h.started, Apologies: h.told}})
+	list := prompt.HoldList(c.library, elapsed, said, holdSegments)
+	if elapsed%prompt.HoldEvery+lasts <= prompt.HoldEvery {
+		list = append(slices.Clip(said), prompt.HoldList(c.library, elapsed+lasts, nil, holdSegments)...)
+	}
+	if err := h.play(ctx, c.files(list)); err != nil {
+		return err
+	}
+	return h.stopAllBut(ctx, 1)
 }
 
 // stopTone ends the tone and journals how long it was heard.

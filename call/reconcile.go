@@ -126,6 +126,9 @@ func (s *Service) engaged(taken []*resumed, snap *ari.Snapshot) (legs []string) 
 		if r.agent != nil && r.agent.connected {
 			talks[r.agent.leg.ID()] = true
 		}
+		if r.talking != nil && r.talking.third != nil && r.talking.third.answered {
+			talks[r.talking.third.leg.ID()] = true
+		}
 	}
 	for _, c := range snap.Channels {
 		switch {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"hotline/call/scene"
 	"hotline/ivr"
 )
 
@@ -123,16 +124,17 @@ func (a Arrived) since() time.Time {
 // again in another process. The stage "ring" is [Arrived]. That a call ends is
 // written before anybody is hung up, and an agent before anybody is joined.
 type Reached struct {
-	Stage   string        `json:"stage"`
-	Menu    string        `json:"menu,omitempty"`    // menu: which one of them
-	Path    string        `json:"path,omitempty"`    // menu: the keys that led there
-	Place   *Place        `json:"place,omitempty"`   // wait
-	Reason  string        `json:"reason,omitempty"`  // turned-away, message: why nobody takes the call
-	Prompts []string      `json:"prompts,omitempty"` // turned-away: what tells the caller so
-	Message *ivr.Progress `json:"message,omitempty"` // message: how far it is taken
-	Agent   string        `json:"agent,omitempty"`   // talk, rate: with whom
-	Leg     string        `json:"leg,omitempty"`     // talk: the agent's channel
-	Outcome *Outcome      `json:"outcome,omitempty"` // end; turned-away: so far
+	Stage     string        `json:"stage"`
+	Menu      string        `json:"menu,omitempty"`      // menu: which one of them
+	Path      string        `json:"path,omitempty"`      // menu: the keys that led there
+	Place     *Place        `json:"place,omitempty"`     // wait
+	Reason    string        `json:"reason,omitempty"`    // turned-away, message: why nobody takes the call
+	Prompts   []string      `json:"prompts,omitempty"`   // turned-away: what tells the caller so
+	Message   *ivr.Progress `json:"message,omitempty"`   // message: how far it is taken
+	Agent     string        `json:"agent,omitempty"`     // talk, rate: with whom
+	Directory string        `json:"directory,omitempty"` // talk: … who is an entry of the directory
+	Leg       string        `json:"leg,omitempty"`       // talk: the agent's channel
+	Outcome   *Outcome      `json:"outcome,omitempty"`   // end; turned-away: so far
 
 	Released bool    `json:"released,omitempty"` // end: the caller is left to the dialplan's net, and not hung up
 	Ending   *Ending `json:"ending,omitempty"`   // end: of the caller's leg, where it was seen by then
@@ -253,20 +255,40 @@ type Tone struct {
 
 // Talk is an agent's part beginning.
 type Talk struct {
-	Agent  string  `json:"agent"`
-	Number string  `json:"number"` // what the caller was told
-	Waited float64 `json:"waited"` // seconds since the caller's place in line began
+	Agent     string  `json:"agent"`
+	Directory string  `json:"directory,omitempty"` // an entry of it, and no agent
+	Number    string  `json:"number"`              // what the caller was told
+	Waited    float64 `json:"waited"`              // seconds since the caller's place in line began
 }
 
-// Scene is a change of who hears whom.
+// Scene is a talk as it is from now on, with the step that led there.
 type Scene struct {
-	Scene string `json:"scene"`
+	scene.State
+	Agent   string    `json:"agent,omitempty"`   // who has the call
+	On      scene.Act `json:"on,omitempty"`      // the step
+	By      string    `json:"by,omitempty"`      // who asked for it: an agent's or supervisor's ID, or "code"
+	Reason  string    `json:"reason,omitempty"`  // they gave
+	Third   *Called   `json:"third,omitempty"`   // who is rung, consulted or called in
+	Watcher *Watching `json:"watcher,omitempty"` // a supervisor
+}
+
+// Called is a third.
+type Called struct {
+	scene.Target
+	Agent string `json:"agent,omitempty"` // who it is
+	Leg   string `json:"leg,omitempty"`   // of a directory entry, the channel; an agent's is named by [queue.KindCalled]
+}
+
+// Watching is a supervisor in a talk.
+type Watching struct {
 	Agent string `json:"agent"`
+	Leg   string `json:"leg"` // the channel
 }
 
 // AgentLeft is the end of an agent's leg, with how it ended.
 type AgentLeft struct {
 	Agent  string `json:"agent"`
+	Leg    string `json:"leg,omitempty"`
 	Ending Ending `json:"ending"`
 }
 

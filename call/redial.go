@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hotline/ari"
+	"hotline/call/scene"
 	"hotline/ivr/prompt"
 	"hotline/journal"
 )
@@ -141,15 +142,15 @@ func (c *call) mayRedial() bool {
 	ending := c.callerEnding()
 	_, allowed := c.o.Redial.endpoint(c.number)
 	return ending.Who == CallerParty && ending.How == LineFailed && allowed && !c.calledAgain(ending.Facts.Gone.Add(-c.noticed())) &&
-		c.agent.joined && c.agent.leg.Context().Err() == nil
+		c.agent.joined && !c.agent.outside() && c.agent.leg.Context().Err() == nil
 }
 
 // meanToRedial writes down that the caller is about to be dialled. Where that
 // cannot be kept, nobody is dialled: it would not be known after a crash.
 func (c *call) meanToRedial() bool {
-	c.scene = talking
-	if c.stage == stageHold {
-		c.scene = onHold
+	if third := c.third(); third != nil { // the agent is to be there for the caller alone
+		c.step(scene.ThirdLeft, scene.Order{}, "")
+		c.step(scene.ThirdFailed, scene.Order{}, "")
 	}
 	a := &redialled{Redial: Redial{
 		Attempt: 1, Number: mask(c.number), Leg: c.session.NewID(roleCaller),
@@ -206,7 +207,8 @@ func (c *call) redial(ctx context.Context) (stage, error) {
 		c.line = c.newLine()
 		c.again.joins = true
 	case RedialAgentLeft:
-		c.agentLeft(c.agent)
+		c.tellLeft(c.agent)
+		c.endTalk(c.agent)
 	default:
 		return nil, c.tellInVain(ctx)
 	}
@@ -290,11 +292,8 @@ func (c *call) redialEvent(e ari.Event) (outcome string) {
 	case e.Leg == c.again.leg && (e.Kind == ari.DialFailed || e.Kind == ari.Gone):
 		return RedialLost
 	case e.Leg == c.agent.leg:
-		if next, known := scenes[sceneChange{c.scene.name, e.Kind}]; known {
-			c.scene = next
-			c.changed(c.agent, next)
-			c.name(stageRedial)
-		}
+		c.happened(c.ctx, e)
+		c.name(stageRedial)
 	}
 	return ""
 }
@@ -339,7 +338,7 @@ func (c *call) comeBack(ctx context.Context) (stage, error) {
 	if err := c.leaveBridge(ctx); err != nil { // and with it what the agent hears
 		c.log.Warn("the tone goes on for a while as caller and agent talk again", "err", err)
 	}
-	c.name(stageOf(c.scene))
+	c.name(stageOf(c.state.Row()))
 	c.sceneNow(ctx) // what the agent's phone said during the apology was not listened to
 	return c.talk, nil
 }
@@ -378,7 +377,7 @@ func (c *call) takeUpRedialling(left *standing, with *agentLeg) stage {
 		c.agents = append(c.agents, with)
 	}
 	with.Profile, with.joined, with.back = c.profile(left.stage.Agent), true, true
-	c.agent, c.scene = with, sceneOf(left.scene)
+	c.agent, c.state = with, left.state
 	if left.parted == nil { // otherwise the queue knows
 		with.connected = true
 		c.noteAgent(with, c.queue.Found(with.ID, c.id, c.waiting.Queue))

@@ -65,7 +65,11 @@ func (h *house) serves() {
 		Hold: true, Logger: quiet,
 		Record: func(changes []queue.Change) {
 			for _, c := range changes {
-				if _, err := scribe.Append(context.Background(), journal.NewEntry(c.Kind, c, call.Stream(c.Call), call.AgentStream(c.Agent))); err != nil {
+				streams := []string{call.Stream(c.Call), call.AgentStream(c.Agent)}
+				if c.Left != nil {
+					streams = append(streams, call.AgentStream(c.Left.Agent))
+				}
+				if _, err := scribe.Append(context.Background(), journal.NewEntry(c.Kind, c, streams...)); err != nil {
 					t.Errorf("the journal misses what the queue did: %v", err)
 				}
 			}
@@ -86,7 +90,7 @@ func (h *house) serves() {
 	var running sync.WaitGroup
 	running.Go(func() { _ = link.Run(ctx) })
 	running.Go(func() { _ = service.Run(ctx) })
-	h.queue, h.link = lines, link
+	h.queue, h.link, h.calls = lines, link, service
 	h.stop = sync.OnceFunc(func() {
 		stop()
 		running.Wait()

@@ -6,9 +6,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"hotline/ari"
+	"hotline/call/scene"
 	"hotline/ivr"
+	"hotline/ivr/prompt"
 	"hotline/queue"
 )
 
@@ -51,7 +54,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 		answered: left.answered, greeted: left.greeted, waiting: left.place,
 		bridged: map[*ari.Leg]bool{}, lineLost: make(chan struct{}, 1), before: left.endings, seen: left.callers, served: left.served, offers: left.offers,
 		parts: left.parts, informed: left.informed, left: left.left, rated: left.rated, outcome: left.outcome,
-		released: left.stage.Released,
+		released: left.stage.Released, path: left.path,
 	}
 	c.session = s.link.Reopen(c.id, c.run)
 	channel, there := snap.Channels[left.channel]
@@ -76,7 +79,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 // takeUpBridge finds the call's bridge by the call's name on it.
 func (c *call) takeUpBridge(snap *ari.Snapshot) {
 	for _, b := range snap.BridgesNamed(c.id) {
-		if c.bridge == nil || len(b.Channels) > 0 {
+		if !b.Of(ear) && (c.bridge == nil || len(b.Channels) > 0) {
 			c.bridge = c.session.RestoreBridge(b.ID)
 		}
 	}
@@ -88,35 +91,27 @@ func (c *call) takeUpBridge(snap *ari.Snapshot) {
 // whose agent has answered while nobody was here, or before it was written.
 func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 	stage := left.stage.Stage
-	var with *agentLeg
+	var with, third *agentLeg
 	for _, channel := range legsOf(left, snap) {
-		if channel.ID == c.caller.ID() || left.redial != nil && channel.ID == left.redial.Leg {
+		if channel.ID == c.caller.ID() || left.redial != nil && channel.ID == left.redial.Leg || left.watches(channel) {
 			continue
 		}
 		was := channel.ID == left.stage.Leg
 		a := &agentLeg{Profile: c.profile(left.agentOf(channel)), leg: c.session.Restore(channel)}
 		c.agents = append(c.agents, a)
 		c.bridged[a.leg] = c.inBridge(channel.ID, snap)
-		if was || left.stage.Leg == "" && with == nil && c.answeredUnseen(a, stage, channel) {
+		switch {
+		case !was && left.isThird(channel):
+			third = a
+		case was || left.stage.Leg == "" && with == nil && c.answeredUnseen(a, stage, channel):
 			with = a
 		}
 	}
 	switch {
 	case stage == stageRedial && c.again != nil:
 		return c.takeUpRedialling(left, with)
-	case stage == stageTalk && left.parted != nil:
-		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
-		return c.parted(*left.parted)
 	case stage == stageTalk:
-		if with == nil { // whose end nobody saw
-			with = &agentLeg{leg: c.session.RestoreLost(left.stage.Leg)}
-			c.agents = append(c.agents, with)
-		}
-		with.Profile, with.joined, with.back = c.profile(left.stage.Agent), left.met, left.met
-		c.noteAgent(with, c.queue.Found(with.ID, c.id, c.waiting.Queue))
-		from := c.connect(with)
-		c.scene = sceneOf(left.scene)
-		return from
+		return c.takeUpTalk(left, with, third, snap)
 	case with != nil:
 		if c.waiting.Queue == "" {
 			c.waiting = Place{Queue: with.Queues[0], Since: c.since}
@@ -130,6 +125,106 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
 	}
 	return c.reenter(left)
+}
+
+// takeUpTalk goes on with a talk in its scene. with and third are nil where
+// their legs are no more.
+func (c *call) takeUpTalk(left *standing, with, third *agentLeg, snap *ari.Snapshot) stage {
+	if with == nil { // whose end nobody saw, unless the journal has it
+		with = &agentLeg{leg: c.session.RestoreLost(left.stage.Leg)}
+		c.agents = append(c.agents, with)
+	}
+	with.Profile, with.directory = c.profile(left.stage.Agent), left.stage.Directory
+	with.joined, with.back = left.met, left.met
+	row := left.state.Row()
+	from := c.connect(with)
+	c.state, c.floor().unsure = left.state, true
+	with.told = left.parted != nil
+	switch {
+	case row.End && left.third != nil: // sent to a queue
+		c.waiting.Queue, c.waiting.Joined = left.third.ID, time.Time{}
+		fallthrough
+	case row.End:
+		with.parted = true
+		return c.talkEnds()
+	case !row.Has(scene.Agent):
+		with.parted, with.told = true, true
+		c.floor().leave(with)
+	default:
+		c.noteAgent(with, c.seatAgent(with))
+	}
+	if row.WithThird() && left.third != nil {
+		c.takeUpThird(left, third)
+	}
+	c.takeUpWatcher(left, snap)
+	if left.parted != nil && row.Has(scene.Agent) { // told, and not yet drawn a consequence from
+		return func(context.Context) (stage, error) {
+			if c.step(actOf(*left.parted), scene.Order{}, ""); c.state.Row().End {
+				return c.talkEnds(), nil
+			}
+			return from, nil
+		}
+	}
+	return from
+}
+
+// seatAgent has the queue see this agent as the call's: who was its third, and
+// was just being given the call, too.
+func (c *call) seatAgent(a *agentLeg) error {
+	if a.outside() {
+		return nil
+	}
+	if view, known := c.queue.Agent(a.ID); known && view.Call == c.id && view.Third && view.With != "" {
+		return c.queue.HandOver(c.id, view.With, a.ID)
+	}
+	return c.queue.Found(a.ID, c.id, c.waiting.Queue)
+}
+
+// takeUpThird goes on with the third of a scene: one who has answered is there,
+// an agent whose phone rings is rung anew once the queue is open.
+func (c *call) takeUpThird(left *standing, third *agentLeg) {
+	row := left.state.Row()
+	entry := left.third.Kind == scene.ToDirectory
+	if third == nil {
+		third = &agentLeg{}
+		if entry || row.Has(scene.Third) {
+			third.leg = c.session.RestoreLost(left.third.Leg)
+		}
+	}
+	third.called = left.third
+	third.answered = third.leg != nil && (third.leg.Answered() || row.Has(scene.Third))
+	switch {
+	case entry:
+		known, _ := c.entry(left.third.ID)
+		third.directory, third.Profile = left.third.ID, queue.Profile{Name: known.Name}
+	default:
+		third.Profile = c.profile(left.third.Agent)
+	}
+	if third.answered && !entry {
+		found := c.queue.FoundThird
+		if !row.Has(scene.Agent) {
+			found = c.queue.Found
+		}
+		c.noteAgent(third, found(third.ID, c.id, c.waiting.Queue))
+	}
+	if !third.answered && !entry { // what rings is let go of before
+		third = &agentLeg{Profile: third.Profile, called: third.called}
+	}
+	c.floor().third = third
+	c.listen(third)
+}
+
+// isThird says whether a channel is that of the scene's third.
+func (s *standing) isThird(channel ari.Channel) bool {
+	if s.third == nil || s.stage.Stage != stageTalk {
+		return false
+	}
+	return channel.ID == s.third.Leg || s.third.Agent != "" && s.agentOf(channel) == s.third.Agent && slices.Contains(channel.Args, roleAgent)
+}
+
+// watches says whether a channel is the phone of a supervisor who goes on watching.
+func (s *standing) watches(channel ari.Channel) bool {
+	return s.watcher != nil && s.state.Monitor != "" && channel.ID == s.watcher.Leg
 }
 
 // agentOf is whose phone a leg is: of one that is registered at another
@@ -198,13 +293,23 @@ func (s *Service) freeAgentsOf(taken ...*resumed) {
 	}
 	for _, agent := range s.queue.Agents() {
 		r := calls[agent.Call]
-		if r == nil || !agent.State.InTalk() {
+		if r == nil || !agent.State.InTalk() || r.hasAgent(agent.ID) {
 			continue
 		}
-		if r.agent == nil || !r.agent.connected || r.agent.ID != agent.ID {
-			r.noteAgent(&agentLeg{Profile: agent.Profile}, s.queue.EndTalk(agent.ID, r.id))
+		end := s.queue.EndTalk
+		if agent.Third {
+			end = s.queue.EndConsult
 		}
+		r.noteAgent(&agentLeg{Profile: agent.Profile}, end(agent.ID, r.id))
 	}
+}
+
+// hasAgent says whether an agent is in the call's talk.
+func (c *call) hasAgent(id string) bool {
+	if c.agent != nil && c.agent.connected && !c.agent.parted && c.agent.ID == id {
+		return true
+	}
+	return c.talking != nil && c.talking.third != nil && c.talking.third.answered && c.talking.third.ID == id
 }
 
 // keepPlace puts a caller who waits back in line, before any agent is offered
@@ -247,7 +352,7 @@ func (r *resumed) begin(ctx context.Context) {
 func (r *resumed) settle(ctx context.Context) error {
 	c := r.call
 	for _, a := range c.agents {
-		if !a.connected { // a phone that rings for nobody
+		if !a.connected && (c.talking == nil || a != c.talking.third) { // a phone that rings for nobody
 			c.hangUp(ctx, a.leg, "the offer was an earlier process's")
 		}
 	}
@@ -276,7 +381,13 @@ func (r *resumed) agree(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.left.tone == nil || c.tone != nil || c.bridged[c.caller] {
+	if r.left.tone == nil || c.tone != nil {
+		return nil
+	}
+	if c.bridged[c.caller] { // it was ended, for what was written last, and that could not be told any more
+		lasted := max(r.left.changed.Sub(r.left.toneAt), 0)
+		c.note(KindTone, Tone{Seconds: lasted.Seconds(), Apologies: int(lasted / prompt.HoldEvery)})
+		r.left.tone = nil
 		return nil
 	}
 	return c.takeUpTone(ctx, *r.left.tone)
@@ -307,19 +418,17 @@ func (r *resumed) keepWords(ctx context.Context) {
 // sceneNow asks whether the agent has the caller on hold: what the phone said
 // while nobody was here is not told again. Without an answer it is as it was.
 func (c *call) sceneNow(ctx context.Context) {
-	if c.agent == nil || !c.agent.connected || c.agent.leg.Context().Err() != nil {
+	if c.agent == nil || !c.agent.connected || c.agent.parted || c.agent.leg.Context().Err() != nil {
 		return
 	}
 	held, err := c.agent.leg.GetVar(ctx, "CHANNEL(rtp,hold)")
 	switch {
 	case err != nil:
 		c.log.Warn("whether the agent has the caller on hold is not known", "agent_id", c.agent.ID, "err", err)
-	case held == "1" && c.scene != onHold:
-		c.scene = onHold
-		c.changed(c.agent, onHold)
-	case held == "0" && c.scene == onHold:
-		c.scene = talking
-		c.changed(c.agent, talking)
+	case held == "1" && !c.state.Held:
+		c.step(scene.PhoneHolds, scene.Order{}, "")
+	case held == "0" && c.state.Held:
+		c.step(scene.PhoneResumes, scene.Order{}, "")
 	}
 }
 
@@ -336,7 +445,7 @@ func stageName(written string) string {
 func (c *call) watch(ctx context.Context) {
 	legs := []*ari.Leg{c.lead()}
 	for _, a := range c.agents {
-		if a.connected {
+		if a.connected || a.answered {
 			legs = append(legs, a.leg)
 		}
 	}

@@ -64,6 +64,8 @@ type Options struct {
 	Queues          map[string]QueueOptions
 	Redial          RedialOptions  // whom we dial again, and who is known again, after a lost line
 	Announcements   []Announcement // what the operator can put in force
+	Directory       []Entry        // whom agents may call in or transfer to, outside; by the trunk of Redial
+	Duty            []string       // agents who are the duty manager, in the order in which they are asked
 
 	Now        func() time.Time      // the wall clock; nil: time.Now
 	Logger     *slog.Logger          // nil: slog.Default
@@ -97,6 +99,8 @@ type Service struct {
 	pins          pinGuard
 	net           netLog
 	lost          lostLines
+	asked         talks
+	desks         desks
 	order         queue.LineClock // by which callers stand in line
 
 	suspicion chan struct{} // something may be left in Asterisk; capacity 1
@@ -140,6 +144,8 @@ func New(o Options) *Service {
 		library: o.Library, speech: o.Speech, recordings: o.Recordings,
 		metrics:   newMetrics(o.Registerer),
 		holdLists: holdLists{lists: map[string][]string{}},
+		asked:     talks{byCall: map[string]*seat{}},
+		desks:     newDesks(),
 		pins:      pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
 		byBack:    map[string]*wayBack{}, byNumber: map[string][]*call{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
 		suspicion: make(chan struct{}, 1), running: make(chan struct{}),

@@ -179,6 +179,7 @@ func (c *call) menuAt(id, path string) stage {
 // choose leads the caller through menus and journals the way taken.
 func (c *call) choose(ctx context.Context, menus ivr.Menus) (ivr.Choice, error) {
 	choice, err := menus.Choose(ctx, c.line)
+	c.path = choice.Path
 	c.note(KindChose, Chose{
 		Path: choice.Path, Do: string(choice.Do), Target: choice.Target,
 		Topic: choice.Topic, Why: string(choice.Why), Informed: choice.Informed,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"hotline/call/scene"
 	"hotline/journal"
 	"hotline/queue"
 )
@@ -26,11 +27,16 @@ type standing struct {
 	outcome  Outcome // so far
 	said     *Said   // the last thing begun on the caller's channel
 	tone     *ToneBegan
-	parts    []part // of the recording
+	toneAt   time.Time // of its first entry, on the service's clock
+	changed  time.Time // of the last stage or scene, on the same
+	parts    []part    // of the recording
 	informed bool
 	left     *LeftMessage
 	rated    *Rated // after the last talk
-	scene    string
+	state    scene.State
+	third    *Called   // of the scene
+	watcher  *Watching // of the talk
+	path     string
 	parted   *Ending // of the agent's leg of the stage talk, once it is over
 	callers  *Ending // of the caller's leg, where it was seen
 	met      bool    // the agent of the stage talk and the caller have heard each other
@@ -59,12 +65,12 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindArrived: step(func(s *standing, d Arrived) { s.arrived, s.channel = d, d.Channel }),
 	KindStage: step(func(s *standing, d Reached) {
 		if d.Stage != stageTalk && d.Stage != stageRedial || d.Leg != s.stage.Leg { // and not the same talk taken up again
-			s.met, s.parted, s.scene = false, nil, talking.name
+			s.met, s.parted, s.state, s.third = false, nil, scene.State{Scene: scene.Talking}, nil
 		}
 		if d.Stage == stageTalk {
 			s.rated = nil
 		}
-		s.stage = d
+		s.stage, s.changed = d, s.last
 		if d.Place != nil {
 			s.place = *d.Place
 		}
@@ -97,8 +103,13 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 			s.said = &d
 		}
 	}),
-	KindChose:     step(func(s *standing, d Chose) { s.informed = s.informed || d.Informed }),
-	KindToneBegan: step(func(s *standing, d ToneBegan) { s.tone = &d }),
+	KindChose: step(func(s *standing, d Chose) { s.informed, s.path = s.informed || d.Informed, d.Path }),
+	KindToneBegan: step(func(s *standing, d ToneBegan) {
+		if s.tone == nil || !s.tone.Machine.Equal(d.Machine) {
+			s.toneAt = s.last
+		}
+		s.tone = &d
+	}),
 	KindApology: step(func(s *standing, d Apology) {
 		if s.tone != nil {
 			s.tone.List, s.tone.Apologies = d.List, d.Nth
@@ -107,10 +118,14 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 	KindTone:     step(func(s *standing, _ Tone) { s.tone = nil }),
 	KindTalk:     step(func(s *standing, _ Talk) { s.met, s.served = true, true }),
 	KindRejoined: step(func(s *standing, _ Talk) { s.met, s.served = true, true }),
-	KindScene:    step(func(s *standing, d Scene) { s.scene = d.Scene }),
+	KindScene: step(func(s *standing, d Scene) {
+		s.state, s.third, s.watcher, s.changed = d.State, d.Third, d.Watcher, s.last
+	}),
 	KindAgentLeft: step(func(s *standing, d AgentLeft) {
 		s.endings = append(s.endings, d.Ending)
-		s.parted = &d.Ending
+		if d.Leg == "" || d.Leg == s.stage.Leg { // and not one who had left the talk before
+			s.parted = &d.Ending
+		}
 	}),
 	KindRedial: step(func(s *standing, d Redial) {
 		s.redial = &d
@@ -128,12 +143,18 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 
 	queue.KindOffered: step(func(s *standing, d queue.Change) {
 		s.offers++
-		if s.offered == nil {
-			s.offered = map[string]string{}
-		}
-		s.offered[d.Offer] = d.Agent
+		s.rung(d)
 	}),
-	queue.KindMoved: step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
+	queue.KindCalled: step((*standing).rung),
+	queue.KindMoved:  step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
+}
+
+// rung notes whose phone rings for an offer.
+func (s *standing) rung(d queue.Change) {
+	if s.offered == nil {
+		s.offered = map[string]string{}
+	}
+	s.offered[d.Offer] = d.Agent
 }
 
 func step[T any](add func(*standing, T)) func(*standing, journal.Entry) {

@@ -3,53 +3,316 @@ package call
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"hotline/ari"
+	"hotline/call/scene"
 )
-
-// A scene is who hears whom and what plays to whom while an agent has the
-// call. A command or an event maps one scene to another; converge issues the
-// difference between the scene that is wanted and what Asterisk has.
-type scene struct {
-	name   string
-	caller bool // the caller is in the bridge
-	agent  bool // the agent is in the bridge
-	tone   bool // the caller hears the hold tone with its apology clock
-}
-
-var (
-	talking = scene{name: "talking", caller: true, agent: true}
-	onHold  = scene{name: "hold", agent: true, tone: true}
-)
-
-// sceneChange is a row of the table of scenes: in this scene, this event of
-// the agent's phone leads to that scene.
-type sceneChange struct {
-	in string
-	on ari.EventKind
-}
-
-var scenes = map[sceneChange]scene{
-	{talking.name, ari.Held}:   onHold,
-	{onHold.name, ari.Resumed}: talking,
-}
-
-// sceneOf is a scene by its name, as it is journaled.
-func sceneOf(name string) scene {
-	if name == onHold.name {
-		return onHold
-	}
-	return talking
-}
 
 // connect gives the call to the agent who answered.
 func (c *call) connect(a *agentLeg) stage {
-	a.connected = true
-	c.agent, c.scene, c.rated = a, talking, nil
+	a.connected, a.since = true, time.Now()
+	if c.waitedFor = time.Since(c.waiting.Joined); c.waiting.Joined.IsZero() {
+		c.waitedFor = 0
+	}
+	c.agent, c.state, c.rated = a, scene.State{Scene: scene.Talking}, nil
 	return c.talk
+}
+
+// talk is the conversation: scenes follow one another by the tables of package
+// scene, until one of them is its end. Whoever asks for something, and
+// whatever happens to a line, is a step; converge then has Asterisk be as the
+// scene wants it.
+func (c *call) talk(ctx context.Context) (stage, error) {
+	c.write(KindStage, c.talksWith(), c.agent.streams()...)
+	looks, stop := c.watchJoined(c.id)
+	defer stop()
+	orders, close := c.takeOrders(c.id)
+	defer close()
+	defer c.showNothing()
+	c.listen(c.agent)
+	c.takenUp()
+	again := c.reach(ctx)
+	for !c.state.Row().End {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+
+		case <-c.tone.tick():
+			c.tone.apologise(ctx)
+			continue
+
+		case <-c.tone.broken():
+			_ = c.tone.mend(ctx) // its only error is that the talk is over
+			continue
+
+		case order := <-orders:
+			order.answer <- c.obeyOrder(ctx, order)
+
+		case <-c.session.Wake():
+			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
+				c.happened(ctx, event)
+			}
+
+		case joined := <-looks:
+			if !c.agrees(joined) {
+				c.doubt = time.Now()
+			}
+
+		case <-c.floor().keypad.late():
+			c.floor().keyedTooLittle()
+
+		case <-c.floor().lines:
+		case <-again:
+		}
+		c.linesEnded()
+		again = c.reach(ctx)
+	}
+	c.floor().dismiss(c)
+	return c.talkEnds(), nil
+}
+
+// takenUp answers what has happened to lines before anybody listened.
+func (c *call) takenUp() {
+	if third := c.third(); third != nil && third.answered && c.state.Row().Rings {
+		c.step(scene.ThirdAnswered, scene.Order{}, "")
+	}
+	c.show()
+}
+
+// talksWith is the entry of a talk with the agent who has it.
+func (c *call) talksWith() Reached {
+	return Reached{Stage: stageTalk, Agent: c.agent.ID, Directory: c.agent.directory, Leg: c.agent.leg.ID()}
+}
+
+// floor is what a talk has beside the caller and the agent.
+type floor struct {
+	third    *agentLeg     // rung, consulted, or called in; nil: there is none
+	lines    chan struct{} // a line, or an offer, has ended; capacity 1
+	unsure   bool          // whether the agent is muted is not known
+	muted    *ari.Leg      // that Asterisk has muted
+	say      string        // what the agent is to be told next; "": nothing
+	word     *ari.Playback // what the agent is told
+	ringback *ari.Playback // what the agent hears while the third's phone rings
+	keypad   keypad
+	leaving  []leaving  // who is in the talk no more
+	began    time.Time  // of the scene, on the service's clock
+	toldIn   scene.Name // the scene of which the caller has been told
+	watcher  *watcher   // a supervisor; nil: there is none
+}
+
+func (c *call) floor() *floor {
+	if c.talking == nil {
+		c.talking = &floor{lines: make(chan struct{}, 1)}
+	}
+	return c.talking
+}
+
+func (c *call) third() *agentLeg { return c.floor().third }
+
+// listen has the end of a line noticed, and of an offer.
+func (c *call) listen(a *agentLeg) {
+	signal := c.floor().signal
+	if a.leg != nil {
+		context.AfterFunc(a.leg.Context(), signal)
+	}
+	if a.offer != nil {
+		context.AfterFunc(a.offer.Context(), signal)
+	}
+}
+
+// signal says that a line, or an offer, may have ended; from any goroutine.
+func (f *floor) signal() {
+	select {
+	case f.lines <- struct{}{}:
+	default:
+	}
+}
+
+// happened answers an event of one of the lines. What it means for a scene is
+// the table's to say; what is impossible there is of no interest.
+func (c *call) happened(ctx context.Context, e ari.Event) {
+	switch third := c.third(); {
+	case third != nil && e.Leg == third.leg:
+		c.thirdEvent(e)
+	case c.watching(e.Leg):
+		c.watcherEvent(e)
+	case e.Leg != c.agent.leg || !c.state.Row().Has(scene.Agent):
+	case e.Kind == ari.Held:
+		c.step(scene.PhoneHolds, scene.Order{}, "")
+	case e.Kind == ari.Resumed:
+		c.step(scene.PhoneResumes, scene.Order{}, "")
+	case e.Kind == ari.Key:
+		c.key(ctx, e.Digit)
+	}
+}
+
+// linesEnded answers the ends of lines: the third's, and the agent's.
+func (c *call) linesEnded() {
+	if third := c.third(); third != nil {
+		c.thirdEnded(third)
+	}
+	for _, a := range c.agents {
+		if a.connected && !a.told && a.leg.Context().Err() != nil && (a != c.agent || !c.state.Row().Has(scene.Agent)) {
+			c.tellLeft(a)
+		}
+	}
+	if c.state.Row().Has(scene.Agent) && c.agent.leg.Context().Err() != nil {
+		c.step(actOf(c.tellLeft(c.agent)), scene.Order{}, "")
+	}
+	c.watcherEnded()
+}
+
+// tellLeft writes down how an agent's line has ended.
+func (c *call) tellLeft(a *agentLeg) Ending {
+	a.told = true
+	ending := judge(a.role(), c.agentFacts(a))
+	c.note(KindAgentLeft, AgentLeft{Agent: a.ID, Leg: a.leg.ID(), Ending: ending}, a.streams()...)
+	return ending
+}
+
+// actOf is what the end of an agent's line means: who hung up has left, whose
+// line failed has not.
+func actOf(e Ending) scene.Act {
+	if e.Who == AgentParty && e.How == Pressed {
+		return scene.AgentLeft
+	}
+	return scene.AgentFailed
+}
+
+// step goes on to where an act leads; false where it is impossible. The queue
+// and the journal know of it before anything is done.
+func (c *call) step(act scene.Act, o scene.Order, by string) bool {
+	was := c.state
+	next, handOver, possible := was.After(act)
+	if !possible {
+		return false
+	}
+	c.state = next
+	if next.Scene != was.Scene {
+		c.floor().began = c.now()
+	}
+	left := c.agent
+	entries := []fact{}
+	if handOver {
+		c.handOver()
+		entries = append(entries, fact{KindStage, c.talksWith(), c.agent.streams()})
+	} else {
+		c.tellQueue(was.Row(), next.Row())
+	}
+	gone := c.third()
+	switch {
+	case next.Scene == scene.Returning && was.Scene != scene.Returning:
+		c.floor().third = c.agentBefore()
+	case !next.Row().WithThird() && next.Scene != scene.Queued: // where the third is that queue
+		c.floor().third = nil
+	}
+	c.writeAll(append(entries, fact{kind: KindScene, data: c.sceneEntry(act, o, by)})...)
+	c.name(stageOf(next.Row()))
+	if gone != nil && gone != c.third() && gone != c.agent {
+		c.endThird(gone, "the third is let go of")
+	}
+	if f := c.floor(); f.keypad.used && words[act] != "" {
+		f.say = words[act]
+	}
+	if was.Row().Has(scene.Agent) && (left != c.agent || !next.Row().Has(scene.Agent)) {
+		c.floor().leave(left)
+	}
+	c.show()
+	return true
+}
+
+// sceneEntry is the entry of a step.
+func (c *call) sceneEntry(act scene.Act, o scene.Order, by string) Scene {
+	entry := Scene{State: c.state, Agent: c.agent.ID, On: act, By: by, Reason: o.Reason}
+	if third := c.third(); third != nil {
+		entry.Third = third.called
+	}
+	if w := c.floor().watcher; w != nil {
+		entry.Watcher = &Watching{Agent: w.ID, Leg: w.name}
+	}
+	return entry
+}
+
+// tellQueue tells the queue what the agent does now.
+func (c *call) tellQueue(was, is scene.Row) {
+	state := map[string]func(agentID, callID string) error{"talking": c.queue.Resume, "hold": c.queue.Hold, "consult": c.queue.Consult}
+	switch {
+	case is.Agent == was.Agent || c.agent.outside():
+	case is.Agent == "":
+		c.endTalk(c.agent)
+	default:
+		c.noteAgent(c.agent, state[is.Agent](c.agent.ID, c.id))
+	}
+}
+
+func stageOf(row scene.Row) string {
+	if row.Tone {
+		return stageHold
+	}
+	return stageTalk
+}
+
+// handOver makes the third the call's agent. Where nobody had the call any more
+// they have been that for the queue since they answered.
+func (c *call) handOver() {
+	from, to := c.agent, c.third()
+	c.agent, c.floor().third, c.rated = to, nil, nil
+	to.connected, to.since, to.back = true, time.Now(), to.ID == from.ID && !to.outside()
+	switch {
+	case to.outside():
+		c.endTalk(from)
+	case from.connected && !from.parted:
+		from.parted = true
+		c.noteAgent(to, c.queue.HandOver(c.id, from.ID, to.ID))
+	}
+}
+
+// agentBefore is the agent of before, to be rung for the caller whom they sent away.
+func (c *call) agentBefore() *agentLeg {
+	return &agentLeg{called: &Called{Target: scene.Target{Kind: scene.ToAgent, ID: c.agent.ID}, Agent: c.agent.ID}}
+}
+
+// talkEnds is what becomes of the caller at the end of a talk.
+func (c *call) talkEnds() stage {
+	switch c.state.Scene {
+	case scene.LineLost:
+		return c.parted(c.headOfLine("talk.line_lost"))
+	case scene.InVain:
+		return c.parted(c.headOfLine("transfer.in_vain"))
+	case scene.Queued:
+		return c.wait
+	case scene.Rating:
+		if c.agent.outside() {
+			return c.parted(c.farewell)
+		}
+	}
+	return c.parted(c.rate)
+}
+
+// parted takes the caller out of the talk.
+func (c *call) parted(then stage) stage {
+	return func(ctx context.Context) (stage, error) {
+		if err := c.stopTone(ctx); err != nil {
+			return nil, err
+		}
+		if err := c.leaveBridge(ctx); err != nil {
+			return nil, err
+		}
+		return then, nil
+	}
+}
+
+// headOfLine is for a caller who has lost an agent by no doing of their own:
+// they hear an apology and go to the head of the line (A5, B4).
+func (c *call) headOfLine(apology string) stage {
+	return func(ctx context.Context) (stage, error) {
+		if err := c.line.Say(ctx, apology); err != nil {
+			return nil, err
+		}
+		c.waiting.Head, c.waiting.Joined = true, time.Time{}
+		return c.wait, nil
+	}
 }
 
 // met is called when caller and agent hear each other for the first time. The
@@ -61,249 +324,18 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 	c.name(stageTalk) // until now it was a wait, or a farewell
 	a.joined, c.served = true, true
 	if a.back {
-		c.note(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, AgentStream(a.ID))
+		c.note(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, a.streams()...)
 		return
 	}
-	c.note(KindTalk, Talk{Agent: a.ID, Number: a.Number, Waited: time.Since(c.waiting.Joined).Seconds()}, AgentStream(a.ID))
-	if ctx.Err() != nil {
-		return // the caller has left already
+	c.note(KindTalk, Talk{Agent: a.ID, Directory: a.directory, Number: a.Number, Waited: time.Since(c.waiting.Joined).Seconds()}, a.streams()...)
+	if ctx.Err() != nil || a.outside() { // the caller has left already, or there is no number to say
+		return
 	}
 	prompts := c.speech.Agent(a.Number)
 	c.said(prompts, "")
 	if _, err := c.bridge.Play(ctx, c.line.files(prompts)); err != nil {
 		c.log.Warn("the agent's number was not said", "agent_id", a.ID, "err", err)
 	}
-}
-
-// talk is the conversation: the tone stops, both are in the bridge, and scenes
-// follow one another until the agent leaves or the caller does.
-func (c *call) talk(ctx context.Context) (stage, error) {
-	agent, want := c.agent, c.scene
-	c.write(KindStage, Reached{Stage: stageTalk, Agent: agent.ID, Leg: agent.leg.ID()}, AgentStream(agent.ID))
-	looks, stop := c.watchJoined(c.id)
-	defer stop()
-	again := c.reach(ctx, want)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-
-		case <-agent.leg.Context().Done():
-			return c.agentLeft(agent), nil
-
-		case <-again:
-			again = c.reach(ctx, want)
-
-		case joined := <-looks:
-			if !c.agrees(joined) {
-				c.doubt = time.Now()
-			}
-			again = c.reach(ctx, want)
-
-		case <-c.tone.tick():
-			c.tone.apologise(ctx)
-
-		case <-c.tone.broken():
-			_ = c.tone.mend(ctx) // its only error is that the talk is over
-
-		case <-c.session.Wake():
-			for event, ok := c.session.Poll(); ok; event, ok = c.session.Poll() {
-				next, known := scenes[sceneChange{want.name, event.Kind}]
-				if !known || event.Leg != agent.leg {
-					continue
-				}
-				want = next
-				c.changed(agent, want)
-				again = c.reach(ctx, want)
-			}
-		}
-	}
-}
-
-// changed tells the queue and the journal that another scene is wanted.
-func (c *call) changed(a *agentLeg, want scene) {
-	c.name(stageOf(want))
-	if want.tone {
-		c.noteAgent(a, c.queue.Hold(a.ID, c.id))
-	} else {
-		c.noteAgent(a, c.queue.Resume(a.ID, c.id))
-	}
-	c.write(KindScene, Scene{Scene: want.name, Agent: a.ID})
-}
-
-func stageOf(s scene) string {
-	if s.tone {
-		return stageHold
-	}
-	return stageTalk
-}
-
-// sceneRetry is how soon a scene that Asterisk refused is tried again.
-const sceneRetry = 500 * time.Millisecond
-
-// reach converges on a scene. What Asterisk refuses does not end a talk: it
-// goes on as it is, and the returned channel says when to try again. A leg's
-// end in the middle of it is seen and answered by talk.
-func (c *call) reach(ctx context.Context, want scene) (again <-chan time.Time) {
-	err := c.converge(ctx, want)
-	switch {
-	case err == nil:
-		if want == talking {
-			c.met(ctx, c.agent)
-		}
-		if c.doubtful() {
-			return time.After(doubtLook)
-		}
-		return nil
-	case ctx.Err() != nil, c.agent.leg.Context().Err() != nil:
-		return nil
-	}
-	c.log.Warn("the scene is not reached and tried again", "scene", want.name, "err", err)
-	return time.After(sceneRetry)
-}
-
-// A command of which Asterisk told nothing may still be carried out, and move a
-// leg away from where it is wanted: for a while it is looked where the legs are.
-const (
-	doubtLasts = 15 * time.Second
-	doubtLook  = time.Second
-)
-
-func (c *call) doubtful() bool { return !c.doubt.IsZero() && time.Since(c.doubt) < doubtLasts }
-
-// agrees says whether those are in the bridge whom we believe there.
-func (c *call) agrees(joined []string) bool {
-	return slices.Contains(joined, c.caller.ID()) == c.bridged[c.caller] &&
-		slices.Contains(joined, c.agent.leg.ID()) == c.bridged[c.agent.leg]
-}
-
-// lookWhoIsJoined asks Asterisk where the legs are.
-func (c *call) lookWhoIsJoined(ctx context.Context) error {
-	joined, err := c.bridge.Joined(ctx)
-	if err != nil {
-		return err
-	}
-	for _, leg := range []*ari.Leg{c.caller, c.agent.leg} {
-		c.bridged[leg] = slices.Contains(joined, leg.ID())
-	}
-	return nil
-}
-
-// legEndGrace is how much later than a refused command the event may come
-// that explains it.
-const legEndGrace = 2 * time.Second
-
-// converge issues the difference between what Asterisk has and the scene that
-// is wanted. Order matters: Asterisk makes a channel that is playing wait
-// with every other command, so the tone stops before a leg moves, and starts
-// after.
-func (c *call) converge(ctx context.Context, want scene) error {
-	if c.tone != nil && !want.tone {
-		if err := c.stopTone(ctx); err != nil {
-			return err
-		}
-	}
-	if c.bridge != nil && c.doubtful() {
-		if err := c.lookWhoIsJoined(ctx); err != nil {
-			return err
-		}
-		if c.tone == nil && want.caller && !c.bridged[c.caller] {
-			if err := c.endLeftTone(ctx); err != nil { // a list that was played twice, say, keeps the caller out
-				return err
-			}
-		}
-	}
-	if c.tone == nil && want.caller {
-		c.keepRecording(ctx)
-	}
-	var in, out []*ari.Leg
-	for leg, wanted := range map[*ari.Leg]bool{c.caller: want.caller, c.agent.leg: want.agent} {
-		switch {
-		case wanted && !c.bridged[leg]:
-			in = append(in, leg)
-		case !wanted && c.bridged[leg]:
-			out = append(out, leg)
-		}
-	}
-	if err := c.move(ctx, in, out); err != nil {
-		return fmt.Errorf("call %s: towards the scene %q: %w", c.id, want.name, err)
-	}
-	if c.tone == nil && want.tone {
-		return c.startTone(ctx, nil)
-	}
-	return nil
-}
-
-// move puts legs into the call's bridge and takes others out.
-func (c *call) move(ctx context.Context, in, out []*ari.Leg) (err error) {
-	if c.bridge == nil {
-		if c.bridge, err = c.session.Bridge(ctx, c.bridgeKind()); err != nil {
-			return err
-		}
-	}
-	if len(out) > 0 {
-		err = c.bridge.Remove(ctx, out...)
-	}
-	if len(in) > 0 && err == nil {
-		// Asterisk lets them hear each other before it answers: whether they talked
-		// must be known, even if the caller leaves meanwhile.
-		err = c.bridge.Add(context.WithoutCancel(ctx), in...)
-	}
-	if err != nil {
-		c.doubt = time.Now()
-		return err
-	}
-	for _, leg := range in {
-		c.bridged[leg] = true
-	}
-	for _, leg := range out {
-		delete(c.bridged, leg)
-	}
-	return nil
-}
-
-// agentLeft judges the end of the agent's leg, and tells the queue.
-func (c *call) agentLeft(a *agentLeg) stage {
-	ending := judge(a.role(), c.agentFacts(a))
-	c.write(KindAgentLeft, AgentLeft{Agent: a.ID, Ending: ending}, AgentStream(a.ID))
-	c.endTalk(a)
-	return c.parted(ending)
-}
-
-// parted decides what the end of the agent's leg means for the caller: an
-// agent who hung up leaves the caller to the rating; an agent whose line
-// failed did not hang up, and the caller hears so and goes to the head of the
-// line (A5, B4).
-func (c *call) parted(ending Ending) stage {
-	return func(ctx context.Context) (stage, error) {
-		if err := c.stopTone(ctx); err != nil {
-			return nil, err
-		}
-		if err := c.leaveBridge(ctx); err != nil {
-			return nil, err
-		}
-		if ending.Who == AgentParty && ending.How == Pressed {
-			return c.rate, nil
-		}
-		if err := c.line.Say(ctx, "talk.line_lost"); err != nil {
-			return nil, err
-		}
-		c.waiting.Head, c.waiting.Joined = true, time.Time{}
-		return c.wait, nil
-	}
-}
-
-// leaveBridge ends the bridge; the caller alone is left, outside of it.
-func (c *call) leaveBridge(ctx context.Context) error {
-	if c.bridge == nil {
-		return nil
-	}
-	if err := c.bridge.Destroy(ctx); err != nil {
-		return fmt.Errorf("call %s: leaving the bridge: %w", c.id, err) // the call's end tries again
-	}
-	c.bridge = nil
-	clear(c.bridged)
-	return nil
 }
 
 // adopt makes a leg of the call of an agent who comes back: it ends with the call,
@@ -331,7 +363,9 @@ func (c *call) welcomeBack(a *agentLeg) stage {
 func (c *call) endTalk(a *agentLeg) {
 	if a.connected && !a.parted {
 		a.parted = true
-		c.noteAgent(a, c.queue.EndTalk(a.ID, c.id))
+		if !a.outside() {
+			c.noteAgent(a, c.queue.EndTalk(a.ID, c.id))
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ var sentences = map[string]func(journal.Entry) string{
 	KindTalk: sentence(func(d Talk) string {
 		return fmt.Sprintf("talks with agent %s (%s) after %.2f s of waiting", d.Agent, d.Number, d.Waited)
 	}),
-	KindScene: sentence(func(d Scene) string { return fmt.Sprintf("%s, by agent %s", d.Scene, d.Agent) }),
+	KindScene: sentence(sceneSentence),
 	KindAgentLeft: sentence(func(d AgentLeft) string {
 		return fmt.Sprintf("agent %s left: %s %s (%s: %s)", d.Agent, d.Ending.Who, d.Ending.How, d.Ending.Grade, d.Ending.Why)
 	}),
@@ -132,6 +132,30 @@ var sentences = map[string]func(journal.Entry) string{
 	queue.KindMoved:   sentence(func(d queue.Change) string { return "moves from queue " + d.Queue + " on to queue " + d.Into }),
 	queue.KindLeft:    sentence(func(d queue.Change) string { return "leaves the queue: " + d.Cause }),
 	queue.KindLapsed:  sentence(func(d queue.Change) string { return "the queue ends the wait: " + d.Cause }),
+}
+
+// sceneSentence says what a talk is like now, and what has led to it.
+func sceneSentence(d Scene) string {
+	text := string(d.Scene)
+	if d.On != "" {
+		text += " after " + string(d.On)
+	}
+	if d.Third != nil {
+		text += strings.TrimRight(fmt.Sprintf(", third: %s %s", d.Third.Kind, d.Third.ID), " ")
+	}
+	if d.Muted {
+		text += ", muted"
+	}
+	if d.Monitor != "" {
+		text += ", a supervisor in it: " + string(d.Monitor)
+	}
+	if d.Reason != "" {
+		text += ", because: " + d.Reason
+	}
+	if d.Agent == "" {
+		return text
+	}
+	return text + ", agent " + d.Agent
 }
 
 // Sentence says in words what an entry means.

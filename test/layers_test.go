@@ -44,7 +44,7 @@ var layers = map[string][]string{
 var free = []string{"cmd/", "test/"}
 
 // doubles stand in for a part in the tests of whoever may import that part.
-var doubles = map[string]string{"ari/aritest": "ari", "queue/queuetest": "queue"}
+var doubles = map[string]string{"ari/aritest": "ari", "queue/queuetest": "queue", "softphone/softphonetest": "softphone"}
 
 type listed struct {
 	ImportPath                         string

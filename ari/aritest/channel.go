@@ -86,6 +86,11 @@ type Channel struct {
 	timers    []func()
 	endCause  int
 	commanded bool          // ended by a command
+	muted     bool          // nobody hears it
+	keyless   bool          // the others in the bridge do not get its keys
+	whispers  bool          // a snoop that is heard by who is listened in on
+	keys      string        // that have reached the phone
+	snoops    []*Channel    // that listen in
 	over      chan struct{} // closed at the end
 
 	silentSince time.Time // zero: something is heard
@@ -240,6 +245,34 @@ func (c *Channel) Joined() []string {
 	return c.bridge.ids()
 }
 
+// Muted says whether nobody hears the channel's phone.
+func (c *Channel) Muted() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.muted
+}
+
+// Keys are those that have reached the channel's phone: from a bridge, or by a command.
+func (c *Channel) Keys() string {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.keys
+}
+
+// Snoops are the channels that listen in on this one.
+func (c *Channel) Snoops() []*Channel {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.snoops), func(s *Channel) bool { return s.gone })
+}
+
+// Whispers says whether who is listened in on hears this snoop.
+func (c *Channel) Whispers() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.whispers
+}
+
 // Cause is the Q.850 cause with which the channel ended.
 func (c *Channel) Cause() int {
 	c.s.mu.Lock()
@@ -286,6 +319,13 @@ func (c *Channel) Press(digits string) {
 			return
 		}
 		c.tell(event{Type: "ChannelDtmfReceived", Digit: string(digit), DurationMS: 100})
+		if c.bridge != nil && !c.keyless {
+			for _, other := range c.bridge.channels {
+				if other != c {
+					other.keys += string(digit)
+				}
+			}
+		}
 		if c.recording != nil && c.recording.ends(string(digit)) {
 			c.recording.finish()
 		}
@@ -517,6 +557,9 @@ func (c *Channel) end(e end) {
 	if c.inbound { // the dialplan ends too
 		normal := 16
 		c.tell(event{Type: "ChannelHangupRequest", Soft: true, Cause: &normal, TechCause: e.tech})
+	}
+	for _, snoop := range c.snoops {
+		snoop.end(end{soft: true, cause: 16})
 	}
 	c.endCause, c.commanded = e.cause, e.commanded
 	close(c.over)

@@ -256,6 +256,12 @@ func (s *Server) serveChannels(method, id, verb string, p params) answer {
 	case !c.inStasis:
 		return fail(http.StatusConflict, "Channel not in Stasis application")
 	}
+	if strings.HasPrefix(verb, "snoop/") {
+		return c.snooped(strings.TrimPrefix(verb, "snoop/"), p)
+	}
+	if verb == "mute" && method == http.MethodDelete {
+		return c.inTurn(func() { c.muted = false })
+	}
 	return c.serve(verb, p)
 }
 
@@ -358,12 +364,32 @@ func (c *Channel) serve(verb string, p params) answer {
 		}
 		c.dial(time.Duration(p.number("timeout")) * time.Second)
 		return noContent
+	case "mute":
+		return c.inTurn(func() { c.muted = true })
+	case "dtmf":
+		return c.inTurn(func() { c.keys += p.text("dtmf") })
 	case "play":
 		return c.play(p)
 	case "record":
 		return c.record(p)
 	}
 	return fail(http.StatusNotFound, "Resource not found")
+}
+
+// snooped makes a channel that listens in on this one, and ends with it.
+func (c *Channel) snooped(id string, p params) answer {
+	if c.s.channels[id] != nil {
+		return fail(http.StatusConflict, "Channel with given unique ID already exists")
+	}
+	snoop := c.s.newChannel(id, "Snoop/"+c.id)
+	snoop.state, snoop.up, snoop.whispers = "Up", time.Now(), p.text("whisper") == "out"
+	c.snoops = append(c.snoops, snoop)
+	c.s.after(time.Millisecond, func() {
+		if !snoop.gone {
+			snoop.enter(strings.Split(p.text("appArgs"), ","))
+		}
+	})
+	return ok(snoop.json())
 }
 
 // inTurn runs f when nothing plays on the channel any more; the answer waits,
@@ -461,7 +487,8 @@ func (s *Server) serveBridges(method, id, verb string, p params) answer {
 		b.next()
 		return answer{status: http.StatusCreated, body: pb.json()}
 	case verb == "addChannel":
-		return b.move(p.list("channel"), b.add)
+		keyless := string(p["absorbDTMF"]) == "true"
+		return b.move(p.list("channel"), func(c *Channel) { c.keyless = keyless; b.add(c) })
 	case verb == "removeChannel":
 		ids := p.list("channel")
 		if slices.ContainsFunc(ids, func(id string) bool { return s.channels[id] != nil && s.channels[id].bridge != b }) {

@@ -42,7 +42,7 @@ func TestDocumentation(t *testing.T) {
 
 func tables() string {
 	var b strings.Builder
-	b.WriteString("\n| Scene | In the bridge | The caller hears | Rings | |\n|---|---|---|---|---|\n")
+	b.WriteString("\n| Scene | In the bridge | The caller hears | Rings | The agent's state | |\n|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		hears := "talk"
 		switch {
@@ -51,7 +51,11 @@ func tables() string {
 		case r.Tone:
 			hears = "tone and apologies"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Name, orNone(joined(r.Bridge)), hears, orNone(string(r.Rings)), r.Means)
+		rings := ""
+		if r.Rings {
+			rings = string(Third)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", r.Name, orNone(joined(r.Bridge)), hears, orNone(rings), orNone(r.Agent), r.Means)
 	}
 	b.WriteString("\n| In | Step | To | The third has the call |\n|---|---|---|---|\n")
 	for _, m := range moves {

@@ -44,8 +44,9 @@ type Row struct {
 	Name   Name
 	Bridge []Party // who hears each other
 	Tone   bool    // the caller hears the hold tone with its apology clock (C3)
-	Rings  Party   // whose phone rings; "" nobody's
+	Rings  bool    // the third's phone does
 	Shown  Name    // what a desk calls it
+	Agent  string  // what the agent's state is then in the queue; "" where they have left
 	End    bool    // the talk is over
 	Means  string
 }
@@ -54,16 +55,16 @@ type Row struct {
 func (r Row) Has(p Party) bool { return slices.Contains(r.Bridge, p) }
 
 // WithThird says whether there is a third.
-func (r Row) WithThird() bool { return r.Rings == Third || r.Has(Third) }
+func (r Row) WithThird() bool { return r.Rings || r.Has(Third) }
 
 var rows = []Row{
-	{Name: Talking, Bridge: []Party{Caller, Agent}, Shown: Talking, Means: "caller and agent talk"},
-	{Name: Hold, Bridge: []Party{Agent}, Tone: true, Shown: Hold, Means: "the caller waits for the agent"},
-	{Name: Calling, Bridge: []Party{Agent}, Tone: true, Rings: Third, Shown: Consulting, Means: "a third is rung for the agent, who hears it ring"},
-	{Name: Consulting, Bridge: []Party{Agent, Third}, Tone: true, Shown: Consulting, Means: "agent and third talk, the caller waits"},
-	{Name: ThreeWay, Bridge: []Party{Caller, Agent, Third}, Shown: ThreeWay, Means: "all three talk"},
-	{Name: Transferring, Tone: true, Rings: Third, Shown: Transferring, Means: "a third is rung for the caller, the agent has left"},
-	{Name: Returning, Tone: true, Rings: Agent, Shown: Transferring, Means: "the third was not reached, and the agent is rung to take the caller back"},
+	{Name: Talking, Bridge: []Party{Caller, Agent}, Shown: Talking, Agent: "talking", Means: "caller and agent talk"},
+	{Name: Hold, Bridge: []Party{Agent}, Tone: true, Shown: Hold, Agent: "hold", Means: "the caller waits for the agent"},
+	{Name: Calling, Bridge: []Party{Agent}, Tone: true, Rings: true, Shown: Consulting, Agent: "consult", Means: "a third is rung for the agent, who hears it ring"},
+	{Name: Consulting, Bridge: []Party{Agent, Third}, Tone: true, Shown: Consulting, Agent: "consult", Means: "agent and third talk, the caller waits"},
+	{Name: ThreeWay, Bridge: []Party{Caller, Agent, Third}, Shown: ThreeWay, Agent: "talking", Means: "all three talk"},
+	{Name: Transferring, Tone: true, Rings: true, Shown: Transferring, Means: "a third is rung for the caller, the agent has left"},
+	{Name: Returning, Tone: true, Rings: true, Shown: Transferring, Means: "the third was not reached: the agent of before is rung to take the caller back"},
 
 	{Name: Rating, End: true, Means: "the agent has hung up; the caller is asked for the rating, and hears the goodbye"},
 	{Name: LineLost, End: true, Means: "the agent's line failed; the caller hears so and goes to the head of the line"},
@@ -114,8 +115,7 @@ const (
 	ThirdAnswered Act = "third-answered" // the phone that rings for a third
 	ThirdFailed   Act = "third-failed"   // it is not answered, or cannot be rung
 	ThirdLeft     Act = "third-left"     // the third's line has ended
-	AgentAnswered Act = "agent-answered" // who is rung to take the caller back
-	AgentFailed   Act = "agent-failed"   // the agent's line failed, or they do not answer
+	AgentFailed   Act = "agent-failed"   // the agent's line failed
 	AgentLeft     Act = "agent-left"     // the agent has hung up
 	QueueTakes    Act = "queue-takes"    // the target is a queue, and has a place for the caller
 )
@@ -154,8 +154,8 @@ var moves = []Move{
 	{In: []Name{Transferring}, On: ThirdAnswered, To: Talking, HandOver: true},
 	{In: []Name{Transferring}, On: ThirdFailed, To: Returning},
 	{In: []Name{Transferring}, On: QueueTakes, To: Queued},
-	{In: []Name{Returning}, On: AgentAnswered, To: Talking},
-	{In: []Name{Returning}, On: AgentFailed, To: InVain},
+	{In: []Name{Returning}, On: ThirdAnswered, To: Talking, HandOver: true},
+	{In: []Name{Returning}, On: ThirdFailed, To: InVain},
 
 	{In: []Name{Talking, Hold}, On: DoHangup, To: Rating},
 	{In: []Name{Talking, Hold}, On: AgentLeft, To: Rating},

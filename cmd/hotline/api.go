@@ -20,6 +20,7 @@ import (
 	"hotline/web/account"
 	"hotline/web/phrase"
 	"hotline/web/sso"
+	"hotline/web/ui"
 )
 
 // Pages and the JSON API are what people and programs ask over the network, with
@@ -35,6 +36,7 @@ type apiParts struct {
 	sessions scs.Store                  // nil: nobody signs in
 	relieved func(context.Context) bool // nil: never
 	health   func() web.Health          // nil: all is well
+	talks    web.Scenes                 // nil: desks can do nothing with calls
 	now      func() time.Time
 	log      *slog.Logger
 	reg      prometheus.Registerer
@@ -75,7 +77,7 @@ func newAPI(p apiParts) (*web.API, error) {
 			return configs.CheckAgent(agent)
 		},
 		Number:  func(ctx context.Context, callID string) string { return callersNumber(ctx, p.book, callID) },
-		Signing: p.signing(), Record: p.record,
+		Signing: p.signing(), Record: p.record, Pages: ui.Files(), Scenes: p.talks,
 		Past:    newPast(p.book, p.lines, cfg.Service.Timezone.Location, p.now, p.log),
 		Phrases: phrases.Book, Forms: formsOf(cfg), Targets: targetsOf(cfg),
 		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,

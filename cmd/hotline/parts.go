@@ -72,6 +72,16 @@ func redial(cfg *configs.Config) call.RedialOptions {
 	return o
 }
 
+// duty are the agents who are the duty manager.
+func duty(cfg *configs.Config) (ids []string) {
+	for _, a := range cfg.Agents {
+		if a.Role == configs.RoleDutyManager {
+			ids = append(ids, a.ID)
+		}
+	}
+	return ids
+}
+
 func announcements(cfg *configs.Config) []call.Announcement {
 	var list []call.Announcement
 	for name, a := range cfg.Announcements {

@@ -139,6 +139,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
 		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: cfg.Recording.Enabled, Queues: queuesOfCalls,
 		Redial:        redial(cfg),
+		Duty:          duty(cfg),
 		Announcements: announcements(cfg),
 		Now:           clock.now, Logger: log, Registerer: reg,
 	})
@@ -151,7 +152,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	health := &health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}
 	api, err := newAPI(apiParts{
 		cfg: cfg, lines: lines, book: book.Reader(), journal: tenure, sessions: sessions, relieved: tenure.over,
-		health: func() web.Health { return health.codes(cfg) }, now: clock.now, log: log, reg: reg,
+		health: func() web.Health { return health.codes(cfg) }, talks: calls, now: clock.now, log: log, reg: reg,
 	})
 	if err != nil {
 		return err

@@ -279,8 +279,8 @@ func (w *world) agentState(id string, want queue.State) {
 	w.until(fmt.Sprintf("agent %s did not become %v", id, want), func() bool {
 		var is queue.State
 		for _, e := range w.read(journal.Query{Stream: call.AgentStream(id)}) {
-			if strings.HasPrefix(e.Kind, "queue.") || e.Kind == queue.KindAgentState {
-				if c := decoded[queue.Change](w.t, e); c.To != 0 {
+			if strings.HasPrefix(e.Kind, "queue.") || strings.HasPrefix(e.Kind, "agent.") {
+				if c, about := decoded[queue.Change](w.t, e).About(id); about && c.To != 0 {
 					is = c.To
 				}
 			}

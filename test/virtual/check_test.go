@@ -97,7 +97,7 @@ func (w *world) watchAgents() {
 		for _, a := range p.lines.Agents() {
 			joined := slices.ContainsFunc(w.asterisk.At(endpoint(a.ID)), func(c *aritest.Channel) bool { return len(c.Joined()) > 1 })
 			up := slices.ContainsFunc(w.asterisk.At(endpoint(a.ID)), func(c *aritest.Channel) bool { return c.State() == "Up" })
-			talks := a.State == queue.StateTalking || a.State == queue.StateHold
+			talks := a.State.InTalk()
 			if a.State == queue.StateOffline || a.State == queue.StateUnreachable { // may come back to a caller all the same
 				joined = joined && !slices.ContainsFunc(w.asterisk.At(endpoint(a.ID)), cameBack)
 			}

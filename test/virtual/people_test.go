@@ -149,6 +149,8 @@ func (a *agent) draw() aritest.Phone {
 type talk struct {
 	a     *agent
 	holds []time.Duration // how long each lasts, and what lies before it
+	codes []string        // feature codes, keyed one after the other
+	pause []time.Duration // before each
 	lasts time.Duration   // of the rest; 0: the caller is to end it
 	lines bool            // the line fails instead of a hang-up
 	back  bool            // hung up by accident: comes back
@@ -166,7 +168,22 @@ func (a *agent) drawTalk() talk {
 			t.holds = append(t.holds, seconds(r, 0.3, 10), one(r, []choice[time.Duration]{{3, seconds(r, 0.2, 20)}, {1, seconds(r, 25, 70)}}))
 		}
 	}
+	t.codes = one(r, scenes)
+	for range t.codes {
+		t.pause = append(t.pause, one(r, []choice[time.Duration]{{3, seconds(r, 0.1, 4)}, {2, seconds(r, 4, 12)}, {1, seconds(r, 25, 40)}}))
+	}
 	return t
+}
+
+// scenes are what agents do in a talk by feature codes.
+var scenes = []choice[[]string]{
+	{40, nil},
+	{6, []string{"*1", "*1"}},
+	{4, []string{"*6", "*1", "*1", "*6"}},
+	{6, []string{"*2790#", "*5"}}, {6, []string{"*2789#", "*4"}}, {6, []string{"*2791#", "*4"}},
+	{6, []string{"*2790#", "*3", "*5"}}, {6, []string{"*2791#", "*3", "*4"}}, {4, []string{"*2790#", "*3"}},
+	{8, []string{"*7790#"}}, {6, []string{"*7791#"}}, {4, []string{"*7789#"}}, {4, []string{"*7*1#"}},
+	{3, []string{"*1", "*2790#", "*5", "*1"}}, {3, []string{"*2", "7#", "*9", "5", "*", "#"}},
 }
 
 func (t talk) run(ch *aritest.Channel) {
@@ -183,6 +200,13 @@ func (t talk) run(ch *aritest.Channel) {
 			w.logf("agent %s resumes", t.a.id)
 			ch.Unhold()
 		}
+	}
+	for i, code := range t.codes {
+		if !w.wait(ch, t.pause[i]) {
+			return
+		}
+		w.logf("agent %s keys %s", t.a.id, code)
+		ch.Press(code)
 	}
 	if t.lasts == 0 {
 		t.lasts = 4 * time.Minute // … but not for ever

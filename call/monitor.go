@@ -1,0 +1,197 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hotline/ari"
+	"hotline/call/scene"
+	"hotline/queue"
+)
+
+// A supervisor listens, whispers or joins (E6). While they listen or whisper
+// their phone is in a bridge of its own with a snoop on the agent's line, which
+// hears both; what they whisper goes to the agent's phone alone, and not into
+// the recording, which is the caller's line. Who joins is in the call's bridge.
+
+// watcher is a supervisor in a talk.
+type watcher struct {
+	queue.Profile
+	name     string   // the leg's
+	leg      *ari.Leg // nil before it is made
+	answered bool
+	in       scene.Mode  // what they are for Asterisk, or are to be next; "": nothing yet
+	snoop    *ari.Leg    // nil: none
+	on       *ari.Leg    // whose line it is on
+	ear      *ari.Bridge // of the supervisor's phone and the snoop; nil: none
+}
+
+// The roles of a supervisor's phone, and of what listens for it; ear names the
+// bridge of both.
+const (
+	roleWatcher = "monitor"
+	roleSnoop   = "snoop"
+	ear         = "ear"
+)
+
+// watcherRing is how long a supervisor's phone rings, who has just asked for it.
+const watcherRing = 15 * time.Second
+
+// supervise has a supervisor listen, whisper, join or leave.
+func (c *call) supervise(o order) error {
+	f := c.floor()
+	agent, known := c.queue.Agent(o.by)
+	_, _, possible := c.state.After(o.Act)
+	third := c.third()
+	switch {
+	case !known || o.by == c.agent.ID || third != nil && o.by == third.ID:
+		return &scene.Refused{Code: scene.NotAvailable, Values: map[string]string{"kind": scene.ToAgent, "id": o.by}}
+	case !possible, f.watcher != nil && f.watcher.ID != o.by:
+		return &scene.Refused{Code: scene.Impossible, Values: map[string]string{"act": string(o.Act), "scene": string(c.state.Scene)}}
+	}
+	if f.watcher == nil {
+		f.watcher = &watcher{Profile: agent.Profile}
+		f.watcher.name = c.session.NewID(roleWatcher)
+	}
+	c.step(o.Act, o.Order, o.by)
+	return nil
+}
+
+// watching says whether a leg is a supervisor's phone, or listens for it.
+func (c *call) watching(leg *ari.Leg) bool {
+	w := c.floor().watcher
+	return w != nil && leg != nil && (leg == w.leg || leg == w.snoop)
+}
+
+func (c *call) watcherEvent(e ari.Event) {
+	if w := c.floor().watcher; e.Leg == w.leg && e.Kind == ari.Answered {
+		w.answered = true
+	}
+}
+
+// watcherEnded answers the end of a supervisor's line.
+func (c *call) watcherEnded() {
+	w := c.floor().watcher
+	if w != nil && w.leg != nil && w.leg.Context().Err() != nil {
+		c.step(scene.DoLeave, scene.Order{}, w.ID)
+	}
+}
+
+// seatWatcher has the supervisor hear and be heard as the talk's mark wants it.
+func (c *call) seatWatcher(ctx context.Context) error {
+	w := c.floor().watcher
+	switch {
+	case w == nil:
+		return nil
+	case c.state.Monitor == "":
+		c.dropWatcher(ctx)
+		return nil
+	case w.leg == nil:
+		return c.ringWatcher(ctx, w)
+	case !w.answered || w.leg.Context().Err() != nil || !c.state.Row().Has(scene.Agent):
+		return nil
+	}
+	listens := w.snoop != nil && w.snoop.Context().Err() == nil && w.on == c.agent.leg
+	if w.in == c.state.Monitor && (listens || w.in == scene.Barging) {
+		return nil
+	}
+	if w.snoop != nil && w.snoop.Context().Err() == nil {
+		c.hangUp(ctx, w.snoop, "the supervisor listens otherwise")
+	}
+	w.snoop = nil
+	if w.in = c.state.Monitor; w.in == scene.Barging {
+		return c.moveAll(ctx)
+	}
+	if err := c.moveAll(ctx); err != nil { // out of the call's bridge
+		w.in = ""
+		return err
+	}
+	if err := c.snoop(ctx, w); err != nil {
+		w.in = ""
+		return fmt.Errorf("call %s: listening in for %s: %w", c.id, w.ID, err)
+	}
+	return nil
+}
+
+// ringWatcher calls the supervisor's phone. Where that cannot be, there is none.
+func (c *call) ringWatcher(ctx context.Context, w *watcher) error {
+	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
+		ID: w.name, Role: roleWatcher, Endpoint: c.o.Phone(w.Profile), CallerName: c.agent.Name, CallerNumber: c.agent.Number,
+	})
+	if err == nil {
+		w.leg = leg
+		context.AfterFunc(leg.Context(), c.floor().signal)
+		err = leg.Dial(ctx, watcherRing)
+	}
+	if err != nil {
+		c.log.Warn("a supervisor's phone could not be rung", "agent_id", w.ID, "err", err)
+		c.step(scene.DoLeave, scene.Order{}, w.ID)
+		c.dropWatcher(ctx)
+	}
+	return nil
+}
+
+// snoop puts the supervisor's phone and an ear on the agent's line into one
+// bridge.
+func (c *call) snoop(ctx context.Context, w *watcher) (err error) {
+	if w.snoop, err = c.agent.leg.Snoop(ctx, ari.Snoop{Role: roleSnoop, Whisper: w.in == scene.Whispering}); err != nil {
+		return err
+	}
+	w.on = c.agent.leg
+	if w.ear == nil {
+		if w.ear, err = c.session.BridgeOf(ctx, ear, "mixing"); err != nil {
+			return err
+		}
+	}
+	return w.ear.AddKeyless(ctx, w.leg, w.snoop)
+}
+
+// dropWatcher lets go of a supervisor.
+func (c *call) dropWatcher(ctx context.Context) {
+	if c.talking == nil || c.talking.watcher == nil {
+		return
+	}
+	w := c.talking.watcher
+	c.talking.watcher = nil
+	for _, leg := range []*ari.Leg{w.snoop, w.leg} {
+		if leg != nil && leg.Context().Err() == nil {
+			c.hangUp(ctx, leg, "the supervisor has left")
+		}
+	}
+	if w.leg != nil {
+		delete(c.bridged, w.leg)
+	}
+	if w.ear != nil {
+		if err := w.ear.Destroy(context.WithoutCancel(ctx)); err != nil {
+			c.log.Warn("the bridge of a supervisor is left in Asterisk", "err", err)
+			c.suspect()
+		}
+	}
+}
+
+// takeUpWatcher goes on with the supervisor of a talk that an earlier process
+// had: their phone is there, the rest is made anew.
+func (c *call) takeUpWatcher(left *standing, snap *ari.Snapshot) {
+	was := left.watcher
+	if was == nil || left.state.Monitor == "" {
+		return
+	}
+	w := &watcher{Profile: c.profile(was.Agent), name: was.Leg}
+	if channel, there := snap.Channels[was.Leg]; there {
+		w.leg, w.answered = c.session.Restore(channel), channel.State == "Up"
+		c.bridged[w.leg] = c.inBridge(channel.ID, snap)
+		if c.bridged[w.leg] {
+			w.in = scene.Barging
+		}
+	} else {
+		w.leg = c.session.RestoreLost(was.Leg)
+	}
+	for _, b := range snap.BridgesNamed(c.id) {
+		if b.Of(ear) {
+			w.ear = c.session.RestoreBridge(b.ID)
+		}
+	}
+	c.floor().watcher = w
+	context.AfterFunc(w.leg.Context(), c.floor().signal)
+}

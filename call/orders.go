@@ -1,0 +1,292 @@
+package call
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"hotline/call/scene"
+)
+
+// order is what somebody asks of a talk.
+type order struct {
+	scene.Order
+	by     string     // an agent: whose call it is, or a supervisor
+	answer chan error // capacity 1
+}
+
+// talks are the talks under way: what is asked of one goes to its own
+// goroutine.
+type talks struct {
+	mu     sync.Mutex
+	byCall map[string]*seat
+}
+
+type seat struct {
+	orders chan order
+	over   chan struct{} // closed when nothing can be asked any more
+}
+
+// takeOrders has a talk asked until the returned function is called.
+func (s *Service) takeOrders(callID string) (orders <-chan order, stop func()) {
+	t := &s.asked
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own := &seat{orders: make(chan order), over: make(chan struct{})}
+	t.byCall[callID] = own
+	return own.orders, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.byCall[callID] == own {
+			delete(t.byCall, callID)
+		}
+		close(own.over)
+	}
+}
+
+// Do carries out what an agent asks of their call, or a supervisor of the call
+// that the order names. What is impossible is a [*scene.Refused]; nil says that
+// the call and its journal have taken it in, and Asterisk is being told.
+func (s *Service) Do(ctx context.Context, agentID string, o scene.Order) error {
+	if o.Call == "" {
+		desk, there := s.Desk(agentID)
+		if !there {
+			return &scene.Refused{Code: scene.NoCall}
+		}
+		o.Call = desk.ID
+	}
+	s.asked.mu.Lock()
+	talk := s.asked.byCall[o.Call]
+	s.asked.mu.Unlock()
+	if talk == nil {
+		return &scene.Refused{Code: scene.NoCall, Values: map[string]string{"call": o.Call}}
+	}
+	asked := order{Order: o, by: agentID, answer: make(chan error, 1)}
+	select {
+	case talk.orders <- asked:
+	case <-talk.over:
+		return &scene.Refused{Code: scene.NoCall, Values: map[string]string{"call": o.Call}}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-asked.answer:
+		return err
+	case <-talk.over: // unless it was the last thing that was done
+		select {
+		case err := <-asked.answer:
+			return err
+		default:
+			return &scene.Refused{Code: scene.NotNow}
+		}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// obeyOrder does what is asked, if that is possible and theirs to ask.
+func (c *call) obeyOrder(ctx context.Context, o order) error {
+	third := c.third()
+	switch {
+	case o.Act.Supervised():
+		return c.supervise(o)
+	case third != nil && third.answered && o.by == third.ID && o.Act == scene.DoHangup: // who was called in leaves
+		c.step(scene.ThirdLeft, o.Order, o.by)
+		return nil
+	case o.by != c.agent.ID || c.agent.outside():
+		return &scene.Refused{Code: scene.NoCall, Values: map[string]string{"call": c.id}}
+	}
+	return c.obeyAgent(ctx, o.Order, o.by)
+}
+
+// obeyAgent does what the call's agent asks, by the desk or by a feature code.
+func (c *call) obeyAgent(ctx context.Context, o scene.Order, by string) error {
+	if _, _, possible := c.state.After(o.Act); !possible || !o.Act.Asked() {
+		return &scene.Refused{Code: scene.Impossible, Values: map[string]string{"act": string(o.Act), "scene": string(c.state.Scene)}}
+	}
+	switch o.Act {
+	case scene.DoKeys:
+		return c.sendKeys(ctx, o.Keys)
+	case scene.DoConsult, scene.DoTransfer:
+		third, err := c.callIn(o)
+		if err != nil {
+			return err
+		}
+		c.floor().third = third
+		c.listen(third)
+	}
+	c.step(o.Act, o, by)
+	return nil
+}
+
+// keysAtOnce bounds what is keyed with one order.
+const keysAtOnce = 32
+
+// sendKeys presses keys for whoever the agent talks with: a machine, perhaps.
+func (c *call) sendKeys(ctx context.Context, keys string) error {
+	if keys == "" || len(keys) > keysAtOnce || strings.Trim(keys, "0123456789*#ABCD") != "" {
+		return &scene.Refused{Code: scene.BadKeys}
+	}
+	to := c.caller
+	if !c.state.Row().Has(scene.Caller) {
+		to = c.third().leg
+	}
+	if err := to.SendKeys(ctx, keys); err != nil {
+		c.log.Warn("keys could not be pressed", "channel_id", to.ID(), "err", err)
+		return &scene.Refused{Code: scene.NotNow}
+	}
+	return nil
+}
+
+// desks are what the calls show to their agents.
+type desks struct {
+	mu      sync.Mutex
+	byAgent map[string]scene.Desk
+	byCall  map[string][]string                   // the agents to whom a call shows something
+	changed map[string]map[chan struct{}]struct{} // by agent; "": any
+}
+
+func newDesks() desks {
+	return desks{byAgent: map[string]scene.Desk{}, byCall: map[string][]string{}, changed: map[string]map[chan struct{}]struct{}{}}
+}
+
+// Desk is what an agent has at hand: the call they are offered, talk in, or
+// are consulted about; false where there is none.
+func (s *Service) Desk(agentID string) (scene.Desk, bool) {
+	s.desks.mu.Lock()
+	defer s.desks.mu.Unlock()
+	desk, there := s.desks.byAgent[agentID]
+	if desk.Hold != nil {
+		desk.Hold = scene.HoldAt(desk.Hold.Since, s.now())
+	}
+	return desk, there
+}
+
+// Watch tells of changes of what Desk returns, of one agent or with "" of any,
+// until stop is called. The channel has room for one: who has not yet looked
+// needs no second word.
+func (s *Service) Watch(agentID string) (changed <-chan struct{}, stop func()) {
+	d := &s.desks
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	told := make(chan struct{}, 1)
+	if d.changed[agentID] == nil {
+		d.changed[agentID] = map[chan struct{}]struct{}{}
+	}
+	d.changed[agentID][told] = struct{}{}
+	return told, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.changed[agentID], told)
+		if len(d.changed[agentID]) == 0 {
+			delete(d.changed, agentID)
+		}
+	}
+}
+
+// show puts before agents what a call shows them, and takes away what it showed
+// to others.
+func (d *desks) show(callID string, now map[string]scene.Desk) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, agent := range d.byCall[callID] {
+		if _, still := now[agent]; !still && d.byAgent[agent].ID == callID {
+			delete(d.byAgent, agent)
+			d.tell(agent)
+		}
+	}
+	agents := d.byCall[callID][:0]
+	for agent, desk := range now {
+		d.byAgent[agent] = desk
+		agents = append(agents, agent)
+		d.tell(agent)
+	}
+	if d.byCall[callID] = agents; len(agents) == 0 {
+		delete(d.byCall, callID)
+	}
+}
+
+func (d *desks) tell(agent string) {
+	for _, who := range []string{agent, ""} {
+		for told := range d.changed[who] {
+			select {
+			case told <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// show has the desks of this call's agents show it as it is.
+func (c *call) show() {
+	row, now := c.state.Row(), map[string]scene.Desk{}
+	if row.Has(scene.Agent) && !c.agent.outside() {
+		desk := c.desk(row.Shown)
+		desk.Muted, desk.Acts = c.state.Muted, c.state.Acts()
+		if c.state.Monitor != scene.Listening {
+			desk.Monitor = c.state.Monitor
+		}
+		if third := c.third(); third != nil {
+			desk.Third = &scene.Other{Target: third.called.Target, Name: third.Name, State: scene.ThirdRinging, Since: c.floor().began}
+			if third.answered {
+				desk.Third.State = scene.ThirdTalking
+			}
+		}
+		now[c.agent.ID] = desk
+	}
+	if third := c.third(); third != nil && third.ID != "" {
+		desk := c.desk(scene.Ringing)
+		desk.Kind = scene.PartThird
+		desk.Third = &scene.Other{Target: scene.Target{Kind: scene.ToAgent, ID: c.agent.ID}, Name: c.agent.Name, State: scene.ThirdTalking, Since: c.floor().began}
+		if third.answered {
+			desk.Scene, desk.Acts = row.Shown, []scene.Act{scene.DoHangup}
+		} else if third.offer != nil {
+			ends := c.floor().began.Add(third.offer.RingTimeout)
+			desk.RingEnds = &ends
+		}
+		now[third.ID] = desk
+	}
+	c.desks.show(c.id, now)
+}
+
+// showOffered has the desks of those whose phones ring show what for.
+func (c *call) showOffered(ringing []*agentLeg) {
+	now := map[string]scene.Desk{}
+	for _, a := range ringing {
+		desk := c.desk(scene.Ringing)
+		ends := desk.Began.Add(a.offer.RingTimeout)
+		desk.RingEnds = &ends
+		now[a.ID] = desk
+	}
+	c.desks.show(c.id, now)
+}
+
+func (c *call) showNothing() { c.desks.show(c.id, nil) }
+
+// desk is what is the same for everybody who is shown this call.
+func (c *call) desk(in scene.Name) scene.Desk {
+	d := scene.Desk{
+		ID: c.id, Kind: scene.PartIn, Scene: in, Number: shown(c.number), Began: c.now(), Path: []string{}, Acts: []scene.Act{},
+		Queue: scene.Line{ID: c.waiting.Queue, Name: c.queueName(c.waiting.Queue)}, WaitedMs: c.waited().Milliseconds(),
+	}
+	if c.path != "" {
+		d.Path = strings.Fields(c.path)
+	}
+	if c.talking != nil && in != scene.Ringing {
+		answered := c.now().Add(-time.Since(c.agent.since))
+		d.Began, d.Answered = c.floor().began, &answered
+	}
+	if c.tone != nil && in != scene.Ringing {
+		d.Hold = scene.HoldAt(c.now().Add(-time.Since(c.tone.started)), c.now())
+	}
+	return d
+}
+
+// waited is how long the caller has waited for who has them now.
+func (c *call) waited() time.Duration {
+	if c.agent != nil && !c.agent.parted || c.waiting.Joined.IsZero() {
+		return c.waitedFor
+	}
+	return time.Since(c.waiting.Joined)
+}

@@ -1,0 +1,177 @@
+package call_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hotline/ari/aritest"
+	"hotline/call"
+	"hotline/call/scene"
+	"hotline/queue"
+)
+
+// stage is a house with caller and agent 1001 in a talk, and agent 1002 ready.
+func stage(t *testing.T, change ...func(*call.Options)) (*house, *set) {
+	t.Helper()
+	h := startHouse(t, change...)
+	for _, id := range []string{"1001", "1002"} {
+		h.asterisk.Phone("PJSIP/"+id, answers)
+	}
+	if err := h.queue.SignIn("1001"); err != nil {
+		t.Fatal(err)
+	}
+	caller := h.asterisk.Arrive(aritest.Caller{Number: theirNumber, Args: []string{"in", "96196"}})
+	h.until("the menu plays", func() bool { return played(caller, "menu.main") })
+	caller.Press("0")
+	h.talks(caller)
+	s := &set{hotline: h.hotline, caller: caller, agent: h.asterisk.At("PJSIP/1001")[0]}
+	if err := h.queue.SignIn("1002"); err != nil {
+		t.Fatal(err)
+	}
+	return h, s
+}
+
+// again has the service replaced while nothing else happens.
+func (h *house) again() {
+	h.t.Helper()
+	h.stop()
+	h.serves()
+}
+
+// A service that stops in any scene leaves it to the next as it is.
+func TestScenesOutliveTheService(t *testing.T) {
+	never := aritest.Phone{Does: aritest.NoAnswer}
+	type people struct {
+		*set
+		third *aritest.Channel
+	}
+	for name, test := range map[string]struct {
+		does    func(p *people)
+		before  func(p *people)
+		third   aritest.Phone // agent 1002's, while the first service is there
+		holds   func(p *people)
+		states  map[string]queue.State
+		another bool // the third's phone is called anew
+	}{
+		"hold by the desk": {
+			does: func(p *people) { p.do(scene.DoHold); p.waiting() },
+			holds: func(p *people) {
+				p.do(scene.DoResume)
+				p.hear(p.caller, p.agent)
+			},
+			states: map[string]queue.State{"1001": queue.StateTalking, "1002": queue.StateReady},
+		},
+		"muted": {
+			does: func(p *people) { p.do(scene.DoMute); p.until("muted", p.agent.Muted) },
+			holds: func(p *people) {
+				p.do(scene.DoUnmute)
+				p.until("the agent is heard", func() bool { return !p.agent.Muted() })
+			},
+			states: map[string]queue.State{"1001": queue.StateTalking},
+		},
+		"consulting": {
+			does: func(p *people) {
+				p.do(scene.DoConsult, to1002)
+				p.third = p.phone("PJSIP/1002")
+				p.hear(p.agent, p.third)
+				p.waiting()
+			},
+			holds: func(p *people) {
+				p.hear(p.agent, p.third)
+				p.do(scene.DoComplete)
+				p.hear(p.caller, p.third)
+			},
+			states: map[string]queue.State{"1002": queue.StateTalking},
+		},
+		"calling": {
+			third: never,
+			does: func(p *people) {
+				p.do(scene.DoConsult, to1002)
+				p.third = p.phone("PJSIP/1002")
+				p.until("it rings", func() bool { return p.third.State() == "Ringing" })
+				p.waiting()
+			},
+			holds: func(p *people) {
+				p.until("the phone of before is let go of", func() bool { return p.third.State() == "" })
+				p.hear(p.agent, p.phone("PJSIP/1002"))
+			},
+			states: map[string]queue.State{"1001": queue.StateConsult, "1002": queue.StateConsult},
+		},
+		"transferring": {
+			third: never,
+			does: func(p *people) {
+				p.do(scene.DoTransfer, to1002)
+				p.third = p.phone("PJSIP/1002")
+				p.until("it rings", func() bool { return p.third.State() == "Ringing" })
+				p.waiting()
+			},
+			holds: func(p *people) {
+				p.until("the phone of before is let go of", func() bool { return p.third.State() == "" })
+				p.hear(p.caller, p.phone("PJSIP/1002"))
+			},
+			states: map[string]queue.State{"1002": queue.StateTalking},
+		},
+		"three-way": {
+			does: func(p *people) {
+				p.do(scene.DoConsult, to1002)
+				p.third = p.phone("PJSIP/1002")
+				p.hear(p.agent, p.third)
+				p.do(scene.DoJoin)
+				p.hear(p.caller, p.agent, p.third)
+			},
+			holds: func(p *people) {
+				p.hear(p.caller, p.agent, p.third)
+				p.do(scene.DoDrop)
+				p.hear(p.caller, p.agent)
+			},
+			states: map[string]queue.State{"1001": queue.StateTalking, "1002": queue.StateReady},
+		},
+		"handed over": {
+			does: func(p *people) {
+				p.do(scene.DoConsult, to1002)
+				p.third = p.phone("PJSIP/1002")
+				p.hear(p.agent, p.third)
+				p.do(scene.DoComplete)
+				p.hear(p.caller, p.third)
+			},
+			holds:  func(p *people) { p.hear(p.caller, p.third) },
+			states: map[string]queue.State{"1002": queue.StateTalking},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, s := stage(t)
+			if test.third.Does != aritest.Unreachable {
+				h.asterisk.Phone("PJSIP/1002", test.third)
+			}
+			p := &people{set: s}
+			test.does(p)
+			tones := strings.Count(strings.Join(s.caller.Played(), " "), "hold.tone.30")
+			h.asterisk.Phone("PJSIP/1002", answers)
+			h.again()
+			s.hotline = h.hotline
+			s.calls = h.calls
+			h.until("the call is taken up", func() bool { return len(journaled[call.Resumed](h, call.KindResumed)) == 1 })
+			test.holds(p)
+			for agent, state := range test.states {
+				s.is(agent, state)
+			}
+			if now := strings.Count(strings.Join(s.caller.Played(), " "), "hold.tone.30"); now > tones {
+				t.Errorf("the tone began anew: %v", s.caller.Played())
+			}
+			for _, quiet := range s.caller.Silences() {
+				if lasted := quiet.To.Sub(quiet.From); lasted > 300*time.Millisecond {
+					t.Errorf("the caller heard nothing for %v", lasted)
+				}
+			}
+			s.caller.Bye()
+			h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
+			h.until("nothing is left in Asterisk", func() bool { return h.asterisk.Channels() == 0 && h.asterisk.Bridges() == 0 })
+			h.until("no agent is in a talk", func() bool {
+				return !slices.ContainsFunc(h.queue.Agents(), func(a queue.AgentView) bool { return a.State.InTalk() || a.State == queue.StateReserved })
+			})
+		})
+	}
+}

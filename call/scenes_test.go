@@ -1,0 +1,492 @@
+package call_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"hotline/ari/aritest"
+	"hotline/call"
+	"hotline/call/scene"
+	"hotline/queue"
+)
+
+// set is caller and agent 1001 in a talk, with agents 1002 and 1003 ready.
+type set struct {
+	*hotline
+	caller, agent *aritest.Channel
+}
+
+func newSet(t *testing.T, change ...func(*call.Options)) *set {
+	h, caller := talkWith(t, aritest.Caller{Number: theirNumber}, change...)
+	s := &set{hotline: h, caller: caller, agent: h.asterisk.At("PJSIP/1001")[0]}
+	if err := h.queue.SetProfile(queue.Profile{ID: "1003", Number: "791", Queues: []string{"service"}}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"1002", "1003"} {
+		h.asterisk.Phone("PJSIP/"+id, answers)
+		if err := h.queue.SignIn(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// do is what an agent asks for at the desk.
+func (s *set) do(act scene.Act, to ...scene.Target) {
+	s.t.Helper()
+	s.until("the desk has the call", func() bool { _, there := s.calls.Desk("1001"); return there }) // a service that has just begun takes it up
+	o := scene.Order{Act: act}
+	if len(to) > 0 {
+		o.Target = &to[0]
+	}
+	if err := s.calls.Do(s.t.Context(), "1001", o); err != nil {
+		s.t.Fatalf("%s: %v", act, err)
+	}
+}
+
+// refused is what an order is refused with.
+func (s *set) refused(agent string, o scene.Order) string {
+	s.t.Helper()
+	err := s.calls.Do(s.t.Context(), agent, o)
+	var refused *scene.Refused
+	if !errors.As(err, &refused) {
+		s.t.Fatalf("%s by %s: %v, and is to be refused", o.Act, agent, err)
+	}
+	return refused.Code
+}
+
+// hear waits until just these are in one bridge.
+func (s *set) hear(who ...*aritest.Channel) {
+	s.t.Helper()
+	var want []string
+	for _, ch := range who {
+		want = append(want, ch.ID())
+	}
+	slices.Sort(want)
+	s.until("those who are to hear each other do", func() bool {
+		return slices.Equal(slices.Sorted(slices.Values(who[0].Joined())), want)
+	})
+}
+
+// waiting waits until the caller hears the tone, alone.
+func (s *set) waiting() {
+	s.t.Helper()
+	s.until("the caller hears the tone", func() bool {
+		list := s.caller.Played()
+		return len(s.caller.Joined()) == 0 && len(list) > 0 && played(s.caller, "hold.tone.30")
+	})
+}
+
+// phone is the living line of an agent's phone.
+func (s *set) phone(endpoint string) *aritest.Channel {
+	s.t.Helper()
+	s.until("the phone "+endpoint+" is called", func() bool { return len(s.asterisk.At(endpoint)) == 1 })
+	return s.asterisk.At(endpoint)[0]
+}
+
+// is waits for an agent's state.
+func (s *set) is(agent string, want queue.State) {
+	s.t.Helper()
+	s.until("agent "+agent+" is "+want.String(), func() bool {
+		view, _ := s.queue.Agent(agent)
+		return view.State == want
+	})
+}
+
+// ends ends the call, and looks that it was served.
+func (s *set) ends() call.Ended {
+	s.t.Helper()
+	s.leaveRaw(s.callID())
+	s.caller.Bye()
+	got := s.outcome()
+	if got.Result != call.Served {
+		s.t.Errorf("the call ended as %+v", got.Outcome)
+	}
+	s.until("nothing is left in Asterisk", func() bool { return s.asterisk.Channels() == 0 && s.asterisk.Bridges() == 0 })
+	for _, agent := range s.queue.Agents() {
+		s.until("agent "+agent.ID+" is in no talk", func() bool {
+			view, _ := s.queue.Agent(agent.ID)
+			return !view.State.InTalk() && view.State != queue.StateReserved && view.State != queue.StateRinging
+		})
+		if desk, there := s.calls.Desk(agent.ID); there {
+			s.t.Errorf("the desk of agent %s still shows %+v", agent.ID, desk)
+		}
+	}
+	return got
+}
+
+var (
+	to1002  = scene.Target{Kind: scene.ToAgent, ID: "1002"}
+	repair  = scene.Target{Kind: scene.ToDirectory, ID: "repair"}
+	entries = func(o *call.Options) {
+		mayBeDialled()(o)
+		o.Directory = []call.Entry{{ID: "repair", Name: "the repair team", Number: "02088886666"}}
+		o.Duty = []string{"1003"}
+	}
+	repairPhone = "PJSIP/02088886666@trunk"
+)
+
+func TestHoldAndMuteFromTheDesk(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.hear(s.caller, s.agent)
+	s.do(scene.DoMute)
+	s.until("the agent is muted", s.agent.Muted)
+	s.do(scene.DoHold)
+	s.waiting()
+	s.is("1001", queue.StateHold)
+	s.until("the desk shows the hold, with its clock", func() bool {
+		desk, _ := s.calls.Desk("1001")
+		return desk.Scene == scene.Hold && desk.Muted && desk.Hold != nil && slices.Contains(desk.Acts, scene.DoResume)
+	})
+	s.do(scene.DoResume)
+	s.hear(s.caller, s.agent)
+	s.is("1001", queue.StateTalking)
+	if !s.agent.Muted() {
+		t.Error("the hold has unmuted the agent")
+	}
+	s.do(scene.DoUnmute)
+	s.until("the agent is heard", func() bool { return !s.agent.Muted() })
+	s.ends()
+}
+
+func TestConsult(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.do(scene.DoConsult, to1002)
+	third := s.phone("PJSIP/1002")
+	s.hear(s.agent, third)
+	s.waiting()
+	s.is("1001", queue.StateConsult)
+	s.is("1002", queue.StateConsult)
+	if desk, _ := s.calls.Desk("1002"); desk.Kind != scene.PartThird || desk.Scene != scene.Consulting {
+		t.Errorf("the third's desk shows %+v", desk)
+	}
+	s.do(scene.DoCancel)
+	s.hear(s.caller, s.agent)
+	s.is("1002", queue.StateReady)
+	s.until("the third is let go of", func() bool { return third.State() == "" })
+	s.ends()
+}
+
+func TestWarmTransfer(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.do(scene.DoConsult, to1002)
+	third := s.phone("PJSIP/1002")
+	s.hear(s.agent, third)
+	s.do(scene.DoComplete)
+	s.hear(s.caller, third)
+	s.is("1002", queue.StateTalking)
+	s.until("the first agent is let go of", func() bool { return s.agent.State() == "" })
+	s.until("the caller is told of the second agent, too", func() bool { return count(s.caller.Played(), "sound:/sounds/agent.after") == 2 })
+	got := s.ends()
+	s.wantLegs(got, "caller: caller pressed (proven)", "agent 1001: service command (proven)", "agent 1002: service command (proven)")
+}
+
+func TestThreeWay(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ends   func(s *set, third *aritest.Channel)
+		stays  func(s *set, third *aritest.Channel) *aritest.Channel
+		states map[string]queue.State
+	}{
+		"the third is dropped": {
+			ends:   func(s *set, _ *aritest.Channel) { s.do(scene.DoDrop) },
+			stays:  func(s *set, _ *aritest.Channel) *aritest.Channel { return s.agent },
+			states: map[string]queue.State{"1001": queue.StateTalking, "1002": queue.StateReady},
+		},
+		"the third hangs up": {
+			ends:   func(_ *set, third *aritest.Channel) { third.Bye() },
+			stays:  func(s *set, _ *aritest.Channel) *aritest.Channel { return s.agent },
+			states: map[string]queue.State{"1001": queue.StateTalking, "1002": queue.StateReady},
+		},
+		"the agent hangs up": {
+			ends:   func(s *set, _ *aritest.Channel) { s.agent.Bye() },
+			stays:  func(_ *set, third *aritest.Channel) *aritest.Channel { return third },
+			states: map[string]queue.State{"1002": queue.StateTalking},
+		},
+		"the agent's line fails": {
+			ends:   func(s *set, _ *aritest.Channel) { s.agent.LoseLine() },
+			stays:  func(_ *set, third *aritest.Channel) *aritest.Channel { return third },
+			states: map[string]queue.State{"1002": queue.StateTalking},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t)
+			s.do(scene.DoConsult, to1002)
+			third := s.phone("PJSIP/1002")
+			s.hear(s.agent, third)
+			s.do(scene.DoJoin)
+			s.hear(s.caller, s.agent, third)
+			test.ends(s, third)
+			s.hear(s.caller, test.stays(s, third))
+			for agent, state := range test.states {
+				s.is(agent, state)
+			}
+			s.ends()
+		})
+	}
+}
+
+func TestBlindTransfer(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.do(scene.DoTransfer, to1002)
+	third := s.phone("PJSIP/1002")
+	s.hear(s.caller, third)
+	s.is("1002", queue.StateTalking)
+	if !played(s.caller, "transfer.please_wait") {
+		t.Errorf("the caller heard %v, and not that they are transferred", s.caller.Played())
+	}
+	s.ends()
+}
+
+func TestBlindTransferInVain(t *testing.T) {
+	t.Parallel()
+	for name, back := range map[string]bool{"back to the agent": true, "back to the line": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t)
+			s.asterisk.Phone("PJSIP/1002", aritest.Phone{Does: aritest.Declines, After: 50 * time.Millisecond})
+			if !back {
+				s.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Busy, After: 50 * time.Millisecond})
+			}
+			s.do(scene.DoTransfer, to1002)
+			if back {
+				s.until("the first agent is called again", func() bool {
+					list := s.asterisk.At("PJSIP/1001")
+					return len(list) == 1 && list[0] != s.agent
+				})
+				s.agent = s.phone("PJSIP/1001")
+				s.hear(s.caller, s.agent)
+				s.is("1001", queue.StateTalking)
+				if !played(s.caller, "transfer.not_reached") {
+					t.Errorf("the caller heard %v, and not that nobody answers", s.caller.Played())
+				}
+			} else {
+				s.until("the caller hears the apology", func() bool { return played(s.caller, "transfer.in_vain") })
+				s.hear(s.caller, s.phone("PJSIP/1003")) // at the head of the line
+			}
+			s.ends()
+		})
+	}
+}
+
+func TestConsultInVain(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.asterisk.Phone("PJSIP/1002", aritest.Phone{Does: aritest.Busy, After: 50 * time.Millisecond})
+	s.do(scene.DoConsult, to1002)
+	s.until("the agent is back with the caller", func() bool {
+		view, _ := s.queue.Agent("1001")
+		return view.State == queue.StateTalking && len(s.caller.Joined()) == 2
+	})
+	if got := s.refused("1001", scene.Order{Act: scene.DoConsult, Target: &to1002}); got != scene.NotAvailable {
+		t.Errorf("who has just declined is %s", got)
+	}
+	s.ends()
+}
+
+func TestDirectoryAndDutyManager(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, entries)
+	s.asterisk.Phone(repairPhone, answers)
+	s.do(scene.DoConsult, repair)
+	outside := s.phone(repairPhone)
+	s.hear(s.agent, outside)
+	if err := s.calls.Do(t.Context(), "1001", scene.Order{Act: scene.DoKeys, Keys: "12#"}); err != nil || outside.Keys() != "12#" {
+		t.Errorf("the keys that have reached the other end: %q, %v", outside.Keys(), err)
+	}
+	s.do(scene.DoCancel)
+	s.hear(s.caller, s.agent)
+	s.do(scene.DoConsult, scene.Target{Kind: scene.ToDuty})
+	s.hear(s.agent, s.phone("PJSIP/1003"))
+	s.do(scene.DoCancel)
+	s.do(scene.DoTransfer, repair)
+	outside = s.phone(repairPhone)
+	s.hear(s.caller, outside)
+	s.is("1001", queue.StateReady)
+	s.leaveRaw(s.callID())
+	outside.Bye()
+	got := s.outcome()
+	s.wantLegs(got, "caller: service command (proven)", "agent 1001: service command (proven)", "directory repair: agent pressed (proven)")
+}
+
+func TestTransferToAQueue(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.do(scene.DoTransfer, scene.Target{Kind: scene.ToQueue, ID: "service"})
+	s.until("the caller is with the next agent", func() bool { return len(s.caller.Joined()) == 2 && s.agent.State() == "" })
+	s.ends()
+}
+
+func TestOurSideHangsUp(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.leaveRaw(s.callID())
+	s.do(scene.DoHangup)
+	s.until("the rating is asked", func() bool { return played(s.caller, "rating.ask") })
+	s.is("1001", queue.StateWrapUp)
+	s.caller.Press("5")
+	if got := s.outcome(); got.Result != call.Served {
+		t.Errorf("the call ended as %+v", got.Outcome)
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, entries)
+	for _, test := range []struct {
+		agent string
+		order scene.Order
+		want  string
+	}{
+		{"1001", scene.Order{Act: scene.DoResume}, scene.Impossible},
+		{"1001", scene.Order{Act: "fly"}, scene.Impossible},
+		{"1001", scene.Order{Act: scene.ThirdAnswered}, scene.Impossible},
+		{"1001", scene.Order{Act: scene.DoConsult}, scene.UnknownTarget},
+		{"1001", scene.Order{Act: scene.DoConsult, Target: &scene.Target{Kind: scene.ToAgent, ID: "1900"}}, scene.UnknownTarget},
+		{"1001", scene.Order{Act: scene.DoTransfer, Target: &scene.Target{Kind: scene.ToDirectory, ID: "13900139000"}}, scene.UnknownTarget},
+		{"1001", scene.Order{Act: scene.DoTransfer, Target: &scene.Target{Kind: scene.ToQueue, ID: "nothing"}}, scene.UnknownTarget},
+		{"1001", scene.Order{Act: scene.DoConsult, Target: &scene.Target{Kind: scene.ToAgent, ID: "1001"}}, scene.Self},
+		{"1001", scene.Order{Act: scene.DoKeys, Keys: "1;2"}, scene.BadKeys},
+		{"1002", scene.Order{Act: scene.DoHold}, scene.NoCall},
+		{"1002", scene.Order{Act: scene.DoHold, Call: s.callID()}, scene.NoCall},
+		{"1001", scene.Order{Act: scene.DoHold, Call: "20260101-000000-ABCDEF"}, scene.NoCall},
+	} {
+		if got := s.refused(test.agent, test.order); got != test.want {
+			t.Errorf("%+v by %s is refused with %s, want %s", test.order, test.agent, got, test.want)
+		}
+	}
+	s.hear(s.caller, s.agent)
+	s.ends()
+}
+
+func TestFeatureCodes(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, entries)
+	says := func(ch *aritest.Channel, word string) {
+		t.Helper()
+		s.until("the agent hears "+word, func() bool { return played(ch, word) })
+	}
+	s.agent.Press("*1")
+	s.waiting()
+	says(s.agent, "code.hold")
+	s.agent.Press("*1")
+	s.hear(s.caller, s.agent)
+	says(s.agent, "code.resumed")
+	s.agent.Press("*6")
+	s.until("the agent is muted", s.agent.Muted)
+	says(s.agent, "code.muted")
+	s.agent.Press("*6")
+	s.until("the agent is heard", func() bool { return !s.agent.Muted() })
+	s.agent.Press("*8")
+	says(s.agent, "code.menu")
+	s.agent.Press("*9")
+	says(s.agent, "code.unknown")
+	s.agent.Press("*3")
+	says(s.agent, "code.refused")
+	s.agent.Press("*2555#")
+	says(s.agent, "code.unknown_number")
+	s.agent.Press("4")
+	s.until("a key of no code is passed on", func() bool { return s.caller.Keys() == "4" })
+
+	s.agent.Press("*2790#")
+	third := s.phone("PJSIP/1002")
+	s.hear(s.agent, third)
+	says(s.agent, "code.calling")
+	s.agent.Press("*3")
+	s.hear(s.caller, s.agent, third)
+	s.agent.Press("*5")
+	s.hear(s.caller, s.agent)
+	says(s.agent, "code.dropped")
+	s.agent.Press("*200#")
+	s.hear(s.agent, s.phone("PJSIP/1003"))
+	s.agent.Press("*4")
+	s.hear(s.caller, s.phone("PJSIP/1003"))
+	says(s.agent, "code.handed_over")
+	s.until("the first agent's line has ended", func() bool { return s.agent.State() == "" })
+	for _, ch := range []*aritest.Channel{s.caller, third} {
+		for _, word := range []string{"code.hold", "code.resumed", "code.muted", "code.calling", "code.dropped", "code.handed_over", "code.refused"} {
+			if played(ch, word) {
+				t.Errorf("%s, said to the agent, was heard by %s", word, ch.ID())
+			}
+		}
+	}
+	if s.caller.Keys() != "4" || third.Keys() != "" {
+		t.Errorf("keys of codes have reached the caller, %q, or the third, %q", s.caller.Keys(), third.Keys())
+	}
+	s.phone("PJSIP/1003").Press("*7*1#")
+	s.until("the caller is sent to the queue", func() bool { return len(s.asterisk.At("PJSIP/1003")) == 0 })
+	s.ends()
+}
+
+func TestASupervisorListensWhispersAndJoins(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	ask := func(act scene.Act) {
+		t.Helper()
+		if err := s.calls.Do(t.Context(), "1003", scene.Order{Call: s.callID(), Act: act}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	snoop := func(whispers bool, supervisor *aritest.Channel) {
+		t.Helper()
+		s.until("the supervisor is in the bridge with a snoop on the agent", func() bool {
+			snoops := s.agent.Snoops()
+			return len(snoops) == 1 && snoops[0].Whispers() == whispers && slices.Contains(supervisor.Joined(), snoops[0].ID())
+		})
+		s.hear(s.caller, s.agent)
+	}
+	ask(scene.DoListen)
+	supervisor := s.phone("PJSIP/1003")
+	snoop(false, supervisor)
+	if desk, _ := s.calls.Desk("1001"); desk.Monitor != "" {
+		t.Errorf("the agent is shown that somebody listens: %q", desk.Monitor)
+	}
+	ask(scene.DoWhisper)
+	snoop(true, supervisor)
+	if desk, _ := s.calls.Desk("1001"); desk.Monitor != scene.Whispering {
+		t.Errorf("the agent is shown %q", desk.Monitor)
+	}
+	ask(scene.DoBarge)
+	s.hear(s.caller, s.agent, supervisor)
+	s.until("nobody listens in any more", func() bool { return len(s.agent.Snoops()) == 0 })
+	ask(scene.DoListen)
+	snoop(false, supervisor)
+	if got := s.refused("1002", scene.Order{Call: s.callID(), Act: scene.DoListen}); got != scene.Impossible {
+		t.Errorf("a second supervisor is refused with %s", got)
+	}
+	if got := s.refused("1001", scene.Order{Call: s.callID(), Act: scene.DoListen}); got != scene.NotAvailable {
+		t.Errorf("the agent who listens to themselves is refused with %s", got)
+	}
+	ask(scene.DoLeave)
+	s.until("the supervisor's line has ended", func() bool { return supervisor.State() == "" && s.asterisk.Bridges() == 1 })
+	s.hear(s.caller, s.agent)
+	s.ends()
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	changed, stop := s.calls.Watch("1001")
+	others, stopOthers := s.calls.Watch("1003")
+	s.do(scene.DoHold)
+	select {
+	case <-changed:
+	case <-time.After(5 * time.Second):
+		t.Error("a hold is not told")
+	}
+	select {
+	case <-others:
+		t.Error("another agent's desk is told")
+	default:
+	}
+	stop()
+	stopOthers()
+	s.ends()
+}
