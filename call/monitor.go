@@ -124,7 +124,11 @@ func (c *call) ringWatcher(ctx context.Context, w *watcher) error {
 		context.AfterFunc(leg.Context(), c.floor().signal)
 		err = leg.Dial(ctx, watcherRing)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil || c.replaced():
+		return err
+	default:
 		c.log.Warn("a supervisor's phone could not be rung", "agent_id", w.ID, "err", err)
 		c.step(scene.DoLeave, scene.Order{}, w.ID)
 		c.dropWatcher(ctx)

@@ -306,7 +306,7 @@ func (s *Service) freeAgents(snap *ari.Snapshot) {
 			continue
 		}
 		s.log.Warn("an agent is freed from a call that is no more", "agent_id", agent.ID, "call_id", agent.Call)
-		if err := s.queue.EndTalk(agent.ID, agent.Call); err != nil {
+		if err := s.endPart(agent); err != nil {
 			s.log.Error("the agent is not free", "agent_id", agent.ID, "err", err)
 		}
 	}

@@ -291,7 +291,7 @@ func (c *call) redialEvent(e ari.Event) (outcome string) {
 		return redialOutcomes[e.DialStatus]
 	case e.Leg == c.again.leg && (e.Kind == ari.DialFailed || e.Kind == ari.Gone):
 		return RedialLost
-	case e.Leg == c.agent.leg:
+	case e.Leg == c.agent.leg && (e.Kind == ari.Held || e.Kind == ari.Resumed):
 		c.happened(c.ctx, e)
 		c.name(stageRedial)
 	}

@@ -296,12 +296,17 @@ func (s *Service) freeAgentsOf(taken ...*resumed) {
 		if r == nil || !agent.State.InTalk() || r.hasAgent(agent.ID) {
 			continue
 		}
-		end := s.queue.EndTalk
-		if agent.Third {
-			end = s.queue.EndConsult
-		}
-		r.noteAgent(&agentLeg{Profile: agent.Profile}, end(agent.ID, r.id))
+		r.noteAgent(&agentLeg{Profile: agent.Profile}, s.endPart(agent))
 	}
+}
+
+// endPart ends what an agent has in a call: their own talk, or their part as a
+// third.
+func (s *Service) endPart(agent queue.AgentView) error {
+	if agent.Third {
+		return s.queue.EndConsult(agent.ID, agent.Call)
+	}
+	return s.queue.EndTalk(agent.ID, agent.Call)
 }
 
 // hasAgent says whether an agent is in the call's talk.

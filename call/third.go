@@ -132,6 +132,9 @@ func (c *call) ringThird(ctx context.Context) error {
 		}
 	}
 	if err := c.dialThird(ctx, third); err != nil {
+		if ctx.Err() != nil || c.replaced() { // the talk is over, and ends this with it; or it is another process's
+			return err
+		}
 		c.log.Warn("a third could not be rung", "agent_id", third.ID, "directory", third.directory, "err", err)
 		third.failed(queue.Unreachable)
 		c.step(scene.ThirdFailed, scene.Order{}, "")
@@ -161,11 +164,11 @@ func (c *call) dialThird(ctx context.Context, third *agentLeg) error {
 	third.leg = leg
 	c.agents = append(c.agents, third)
 	c.listen(third)
-	if err := leg.Dial(ctx, limit); err != nil {
+	err = leg.Dial(ctx, limit)
+	if err != nil && ctx.Err() == nil && !c.replaced() {
 		c.hangUp(ctx, leg, "the phone could not be dialed")
-		return err
 	}
-	return nil
+	return err
 }
 
 // sendToQueue gives the caller a place in another queue, with the arrival of

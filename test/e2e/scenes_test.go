@@ -45,8 +45,9 @@ func TestFeatureCodes(t *testing.T) {
 			from = v.now()
 			l.passes(2 * time.Second)
 			l.hearsNothing(v.call, "voice.agent", from, v.now())
+			unmuted := a.Since(time.Now())
 			l.codes(v, a, "*6", "code.unmuted", "voice.agent")
-			l.world.hears(a, "voice.caller", a.Since(time.Now()))
+			l.world.hears(a, "voice.caller", unmuted) // again, after the word
 			l.nothingOfCodes(v.call)
 			v.hangup()
 		},
