@@ -39,6 +39,9 @@ func (c *Channel) External() (netip.AddrPort, bool) {
 	return address, err == nil
 }
 
+// External says whether a caller came from a browser.
+func (a *Arrival) External() bool { return strings.HasPrefix(a.Name, externalTech) }
+
 // Sound is where Asterisk takes an external leg's sound from.
 func (l *Leg) Sound(ctx context.Context) (netip.AddrPort, error) {
 	ip, err := l.GetVar(ctx, "UNICASTRTP_LOCAL_ADDRESS")

@@ -242,7 +242,7 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 		number:  callerNumber(arrival.CallerNumber),
 		exten:   arrival.Exten,
 		found:   arrival.Found,
-		byNet:   arrival.Answered,
+		byNet:   arrival.Answered && !arrival.External(), // which is answered before it arrives
 		arrived: now.Add(-age),
 		since:   s.order.Now(now).Add(-age),
 		started: time.Now().Add(-age),

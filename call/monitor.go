@@ -116,14 +116,12 @@ func (c *call) seatWatcher(ctx context.Context) error {
 
 // ringWatcher calls the supervisor's phone. Where that cannot be, there is none.
 func (c *call) ringWatcher(ctx context.Context, w *watcher) error {
-	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
-		ID: w.name, Role: roleWatcher, Endpoint: c.o.Phone(w.Profile), CallerName: c.agent.Name, CallerNumber: c.agent.Number,
-	})
-	if err == nil {
+	err := c.ringAgent(ctx, w.Profile, ari.Dial{
+		ID: w.name, Role: roleWatcher, CallerName: c.agent.Name, CallerNumber: c.agent.Number,
+	}, watcherRing, func(leg *ari.Leg) {
 		w.leg = leg
 		context.AfterFunc(leg.Context(), c.floor().signal)
-		err = leg.Dial(ctx, watcherRing)
-	}
+	})
 	switch {
 	case err == nil:
 	case ctx.Err() != nil || c.replaced():
@@ -183,7 +181,7 @@ func (c *call) takeUpWatcher(left *standing, snap *ari.Snapshot) {
 	}
 	w := &watcher{Profile: c.profile(was.Agent), name: was.Leg}
 	if channel, there := snap.Channels[was.Leg]; there {
-		w.leg, w.answered = c.session.Restore(channel), channel.State == "Up"
+		w.leg, w.answered = c.takeUp(channel, was.Agent), channel.State == "Up"
 		c.bridged[w.leg] = c.inBridge(channel.ID, snap)
 		if c.bridged[w.leg] {
 			w.in = scene.Barging

@@ -28,6 +28,7 @@ func (p *phones) ring(ctx context.Context, o *queue.Offer) {
 		return
 	}
 	p.ringing = append(p.ringing, a)
+	p.showOffered(p.ringing)
 	context.AfterFunc(o.Context(), func() {
 		select {
 		case p.taken <- struct{}{}:
@@ -54,6 +55,7 @@ func (p *phones) event(ctx context.Context, e ari.Event) *agentLeg {
 		return nil
 	}
 	a := p.ringing[at]
+	defer func() { p.showOffered(p.ringing) }()
 	switch e.Kind {
 	case ari.Ringing:
 		_ = a.offer.Ringing() // an offer that is over says so by its context
@@ -80,6 +82,7 @@ func (p *phones) dropTaken(ctx context.Context) {
 		}
 		return over
 	})
+	p.showOffered(p.ringing)
 }
 
 // stop stops every phone.
@@ -88,6 +91,7 @@ func (p *phones) stop(ctx context.Context) {
 		p.cancelOffer(ctx, a)
 	}
 	p.ringing = nil
+	p.showOffered(nil)
 }
 
 // roleAgent names the leg of a phone that is offered a caller.
@@ -98,19 +102,15 @@ const roleAgent = "agent"
 func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	a := &agentLeg{Profile: o.Agent, offer: o}
 	c.offers, c.waiting.Queue = o.Number, o.Queue // which may be another one than they joined
-	// Whether the leg is made must be known, even if the caller leaves meanwhile.
-	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
+	err := c.ringAgent(ctx, o.Agent, ari.Dial{
 		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
 		Role:         roleAgent,
-		Endpoint:     c.o.Phone(o.Agent),
 		CallerName:   c.shownToAgent(),
 		CallerNumber: shown(c.number),
-	})
-	if err == nil {
+	}, o.RingTimeout, func(leg *ari.Leg) {
 		a.leg = leg
 		c.agents = append(c.agents, a)
-		err = leg.Dial(ctx, o.RingTimeout)
-	}
+	})
 	if err != nil && (ctx.Err() != nil || c.replaced()) {
 		return a // the wait is over, and ends this offer with it; or the offer is another process's
 	}

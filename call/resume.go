@@ -62,7 +62,7 @@ func (s *Service) takeUp(left *standing, snap *ari.Snapshot, back *ari.Arrival) 
 	case back != nil:
 		c.caller, there = c.session.Adopt(*back), true
 	case there:
-		c.caller = c.session.Restore(channel)
+		c.caller = c.takeUp(channel, "")
 	default:
 		c.caller = c.session.RestoreLost(left.channel)
 	}
@@ -97,7 +97,8 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 			continue
 		}
 		was := channel.ID == left.stage.Leg
-		a := &agentLeg{Profile: c.profile(left.agentOf(channel)), leg: c.session.Restore(channel)}
+		agent := c.profile(left.agentOf(channel))
+		a := &agentLeg{Profile: agent, leg: c.takeUp(channel, agent.ID)}
 		c.agents = append(c.agents, a)
 		c.bridged[a.leg] = c.inBridge(channel.ID, snap)
 		switch {

@@ -50,6 +50,7 @@ type Options struct {
 	PIN         func(agent, pin string) bool
 	Name        string                           // of this service where several share their queues: the Home of its own agents
 	Phone       func(agent queue.Profile) string // how Asterisk dials an agent's phone; nil: all are registered here, under their accounts
+	Browsers    Browsers                         // where agents take calls without a phone; nil: nowhere
 	Who         func(number string) string       // a caller's number as a key that tells nobody what it is, for queue.Caller.Who; nil: one of this process's own
 	NetLog      string                           // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
 
@@ -133,6 +134,9 @@ func New(o Options) *Service {
 	}
 	if o.Who == nil {
 		o.Who = NewWho([]byte(rand.Text()))
+	}
+	if o.Browsers == nil {
+		o.Browsers = noBrowsers{}
 	}
 	if o.Phone == nil {
 		o.Phone = func(agent queue.Profile) string { return "PJSIP/" + agent.ID }

@@ -146,29 +146,39 @@ func (c *call) ringThird(ctx context.Context) error {
 
 // dialThird makes the third's leg and has it ring.
 func (c *call) dialThird(ctx context.Context, third *agentLeg) error {
-	dial, limit := ari.Dial{ID: third.called.Leg, Role: roleOutside, CallerName: c.o.Redial.From, CallerNumber: c.o.Redial.From}, directoryRing
-	if third.outside() {
-		entry, known := c.entry(third.directory)
-		if !known {
-			return unknownTarget(third.called.Target)
-		}
-		dial.Endpoint = "PJSIP/" + entry.Number + "@" + c.o.Redial.Trunk
-	} else {
-		dial = ari.Dial{ID: c.legName(third.offer), Role: roleAgent, Endpoint: c.o.Phone(third.Profile), CallerName: c.shownToAgent(), CallerNumber: shown(c.number)}
-		limit = third.offer.RingTimeout
+	made := func(leg *ari.Leg) {
+		third.leg = leg
+		c.agents = append(c.agents, third)
+		c.listen(third)
 	}
-	leg, err := c.session.Create(context.WithoutCancel(ctx), dial)
+	var err error
+	if third.outside() {
+		err = c.dialOutside(ctx, third, made)
+	} else {
+		dial := ari.Dial{ID: c.legName(third.offer), Role: roleAgent, CallerName: c.shownToAgent(), CallerNumber: shown(c.number)}
+		err = c.ringAgent(ctx, third.Profile, dial, third.offer.RingTimeout, made)
+	}
+	if err != nil && third.leg != nil && ctx.Err() == nil && !c.replaced() {
+		c.hangUp(ctx, third.leg, "the phone could not be dialed")
+	}
+	return err
+}
+
+// dialOutside calls an entry of the directory.
+func (c *call) dialOutside(ctx context.Context, third *agentLeg, made func(*ari.Leg)) error {
+	entry, known := c.entry(third.directory)
+	if !known {
+		return unknownTarget(third.called.Target)
+	}
+	leg, err := c.session.Create(context.WithoutCancel(ctx), ari.Dial{
+		ID: third.called.Leg, Role: roleOutside, Endpoint: "PJSIP/" + entry.Number + "@" + c.o.Redial.Trunk,
+		CallerName: c.o.Redial.From, CallerNumber: c.o.Redial.From,
+	})
 	if err != nil {
 		return err
 	}
-	third.leg = leg
-	c.agents = append(c.agents, third)
-	c.listen(third)
-	err = leg.Dial(ctx, limit)
-	if err != nil && ctx.Err() == nil && !c.replaced() {
-		c.hangUp(ctx, leg, "the phone could not be dialed")
-	}
-	return err
+	made(leg)
+	return leg.Dial(ctx, directoryRing)
 }
 
 // sendToQueue gives the caller a place in another queue, with the arrival of

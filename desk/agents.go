@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -57,21 +58,55 @@ func (d *Desks) Unmade(channelID string) {
 }
 
 // Found is a leg that an earlier process made. Its sound goes to where that one
-// had it sent, and its person has to be back at the browser within [goneFor];
-// a talk is on hold until then.
+// had it sent, and its person has to be back at the browser within [goneFor].
+// A visitor is known by the leg's name.
 func (d *Desks) Found(owner string, leg *ari.Leg, at netip.AddrPort) {
-	l, err := d.open(owner, leg.ID(), at)
-	if err != nil {
-		d.log.Error("a browser's line is lost with the restart", "channel_id", leg.ID(), "err", err)
-		d.background((&line{d: d, owner: owner, channel: leg.ID(), leg: leg}).abandon)
-		return
+	if owner == "" {
+		owner = visitorOf(leg.ID())
 	}
-	l.live(leg)
-	leg.Alerted() // which is news only where nobody has answered
-	d.mu.Lock()
-	l.within(goneFor, l.giveUp)
-	d.mu.Unlock()
-	if s := d.session(owner); s != nil {
-		d.comes(s)
+	d.background(func(ctx context.Context) {
+		l, err := d.openAgain(ctx, owner, leg.ID(), at)
+		if err != nil {
+			d.log.Error("a browser's line is lost with the restart", "channel_id", leg.ID(), "err", err)
+			d.abandon(ctx, leg)
+			return
+		}
+		l.live(leg)
+		leg.Alerted() // which is news only where nobody has answered
+		d.mu.Lock()
+		l.within(goneFor, l.giveUp)
+		d.mu.Unlock()
+		if s := d.session(owner); s != nil && s.Audio() == softphone.AudioOK {
+			d.comes(s)
+		}
+	})
+}
+
+// A process that is relieved has its ports until it has left.
+const (
+	portAgain    = 50 * time.Millisecond
+	portAgainFor = 5 * time.Second
+)
+
+// openAgain opens a port that another process may still have.
+func (d *Desks) openAgain(ctx context.Context, owner, channel string, at netip.AddrPort) (l *line, err error) {
+	for deadline := time.Now().Add(portAgainFor); ; {
+		if l, err = d.open(owner, channel, at); err == nil || time.Now().After(deadline) {
+			return l, err
+		}
+		select {
+		case <-time.After(portAgain):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// abandon ends a leg that leads nowhere.
+func (d *Desks) abandon(ctx context.Context, leg *ari.Leg) {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	if err := leg.Abandon(ctx); err != nil {
+		d.log.Warn("a leg that leads nowhere stays", "channel_id", leg.ID(), "err", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"hotline/ari"
 	"hotline/call/scene"
@@ -53,22 +54,32 @@ func (d *Desks) Opened(s *softphone.Session) {
 	d.mu.Lock()
 	d.shows[owner] = cancel
 	d.mu.Unlock()
-	changed, stop := d.o.Changed(owner)
-	d.background(func(context.Context) {
-		defer stop()
-		for {
-			if err := s.Show(d.o.View(owner)); err != nil {
-				return // the session is gone
+	d.background(func(context.Context) { d.show(ctx, s) })
+}
+
+// show keeps a page's desk as it is, until the session is gone.
+func (d *Desks) show(ctx context.Context, s *softphone.Session) {
+	changed, stop := d.floor.Watch(s.Owner())
+	defer stop()
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for last := "nothing"; ; {
+		desk, state := d.floor.View(s.Owner())
+		if state != last {
+			if err := s.Show(desk); err != nil {
+				return // it is gone
 			}
-			select {
-			case <-changed:
-			case <-s.Done():
-				return
-			case <-ctx.Done():
-				return
-			}
+			last = state
 		}
-	})
+		select {
+		case <-changed:
+		case <-look.C:
+		case <-s.Done():
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Closed is a page that does not come back: a talk has lost its agent's line.
@@ -109,7 +120,7 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 		s.Echo(o.Act == actEcho)
 		return nil
 	}
-	return asRefused(d.o.Talks.Do(ctx, s.Owner(), o))
+	return asRefused(d.floor.Do(ctx, s.Owner(), o))
 }
 
 // answer takes the call that rings. Asterisk answers while the port is put in,
@@ -212,11 +223,3 @@ func (d *Desks) goes(s *softphone.Session) {
 
 // giveUp ends the leg of a person who is not coming back.
 func (l *line) giveUp() { l.tell("a talk with a browser that is gone goes on", (*ari.Leg).Abandon) }
-
-func (l *line) abandon(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, commandLimit)
-	defer cancel()
-	if err := l.leg.Abandon(ctx); err != nil {
-		l.d.log.Warn("a leg that leads nowhere stays", "channel_id", l.channel, "err", err)
-	}
-}

@@ -29,9 +29,16 @@ import (
 // a restart of ours.
 const goneFor = 20 * time.Second
 
-// Talks carries out what agents ask for in a talk; a call.Service does.
-type Talks interface {
+// Floor is what desks show, and what agents do there with their calls.
+type Floor interface {
+	// Do carries out an order in a talk, or refuses it with a *scene.Refused.
 	Do(ctx context.Context, agentID string, o scene.Order) error
+	// View is what an agent's desk shows, any JSON, and a text that is another
+	// whenever it shows something else.
+	View(agentID string) (shown any, state string)
+	// Watch tells when it may be another, until stop is called. What it does not
+	// tell is seen within a second.
+	Watch(agentID string) (changed <-chan struct{}, stop func())
 }
 
 // Agents are told of agents' lines; a queue.Engine is.
@@ -45,16 +52,10 @@ type Agents interface {
 // Options are the parts that Desks join. All are required unless said otherwise.
 type Options struct {
 	Link   *ari.Link
-	Talks  Talks
 	Agents Agents
 
 	Media netip.Addr // of this machine, at which Asterisk reaches our ports
 	Codec string     // of the legs, as Asterisk calls it: alaw, ulaw
-
-	// View is what an agent's desk shows, any JSON; Changed tells when it is
-	// another, until the returned func is called.
-	View    func(agentID string) any
-	Changed func(agentID string) (changed <-chan struct{}, stop func())
 
 	// Visitors is where people without an account may call; nil: nowhere.
 	Visitors *Visitors
@@ -67,6 +68,7 @@ type Desks struct {
 	o       Options
 	log     *slog.Logger
 	gateway *softphone.Gateway
+	floor   Floor
 	ctx     context.Context
 	stop    context.CancelCauseFunc
 	work    sync.WaitGroup
@@ -89,8 +91,8 @@ func New(o Options) *Desks {
 	return d
 }
 
-// Attach gives the desks the gateway whose App they are.
-func (d *Desks) Attach(g *softphone.Gateway) { d.gateway = g }
+// Attach gives the desks the gateway whose App they are, and the floor.
+func (d *Desks) Attach(g *softphone.Gateway, f Floor) { d.gateway, d.floor = g, f }
 
 // Stop ends what is under way and hangs up nobody: the next process finds the
 // legs in Asterisk, and the browsers come to it.

@@ -53,8 +53,10 @@ func (w *world) Do(_ context.Context, agentID string, o scene.Order) error {
 	w.told <- fmt.Sprintf("%s does %s", agentID, o.Act)
 	return nil
 }
-func (w *world) Reachable(id string) error     { w.told <- id + " reachable"; return nil }
-func (w *world) Pause(id, reason string) error { w.told <- id + " paused: " + reason; return nil }
+func (w *world) View(id string) (any, string)           { return map[string]string{"agent": id}, id }
+func (w *world) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
+func (w *world) Reachable(id string) error              { w.told <- id + " reachable"; return nil }
+func (w *world) Pause(id, reason string) error          { w.told <- id + " paused: " + reason; return nil }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -68,15 +70,13 @@ func newWorld(t *testing.T) *world {
 	linked := make(chan error, 1)
 	go func() { linked <- w.link.Run(ctx) }()
 	w.Desks = desk.New(desk.Options{
-		Link: w.link, Talks: w, Agents: w, Media: loopback, Codec: "alaw",
-		View:     func(id string) any { return map[string]string{"agent": id} },
-		Changed:  func(string) (<-chan struct{}, func()) { return nil, func() {} },
+		Link: w.link, Agents: w, Media: loopback, Codec: "alaw",
 		Visitors: &desk.Visitors{Context: "in", Exten: "96196"},
 	})
 	if w.gateway, err = softphone.New(softphone.Options{App: w.Desks, Listen: netip.AddrPortFrom(loopback, 0), Codec: softphone.PCMA}); err != nil {
 		t.Fatal(err)
 	}
-	w.Attach(w.gateway)
+	w.Attach(w.gateway, w)
 	page := httptest.NewServer(w.gateway)
 	w.page = softphonetest.Page{URL: "ws" + strings.TrimPrefix(page.URL, "http"), Origin: page.URL}
 	t.Cleanup(func() {
@@ -434,15 +434,12 @@ func TestATalkGoesOnInAnotherProcess(t *testing.T) {
 	}
 	p.quiet()
 
-	next := desk.New(desk.Options{
-		Link: w.link, Talks: w, Agents: w, Media: loopback, Codec: "alaw",
-		View: func(string) any { return nil }, Changed: func(string) (<-chan struct{}, func()) { return nil, func() {} },
-	})
+	next := desk.New(desk.Options{Link: w.link, Agents: w, Media: loopback, Codec: "alaw"})
 	gateway, err := softphone.New(softphone.Options{App: next, Listen: netip.AddrPortFrom(loopback, 0), Codec: softphone.PCMA})
 	if err != nil {
 		t.Fatal(err)
 	}
-	next.Attach(gateway)
+	next.Attach(gateway, w)
 	page := httptest.NewServer(gateway)
 	t.Cleanup(func() { gateway.Close(); next.Stop(); page.Close() })
 

@@ -24,6 +24,12 @@ const visitorMark = "visitor/"
 // NewVisitor names a visitor, for a ticket.
 func NewVisitor() string { return visitorMark + rand.Text() }
 
+// channelMark stands before the names of their channels, and what follows is the
+// visitor.
+const channelMark = "web-"
+
+func visitorOf(channel string) string { return visitorMark + strings.TrimPrefix(channel, channelMark) }
+
 func isVisitor(owner string) bool { return strings.HasPrefix(owner, visitorMark) }
 
 // Acts of a visitor; keys are scene.DoKeys, and telephone events.
@@ -60,7 +66,7 @@ func (d *Desks) callIn(ctx context.Context, s *softphone.Session) error {
 	if d.o.Visitors == nil {
 		return &refused{code: scene.NotNow}
 	}
-	l, err := d.open(s.Owner(), "web-"+rand.Text(), netip.AddrPortFrom(d.o.Media, 0))
+	l, err := d.open(s.Owner(), channelMark+strings.TrimPrefix(s.Owner(), visitorMark), netip.AddrPortFrom(d.o.Media, 0))
 	if err != nil {
 		return err
 	}

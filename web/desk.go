@@ -2,12 +2,10 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"hotline/call/scene"
@@ -298,62 +296,18 @@ type Ticket struct {
 	Until  time.Time `json:"until"` // on the machine's clock
 }
 
-const (
-	ticketLasts = 30 * time.Second
-	mostTickets = 1000
-)
-
-// tickets are those that were given and not used yet.
-type tickets struct {
-	mu    sync.Mutex
-	given map[string]ticket
-}
-
-type ticket struct {
-	agent string
-	until time.Time
-}
-
-func (t *tickets) give(agent string, now time.Time) (string, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.given == nil {
-		t.given = map[string]ticket{}
-	}
-	for key, one := range t.given {
-		if now.After(one.until) {
-			delete(t.given, key)
-		}
-	}
-	if len(t.given) >= mostTickets {
-		return "", false
-	}
-	key := rand.Text()
-	t.given[key] = ticket{agent, now.Add(ticketLasts)}
-	return key, true
-}
-
-// Redeem is whose desk a ticket is for; it is good once.
-func (a *API) Redeem(key string) (agentID string, good bool) {
-	t := &a.tickets
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	one, there := t.given[key]
-	delete(t.given, key)
-	return one.agent, there && !time.Now().After(one.until)
-}
+// ticketLasts is how long a ticket is good, as the lines that take it say.
+const ticketLasts = 30 * time.Second
 
 func (a *API) giveTicket(r request) (reply, error) {
 	v, err := a.own(r)
 	if err != nil {
 		return reply{}, err
 	}
-	now := time.Now()
-	key, given := a.tickets.give(v.ID, now)
-	if !given {
-		return reply{}, later("busy", ticketLasts)
+	if a.o.Ticket == nil {
+		return reply{}, problem(http.StatusNotFound, "no-lines", "there are no lines in browsers here")
 	}
-	return reply{body: Ticket{key, now.Add(ticketLasts).UTC()}}, nil
+	return reply{body: Ticket{a.o.Ticket(v.ID), time.Now().Add(ticketLasts).UTC()}}, nil
 }
 
 // Targets are whom calls can be brought to, beside agents.

@@ -131,6 +131,7 @@ func newDeskWith(t *testing.T, otherwise func(*Options)) *desk {
 		Record:  d.write, Scenes: d.scenes, Past: d.past, Phrases: func() phrase.Book { return phrase.Book{"en": {"hold": {"One moment."}}} },
 		Forms:   Forms{Codes: []string{"resolved", "complaint"}, Topics: []Topic{{ID: "bill", Name: "账单", Fields: []string{"户号"}}, {ID: "question", Name: "咨询"}}},
 		Targets: Targets{Queues: []Named{{"service", "人工服务"}, {"vip", "贵宾"}}, Directory: []Named{{"repair-team", "抢修班"}}, Duty: []string{"9001"}},
+		Ticket:  func(owner string) string { return "for " + owner },
 		Logger:  slog.New(slog.NewTextHandler(&d.log, nil)),
 	}
 	if otherwise != nil {

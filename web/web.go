@@ -102,6 +102,7 @@ type Options struct {
 	Link    func(agentID string) Link // how a browser's line is; nil: there are none
 	Health  func() Health             // of the service
 	Signal  http.Handler              // browsers' lines, at /desk/signal; nil: there are none
+	Ticket  func(owner string) string // with which a page may open one, once and soon; nil with Signal
 	Now     func() time.Time          // the service's wall clock; nil: the machine's
 
 	// Usual are the rules of a queue of which nothing is said, all of them: what
@@ -135,7 +136,6 @@ type API struct {
 
 	once    *once
 	signing *signing // nil: nobody signs in
-	tickets tickets
 	floor   *live.Feed
 	wall    *live.Feed
 	numbers numbers

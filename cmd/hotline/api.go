@@ -16,6 +16,7 @@ import (
 	"hotline/configs"
 	"hotline/journal"
 	"hotline/queue"
+	"hotline/softphone"
 	"hotline/web"
 	"hotline/web/account"
 	"hotline/web/phrase"
@@ -37,6 +38,7 @@ type apiParts struct {
 	relieved func(context.Context) bool // nil: never
 	health   func() web.Health          // nil: all is well
 	talks    web.Scenes                 // nil: desks can do nothing with calls
+	gateway  *softphone.Gateway         // nil: there are no lines in browsers
 	now      func() time.Time
 	log      *slog.Logger
 	reg      prometheus.Registerer
@@ -62,7 +64,7 @@ func newAPI(p apiParts) (*web.API, error) {
 			return nil, err
 		}
 	}
-	return web.New(web.Options{
+	o := web.Options{
 		Queues: p.lines, Tokens: tokens, Usual: queueRules(configs.Default().Queues[0]),
 		CheckRules: func(r queue.Rules) (string, error) {
 			return configs.CheckQueue(queueOf(r, namedQueue(cfg, r.ID)))
@@ -81,7 +83,11 @@ func newAPI(p apiParts) (*web.API, error) {
 		Past:    newPast(p.book, p.lines, cfg.Service.Timezone.Location, p.now, p.log),
 		Phrases: phrases.Book, Forms: formsOf(cfg), Targets: targetsOf(cfg),
 		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
-	})
+	}
+	if p.gateway != nil {
+		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.Ticket, linkOf(p.gateway)
+	}
+	return web.New(o)
 }
 
 // record writes an entry of the API's. One that the disk has not taken yet is

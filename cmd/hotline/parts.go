@@ -82,6 +82,14 @@ func duty(cfg *configs.Config) (ids []string) {
 	return ids
 }
 
+// directory is whom agents may call outside.
+func directory(cfg *configs.Config) (list []call.Entry) {
+	for _, e := range cfg.Directory {
+		list = append(list, call.Entry{ID: e.ID, Name: e.Name, Number: e.Number})
+	}
+	return list
+}
+
 func announcements(cfg *configs.Config) []call.Announcement {
 	var list []call.Announcement
 	for name, a := range cfg.Announcements {

@@ -127,12 +127,14 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	if beside {
 		claim = begin
 	}
+	desks := openDesks(cfg, link, lines, log)
 	calls := call.New(call.Options{
 		Link: link, Queue: lines, Journal: tenure, Reader: book.Reader(), Claim: claim, Calendar: days,
 		Menus: menus(cfg), Messages: messageTaker(cfg, speech), Library: library, Speech: speech, Recordings: store,
 		SoundsDir:   cfg.PromptsInside(),
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
+		Browsers:    desks,
 		Name:        queues.Owner, Phone: phoneOf(queues.Owner), Who: whoOf(cfg),
 		NetLog:     asterisk.NetLog(cfg),
 		AfterRings: cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
@@ -140,6 +142,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		RTPTimeout: cfg.Asterisk.RTPTimeout.Duration, RTPTimeoutAgent: cfg.Asterisk.RTPTimeoutAgents.Duration, MixTalk: cfg.Recording.Enabled, Queues: queuesOfCalls,
 		Redial:        redial(cfg),
 		Duty:          duty(cfg),
+		Directory:     directory(cfg),
 		Announcements: announcements(cfg),
 		Now:           clock.now, Logger: log, Registerer: reg,
 	})
@@ -150,13 +153,18 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	sessions, closeSessions := openSessions(cfg.Sessions(), log)
 	defer closeSessions()
 	health := &health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}
+	gateway, err := openGateway(cfg, desks, log, reg)
+	if err != nil {
+		return err
+	}
 	api, err := newAPI(apiParts{
 		cfg: cfg, lines: lines, book: book.Reader(), journal: tenure, sessions: sessions, relieved: tenure.over,
-		health: func() web.Health { return health.codes(cfg) }, talks: calls, now: clock.now, log: log, reg: reg,
+		health: func() web.Health { return health.codes(cfg) }, talks: calls, gateway: gateway, now: clock.now, log: log, reg: reg,
 	})
 	if err != nil {
 		return err
 	}
+	desks.Attach(gateway, floor{calls, api})
 	front := &front{
 		address: cfg.Listen.Metrics.String(), socket: cfg.ControlSocket(), log: log.With("number", cfg.Service.Number),
 		health:  health.handler(reg),
@@ -200,6 +208,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	if err := within(share.run, group.Wait); errors.Is(err, errStuck) {
 		log.Warn("not everything has come to its end; it ends with the process", "err", err)
 	}
+	closing(log, "browsers' lines", share.close, func() error { desks.Stop(); return gateway.Close() })
 	closing(log, "the queues", share.close, func() error { lines.Stop(); return nil })
 	if asked.Err() != nil {
 		return tenure.leaves(errAsked, calls.Live(), by)

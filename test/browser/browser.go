@@ -207,6 +207,13 @@ func (tab *Tab) Click(selector string) {
 	tab.do("clicks "+selector, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.WaitEnabled(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
 }
 
+// ClickText clicks the element of a kind that says something.
+func (tab *Tab) ClickText(element, text string) {
+	tab.t.Helper()
+	path := fmt.Sprintf("//%s[contains(normalize-space(.), %q)]", element, text)
+	tab.do("clicks "+text, chromedp.WaitVisible(path, chromedp.BySearch), chromedp.Click(path, chromedp.BySearch))
+}
+
 // Type writes into the field that a selector finds.
 func (tab *Tab) Type(selector, text string) {
 	tab.t.Helper()

@@ -27,6 +27,10 @@
       return { at, pcm: btoa(text) };
     }),
   };
+  // The person says one note without pause, which a browser that suppresses noise takes for noise.
+  const ask = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
+  if (ask) navigator.mediaDevices.getUserMedia = (wanted) => ask({ ...wanted, audio: wanted?.audio && {
+    ...(wanted.audio === true ? {} : wanted.audio), echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
   const Original = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Original {
     constructor(...args) {

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hotline/ari"
+	"hotline/call"
+	"hotline/configs"
+	"hotline/desk"
+	"hotline/queue"
+	"hotline/softphone"
+	"hotline/web"
+)
+
+// Agents' lines in their browsers: the softphone, and the desks between it and
+// the calls.
+
+// openDesks puts the desks together; they take nobody before seat.
+func openDesks(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *slog.Logger) *desk.Desks {
+	return desk.New(desk.Options{
+		Link: link, Agents: lines, Logger: log,
+		Media: cfg.Asterisk.SIP.MediaAddress(), Codec: string(cfg.Service.Codec),
+	})
+}
+
+// codecs are the trunk's, as browsers call them.
+var codecs = map[configs.Codec]softphone.Codec{"alaw": softphone.PCMA, "ulaw": softphone.PCMU}
+
+// openGateway opens browsers' sockets.
+func openGateway(cfg *configs.Config, desks *desk.Desks, log *slog.Logger, reg prometheus.Registerer) (*softphone.Gateway, error) {
+	o := softphone.Options{App: desks, Listen: cfg.Web.Media, Codec: codecs[cfg.Service.Codec], Logger: log, Registerer: reg}
+	if cfg.Web.Origin != "" {
+		o.Origins = []string{cfg.Web.Origin}
+	}
+	for _, address := range cfg.Web.MediaNAT {
+		o.NAT = append(o.NAT, address.Addr)
+	}
+	return softphone.New(o)
+}
+
+// floor is what desks show and do.
+type floor struct {
+	*call.Service
+	api *web.API
+}
+
+// View is what an agent's page shows.
+func (f floor) View(agentID string) (shown any, state string) {
+	d, _ := f.api.Desk(agentID)
+	still := d
+	still.Now = time.Time{}
+	text, err := json.Marshal(still)
+	if err != nil {
+		return d, d.Now.String() // it is shown anew each time
+	}
+	return d, string(text)
+}
+
+// linkOf is how an agent's line is, for their page.
+func linkOf(g *softphone.Gateway) func(agentID string) web.Link {
+	return func(agentID string) web.Link {
+		if s, open := g.Session(agentID); open {
+			return web.Link{Audio: string(s.Audio())}
+		}
+		return web.Link{Audio: string(softphone.AudioNone)}
+	}
+}
