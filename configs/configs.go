@@ -61,6 +61,7 @@ type Web struct {
 	Proxies  []Network      `yaml:"proxies"`   // whose word counts for where somebody comes from (X-Forwarded-For)
 	Media    netip.AddrPort `yaml:"media"`     // where browsers' sound arrives, by UDP; port 0: any
 	MediaNAT []Address      `yaml:"media_nat"` // the addresses that browsers see it under, where those are others
+	Visitors bool           `yaml:"visitors"`  // whether customers may call from a page of ours
 	Tokens   []Token        `yaml:"tokens"`    // programs that may ask
 	Sessions Sessions       `yaml:"sessions"`  // how long people stay signed in
 	OIDC     OIDC           `yaml:"oidc"`      // where else they may sign in

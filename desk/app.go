@@ -90,11 +90,16 @@ func (d *Desks) Closed(s *softphone.Session, why string) {
 		cancel()
 		delete(d.shows, s.Owner())
 	}
+	delete(d.calls, s.Owner())
 	d.mu.Unlock()
 	if why == softphone.WhyClosing {
 		return
 	}
-	if l := d.of(s.Owner(), answered); l != nil {
+	switch l := d.of(s.Owner(), answered); {
+	case l == nil:
+	case isVisitor(s.Owner()):
+		l.leaves(why)
+	default:
 		l.giveUp()
 	}
 	if l := d.of(s.Owner(), ringing); l != nil {
@@ -109,7 +114,7 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 		return &refused{code: "bad-order"}
 	}
 	if isVisitor(s.Owner()) {
-		return d.visit(ctx, s, o)
+		return &refused{code: scene.Impossible} // their keys are in the sound
 	}
 	switch o.Act {
 	case actAnswer:
@@ -185,8 +190,14 @@ func (d *Desks) Audio(s *softphone.Session, state softphone.Audio) {
 // comes is a browser that is heard: for the first time, or again.
 func (d *Desks) comes(s *softphone.Session) {
 	l := d.of(s.Owner(), answered)
+	if l == nil && isVisitor(s.Owner()) {
+		if d.callsFirst(s.Owner()) {
+			d.background(func(ctx context.Context) { d.visit(ctx, s) })
+		}
+		return
+	}
 	if l == nil {
-		if err := d.o.Agents.Reachable(s.Owner()); err != nil && !isVisitor(s.Owner()) {
+		if err := d.o.Agents.Reachable(s.Owner()); err != nil {
 			d.log.Debug("an agent is at a browser, and not in the queue", "agent_id", s.Owner(), "err", err)
 		}
 		return

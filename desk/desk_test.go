@@ -459,20 +459,14 @@ func TestATalkGoesOnInAnotherProcess(t *testing.T) {
 	m.hears('6')
 }
 
-// A visitor calls in from a page, presses keys, and hangs up.
+// A visitor calls in as soon as the page is heard, presses keys as tones in the line, and hangs up by closing the page.
 func TestAVisitorCallsIn(t *testing.T) {
 	w := newWorld(t)
-	p := w.sits(desk.NewVisitor())
 	arrived := make(chan ari.Arrival, 1)
 	go func() { arrived <- <-w.link.Arrivals() }()
-	if code := p.does(`{"act":"keys","keys":"1"}`); code != scene.NoCall {
-		t.Errorf("keys without a call are told as %q", code)
-	}
-	if code := p.does(`{"act":"dial"}`); code != "" {
-		t.Fatalf("dialling is refused: %s", code)
-	}
+	p := w.sits(desk.NewVisitor())
 	a := <-arrived
-	if a.Exten != "96196" || len(a.Args) == 0 || a.Args[0] != "in" {
+	if a.Exten != "96196" || len(a.Args) == 0 || a.Args[0] != "in" || !a.External() {
 		t.Errorf("the visitor arrives as %+v", a)
 	}
 	c := &call{world: w, session: w.link.Session("20260206-090000-0001")}
@@ -482,21 +476,44 @@ func TestAVisitorCallsIn(t *testing.T) {
 	m.says('4')
 	p.hear('4')
 	m.hears('6')
-	if code := p.does(`{"act":"keys","keys":"5"}`); code != "" {
-		t.Errorf("a key is refused: %s", code)
+	for n := range 5 { // the key 5 (RFC 4733), its end told three times
+		event := []byte{5, 10, 0, byte(n+1) * 160}
+		if n >= 2 {
+			event = []byte{5, 0x80 | 10, 1, 0x40}
+		}
+		if err := p.line.Send(rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: softphonetest.EventType, SequenceNumber: uint16(60000 + n), Timestamp: 1 << 30}, Payload: event}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if e := c.sees(ari.Key); e.Digit != '5' {
 		t.Errorf("the key is %c", e.Digit)
 	}
-	for _, order := range []string{`{"act":"keys","keys":"x"}`, `{"act":"hold"}`} {
-		if code := p.does(order); code != scene.Impossible {
-			t.Errorf("a visitor's %s is told as %q", order, code)
-		}
+	if code := p.does(`{"act":"hold"}`); code != scene.Impossible {
+		t.Errorf("a visitor's hold is told as %q", code)
 	}
-	if code := p.does(`{"act":"hangup"}`); code != "" {
-		t.Errorf("hanging up is refused: %s", code)
+	if _, err := p.Send(w.ctx, map[string]any{"type": "bye"}); err != nil {
+		t.Fatal(err)
 	}
-	c.sees(ari.Gone)
+	if e := c.sees(ari.Gone); e.Cause != 16 {
+		t.Errorf("who closes the page ends with cause %d, want 16, as one who hangs up", e.Cause)
+	}
+}
+
+// When the call is over, so is the visitor's session: another call is another visit.
+func TestAVisitorsSessionEndsWithTheCall(t *testing.T) {
+	w := newWorld(t)
+	arrived := make(chan ari.Arrival, 1)
+	go func() { arrived <- <-w.link.Arrivals() }()
+	p := w.sits(desk.NewVisitor())
+	c := &call{world: w, session: w.link.Session("20260206-090000-0001")}
+	t.Cleanup(c.session.Close)
+	c.leg = c.session.Adopt(<-arrived)
+	if err := c.leg.Hangup(w.ctx, 0, "the call is over"); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := p.Next(w.ctx, "gone"); err != nil || f.Code != "closed" {
+		t.Errorf("the page is told %+v, %v", f, err)
+	}
 }
 
 // Nobody could hear an agent without a microphone: they are taken out, with the reason.

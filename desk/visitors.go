@@ -7,11 +7,11 @@ import (
 	"strings"
 
 	"hotline/ari"
-	"hotline/call/scene"
 	"hotline/softphone"
 )
 
-// Visitors is where people without an account may call, from a web page.
+// Visitors is where people without an account may call, from a web page. Their
+// session is their call: it begins as soon as they are heard, and ends with it.
 type Visitors struct {
 	Context string // of the dialplan, as for callers of a trunk
 	Exten   string // the hotline's number
@@ -32,40 +32,29 @@ func visitorOf(channel string) string { return visitorMark + strings.TrimPrefix(
 
 func isVisitor(owner string) bool { return strings.HasPrefix(owner, visitorMark) }
 
-// Acts of a visitor; keys are scene.DoKeys, and telephone events.
-const (
-	actDial  = "dial"
-	actLeave = "hangup"
-)
+// whyOver is why a visitor's session ends with the call.
+const whyOver = "closed"
 
-// visit carries out what a visitor asks for.
-func (d *Desks) visit(ctx context.Context, s *softphone.Session, o scene.Order) error {
-	l := d.of(s.Owner(), func(*line) bool { return true })
-	switch {
-	case o.Act == actDial && l == nil:
-		return d.callIn(ctx, s)
-	case l == nil:
-		return &refused{code: scene.NoCall}
-	case o.Act == actLeave:
-		return l.leg.Leave(ctx)
-	case o.Act == scene.DoKeys && keys(o.Keys):
-		for _, key := range o.Keys {
-			l.leg.Press(key)
-		}
-		return nil
+// visit is a visitor who is heard and has no call yet: they arrive as a trunk's
+// callers do.
+func (d *Desks) visit(ctx context.Context, s *softphone.Session) {
+	if err := d.callIn(ctx, s); err != nil {
+		d.log.Error("a visitor cannot call in", "err", err)
+		s.Close(whyOver)
 	}
-	return &refused{code: scene.Impossible}
 }
 
-func keys(pressed string) bool {
-	return len(pressed) > 0 && len(pressed) <= 32 && strings.Trim(pressed, "0123456789*#ABCD") == ""
+// callsFirst says whether a visitor who is heard has not called yet: one call to
+// a session.
+func (d *Desks) callsFirst(owner string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first := !d.calls[owner] && d.o.Visitors != nil
+	d.calls[owner] = true
+	return first
 }
 
-// callIn has a visitor arrive as a trunk's callers do.
 func (d *Desks) callIn(ctx context.Context, s *softphone.Session) error {
-	if d.o.Visitors == nil {
-		return &refused{code: scene.NotNow}
-	}
 	l, err := d.open(s.Owner(), channelMark+strings.TrimPrefix(s.Owner(), visitorMark), netip.AddrPortFrom(d.o.Media, 0))
 	if err != nil {
 		return err
@@ -78,5 +67,16 @@ func (d *Desks) callIn(ctx context.Context, s *softphone.Session) error {
 		return err
 	}
 	l.live(leg)
+	context.AfterFunc(leg.Context(), func() { s.Close(whyOver) })
 	return l.plug(ctx, s)
+}
+
+// leaves is a visitor whose page is closed: who said goodbye has hung up, and
+// anybody else's line is dead.
+func (l *line) leaves(why string) {
+	if why == softphone.WhyBye {
+		l.tell("a caller who has hung up goes on", (*ari.Leg).Leave)
+	} else {
+		l.giveUp()
+	}
 }

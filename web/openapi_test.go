@@ -163,6 +163,10 @@ func TestOpenAPIIsWhatHappens(t *testing.T) {
 		judge("POST", "/session", d.tries("nobody", password))
 	}
 	by(li, "POST", "/desk/ticket", "", "")
+	d.api.o.Visit = func() string { return "for a visitor" }
+	for range visitsFrom + 1 {
+		judge("POST", "/call/ticket", (&person{desk: d}).ask("POST", "/call/ticket", ""))
+	}
 	for _, view := range []string{"wall", "floor", "desk", "x"} {
 		for _, p := range []*person{li, zhao} {
 			judge("GET", "/live", p.glance("/live?view="+view))

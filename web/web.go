@@ -102,6 +102,7 @@ type Options struct {
 	Link    func(agentID string) Link // how a browser's line is; nil: there are none
 	Health  func() Health             // of the service
 	Signal  http.Handler              // browsers' lines, at /desk/signal; nil: there are none
+	Visit   func() string             // a ticket for somebody who calls from a page; nil: nobody does
 	Ticket  func(owner string) string // with which a page may open one, once and soon; nil with Signal
 	Now     func() time.Time          // the service's wall clock; nil: the machine's
 
@@ -136,6 +137,7 @@ type API struct {
 
 	once    *once
 	signing *signing // nil: nobody signs in
+	visits  visits
 	floor   *live.Feed
 	wall    *live.Feed
 	numbers numbers
@@ -238,6 +240,7 @@ var routes = []route{
 	{"GET", "/session", ownSession, (*API).getSession},
 	{"DELETE", "/session", forAnybody, (*API).signOut},
 	{"GET", "/session/ways", forAnybody, (*API).getWays},
+	{"POST", "/call/ticket", forAnybody, (*API).giveVisit},
 	{"GET", "/session/sso", forAnybody, (*API).beginSSO},
 	{"GET", pathCallback, forAnybody, (*API).endSSO},
 

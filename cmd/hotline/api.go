@@ -14,6 +14,7 @@ import (
 
 	"hotline/call"
 	"hotline/configs"
+	"hotline/desk"
 	"hotline/journal"
 	"hotline/queue"
 	"hotline/softphone"
@@ -86,6 +87,9 @@ func newAPI(p apiParts) (*web.API, error) {
 	}
 	if p.gateway != nil {
 		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.Ticket, linkOf(p.gateway)
+		if cfg.Web.Visitors {
+			o.Visit = func() string { return p.gateway.Ticket(desk.NewVisitor()) }
+		}
 	}
 	return web.New(o)
 }

@@ -10,6 +10,7 @@ import (
 	"hotline/ari"
 	"hotline/call"
 	"hotline/configs"
+	"hotline/configs/asterisk"
 	"hotline/desk"
 	"hotline/queue"
 	"hotline/softphone"
@@ -24,7 +25,16 @@ func openDesks(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *sl
 	return desk.New(desk.Options{
 		Link: link, Agents: lines, Logger: log,
 		Media: cfg.Asterisk.SIP.MediaAddress(), Codec: string(cfg.Service.Codec),
+		Visitors: visitors(cfg),
 	})
+}
+
+// visitors is where they may call, if anywhere.
+func visitors(cfg *configs.Config) *desk.Visitors {
+	if !cfg.Web.Visitors {
+		return nil
+	}
+	return &desk.Visitors{Context: asterisk.InContext, Exten: cfg.Service.Number}
 }
 
 // codecs are the trunk's, as browsers call them.
