@@ -6,42 +6,143 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
+	"hotline/configs"
 	"hotline/test/browser"
+	"hotline/test/ear"
+	"hotline/test/phone"
 )
 
-// page opens an agent's page in a browser of its own, signed in and past the device check.
+// person is somebody before a browser of their own.
+func (w *world) person(name, voice string) *browser.Browser {
+	w.t.Helper()
+	return browser.Start(w.t, browser.Options{Name: name, Voice: voices[voice], Voices: voices, Code: w.code})
+}
+
+// page opens an agent's page, signed in and past the device check, and signs the agent in for calls.
 func (w *world) page(account string) *browser.Tab {
 	w.t.Helper()
-	b := browser.Start(w.t, browser.Options{Name: "agent " + account, Voice: voices["agent"], Voices: voices, Code: w.code})
-	tab := b.Open("http://" + w.Config.Web.Listen.String() + "/desk")
+	tab := w.person("agent "+account, "agent").Open("http://" + w.Config.Web.Listen.String() + "/desk")
 	tab.Type(`input[name=username]`, account)
 	tab.Type(`input[name=password]`, "dev-"+account)
 	tab.Press(kb.Enter)
 	tab.ClickText("button", "以后再试")
+	tab.ClickText("button", "上线接话")
 	return tab
 }
 
-// An agent in a browser takes a caller: with the keyboard alone, each hears the other, and the caller's hang-up ends it.
-func TestAnAgentInABrowser(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 2*time.Minute, nil)
-	tab := w.page("1001")
-	tab.ClickText("button", "上线接话")
-	caller := w.wants("13900000001")
+// talks has an agent at a page take a caller, by the keyboard alone: each hears the other.
+func (w *world) talks(tab *browser.Tab, number string) *phone.Call {
+	w.t.Helper()
+	caller := w.wants(number)
 	tab.See(".acts")
-	began := tab.Now()
+	began, pressed := tab.Now(), time.Now()
 	tab.Press(kb.F2)
-	answered := caller.Since(time.Now())
-	w.hears(caller, "voice.agent", answered)
+	heard := w.hears(caller, "voice.agent", caller.Since(pressed))
+	w.t.Logf("the caller heard the agent %v after F2", heard.At-caller.Since(pressed))
 	tab.Hears("voice.caller", began)
-	w.hears(caller, "agent.after", 0)
-	if gaps := caller.Gaps(200 * time.Millisecond); len(gaps) > 0 {
-		t.Errorf("the caller heard gaps: %v", gaps)
-	}
-	if err := caller.Hangup(w.ctx); err != nil {
-		t.Fatal(err)
-	}
+	return caller
+}
+
+// complains fails the test with what a page has logged as wrong.
+func complains(t *testing.T, tab *browser.Tab) {
+	t.Helper()
 	for _, complaint := range tab.Complaints() {
 		t.Errorf("the page complains: %s", complaint)
 	}
+}
+
+// An agent in a browser takes a caller, puts them on hold for two apologies and takes them back, and the caller's hang-up
+// ends it: the recording has each voice on its side.
+func TestAnAgentInABrowser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3*time.Minute, nil)
+	tab := w.page("1001")
+	caller := w.talks(tab, "13900000001")
+	w.hears(caller, "agent.after", 0)
+
+	held := caller.Since(time.Now())
+	tab.Press(kb.F4)
+	first := w.hears(caller, "hold.apology", held)
+	second := w.hears(caller, "hold.apology", first.End)
+	if off := (second.At - first.At - 30*time.Second).Abs(); off > 500*time.Millisecond {
+		t.Errorf("the second apology began %v after the first, want 30 s", second.At-first.At)
+	}
+	back := caller.Since(time.Now())
+	tab.Press(kb.F4)
+	w.hears(caller, "voice.agent", back)
+	tab.Press(kb.F3)
+	muted := caller.Since(time.Now()) + 300*time.Millisecond
+	select { // in which nobody hears the agent
+	case <-time.After(2 * time.Second):
+	case <-w.ctx.Done():
+	}
+	for _, h := range caller.Transcript().Voices() {
+		if h.ID == "voice.agent" && h.End > muted+100*time.Millisecond {
+			t.Errorf("a muted agent was heard until %v, muted at %v", h.End, muted)
+		}
+	}
+	tab.Press(kb.F3)
+	w.hears(caller, "voice.agent", muted+2*time.Second)
+	if err := caller.Hangup(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	tab.Gone(".acts")
+	s := w.summary(mask("13900000001"))
+	if s.Recording == nil {
+		t.Fatalf("there is no recording: %+v", s)
+	}
+	recorded, err := ear.DecodeFile(s.Recording.File, ear.DecoderOptions{Code: w.code, Voices: voices})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(recorded.Left.Of("voice.caller")) == 0 || len(recorded.Right.Of("voice.agent")) == 0 || len(recorded.Left.Of("voice.agent")) > 0 {
+		t.Errorf("the recording has left %s, right %s", recorded.Left, recorded.Right)
+	}
+	complains(t, tab)
+	w.audits()
+}
+
+// A page that is loaded anew in a talk goes on with it; a tab that is killed loses the line, and the caller hears so and
+// comes first.
+func TestAPageThatComesBackAndOneThatDoesNot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3*time.Minute, nil)
+	tab := w.page("1001")
+	caller := w.talks(tab, "13900000001")
+	before := caller.Since(time.Now())
+	tab.Reload()
+	w.hears(caller, "hold.tone", before)
+	tone := caller.Since(time.Now())
+	back := w.hears(caller, "voice.agent", tone)
+	t.Logf("the caller had the tone for about %v", back.At-tone)
+	tab.Hears("voice.caller", 0)
+
+	killed := caller.Since(time.Now())
+	tab.Close()
+	w.hears(caller, "hold.tone", killed)
+	lost := w.hears(caller, "talk.line_lost", killed)
+	if waited := lost.At - killed; waited < 18*time.Second || waited > 26*time.Second {
+		t.Errorf("the caller was told %v after the tab was gone, want after 20 s", waited)
+	}
+	w.hears(caller, "hold.tone", lost.End)
+}
+
+// A customer calls from a page without an account, hears the greeting, and presses a key of the menu.
+func TestACallerFromAPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) { cfg.Web.Visitors = true })
+	desk := w.agent("1001", phone.AnswerAfter(0))
+	tab := w.person("the visitor", "caller").Open("http://" + w.Config.Web.Listen.String() + "/call")
+	tab.ClickText("button", "开始通话")
+	tab.Hears("greeting.company", 0)
+	tab.Hears("menu.main", 0)
+	tab.Press("0")
+	call := w.incoming(desk)
+	w.hears(call, "voice.caller", 0)
+	tab.Hears("voice.agent", 0)
+	tab.ClickText("button", "结束通话")
+	if _, err := call.WaitEnded(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	complains(t, tab)
 }
