@@ -74,8 +74,7 @@ type Desks struct {
 	work    sync.WaitGroup
 
 	mu    sync.Mutex
-	lines map[string]*line              // by channel ID
-	shows map[string]context.CancelFunc // by owner, of open sessions
+	lines map[string]*line // by channel ID
 }
 
 // errStopped is why what is under way ends when the service does.
@@ -83,7 +82,7 @@ var errStopped = errors.New("desk: the service stops")
 
 // New puts the desks together. Attach is to be called before anybody comes.
 func New(o Options) *Desks {
-	d := &Desks{o: o, log: o.Logger, lines: map[string]*line{}, shows: map[string]context.CancelFunc{}}
+	d := &Desks{o: o, log: o.Logger, lines: map[string]*line{}}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
