@@ -29,11 +29,9 @@ ui:
 screens:
 	@scripts/ui screens
 
-# Everything. First what needs no telephone, then the end-to-end tests alone, so that nothing else disturbs what is heard.
+# Everything: see scripts/test.
 test: asterisk vet
-	$(GO) test -race -timeout 15m $$($(packages) no)
-	$(GO) test -timeout 10m ./test/virtual
-	@scripts/e2e
+	@scripts/test
 
 # What needs neither root nor Asterisk: seconds.
 test-unit:

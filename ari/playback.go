@@ -80,6 +80,9 @@ func (p *Playback) GiveUp(ctx context.Context) (given bool, err error) {
 	return true, err
 }
 
+// Lost takes a playback for over, as Failed, of whose end nothing will be heard.
+func (p *Playback) Lost() { p.finish(Event{At: time.Now()}, Failed, true) }
+
 // StopPlayback ends a playback that another process has left on the leg under
 // an ID of [PlayOptions]. One that is not there is no error.
 func (l *Leg) StopPlayback(ctx context.Context, id string) error { return l.link.stopPlayback(ctx, id) }

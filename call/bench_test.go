@@ -30,7 +30,7 @@ import (
 
 // What a whole call may cost: answered, queued, connected, recorded, ended, with a menu key and a rating.
 const (
-	mostRequests = 19
+	mostRequests = 20
 	mostEvents   = 24
 	mostCommits  = 13 // that the call waits for, the queue's not counted
 )

@@ -23,8 +23,6 @@ type Browsers interface {
 	// Found is a leg that an earlier process made, with its address here; for a
 	// caller's, who called in from a page, nobody is named.
 	Found(agentID string, leg *ari.Leg, at netip.AddrPort)
-	// Online says whether an agent is at a browser.
-	Online(agentID string) bool
 }
 
 // noBrowsers is where everybody has a phone.
@@ -34,7 +32,6 @@ func (noBrowsers) Line(string, string) (string, bool)     { return "", false }
 func (noBrowsers) Unmade(string)                          {}
 func (noBrowsers) Ring(*ari.Leg, time.Duration)           {}
 func (noBrowsers) Found(string, *ari.Leg, netip.AddrPort) {}
-func (noBrowsers) Online(string) bool                     { return false }
 
 // ringAgent rings an agent where they are: at a browser, or by their phone. made
 // is told of the leg before anything happens on it. With an error the leg, if

@@ -277,10 +277,18 @@ func (c *call) legs() []*ari.Leg {
 // that explains it.
 const legEndGrace = 2 * time.Second
 
-// leaveBridge ends the bridge; the caller alone is left, outside of it.
+// leaveBridge ends the bridge; the caller alone is left, outside of it. The
+// caller leaves first: Asterisk takes legs out of a bridge that ends a moment
+// after it has said that it has, and what it accepts to play in that moment is
+// not always played.
 func (c *call) leaveBridge(ctx context.Context) error {
 	if c.bridge == nil {
 		return nil
+	}
+	if c.bridged[c.caller] {
+		if err := c.bridge.Remove(ctx, c.caller); err != nil {
+			c.log.Debug("the caller leaves the bridge with its end", "err", err)
+		}
 	}
 	if err := c.bridge.Destroy(ctx); err != nil {
 		return fmt.Errorf("call %s: leaving the bridge: %w", c.id, err) // the call's end tries again

@@ -1,7 +1,9 @@
 package call_test
 
 import (
+	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,16 +22,29 @@ type slowBook struct {
 	asked, taken chan struct{} // closed when it is to be noted, and when it may be
 }
 
-func (b *slowBook) Note(entries ...journal.Entry) error {
-	if entries[0].Kind == b.kind {
+func newSlowBook(kind string) *slowBook {
+	return &slowBook{kind: kind, asked: make(chan struct{}), taken: make(chan struct{})}
+}
+
+func (b *slowBook) take(entries []journal.Entry) {
+	if slices.ContainsFunc(entries, func(e journal.Entry) bool { return e.Kind == b.kind }) {
 		close(b.asked)
 		<-b.taken
 	}
+}
+
+func (b *slowBook) Note(entries ...journal.Entry) error {
+	b.take(entries)
 	return b.Journal.Note(entries...)
 }
 
+func (b *slowBook) Append(ctx context.Context, entries ...journal.Entry) (int64, error) {
+	b.take(entries)
+	return b.Journal.Append(ctx, entries...)
+}
+
 func TestWhoLeavesAfterTheMenuIsOfferedToNobody(t *testing.T) {
-	book := &slowBook{kind: call.KindChose, asked: make(chan struct{}), taken: make(chan struct{})}
+	book := newSlowBook(call.KindChose)
 	h := newHotline(t, 1, func(o *call.Options) { book.Journal, o.Journal = o.Journal, book })
 	h.asterisk.Phone("PJSIP/1001", answers)
 	if err := h.queue.SignIn("1001"); err != nil {

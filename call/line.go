@@ -56,6 +56,10 @@ const overdue = 10 * time.Second
 // bound gives prompts up that do not come to their end, so that the
 // conversation goes on; the func returned takes the limit away.
 func (l *line) bound(ctx context.Context, playing *ari.Playback, prompts []string) func() {
+	lost := time.AfterFunc(l.lasts(prompts...)+overdue+unheard, func() {
+		l.log.Error("nothing was heard of a prompt's end, and it is given up", "channel_id", l.leg.ID(), "playback", playing.ID())
+		playing.Lost()
+	})
 	limit := time.AfterFunc(l.lasts(prompts...)+overdue, func() {
 		given, err := playing.GiveUp(context.WithoutCancel(ctx))
 		if given {
@@ -65,8 +69,13 @@ func (l *line) bound(ctx context.Context, playing *ari.Playback, prompts []strin
 			l.log.Warn("a prompt that is overdue may play yet", "channel_id", l.leg.ID(), "err", err)
 		}
 	})
-	return func() { limit.Stop() }
+	return func() { limit.Stop(); lost.Stop() }
 }
+
+// unheard is how much later a prompt is given up that Asterisk has no more and
+// whose end we have not heard of: by then a connection that is dead is known to
+// be, and another one is there.
+const unheard = 20 * time.Second
 
 // Ask plays the prompts followed by silence for as long as it waits, so that
 // Asterisk keeps the time and the recording does not skip, and stops at the

@@ -1,7 +1,6 @@
 package call_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -31,6 +30,7 @@ type house struct {
 	link     *ari.Link
 	file     string
 	web      http.Handler // in front of Asterisk
+	slow     *slowBook    // in front of the journal, where there is one
 }
 
 // startHouse has a first service run, with agents 1001 and 1002 in the queue.
@@ -85,6 +85,9 @@ func (h *house) serves() {
 	}
 	o := h.options
 	o.Link, o.Queue, o.Journal, o.Reader = link, lines, scribe, book.Reader()
+	if h.slow != nil {
+		h.slow.Journal, o.Journal = scribe, h.slow
+	}
 	service := call.New(o)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -273,36 +276,28 @@ func TestARecordingAfterARestart(t *testing.T) {
 // no list, and has no place to come back to.
 func TestAHangUpThatWasSeenIsToldByTheNextProcess(t *testing.T) {
 	h := startHouse(t, mayBeDialled())
+	h.stop()
+	h.slow = newSlowBook(call.KindToneBegan) // the script is in the stage wait
+	h.serves()
 	if err := h.queue.SignIn("1001"); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.queue.Pause("1001", "break"); err != nil {
 		t.Fatal(err)
 	}
-	asked, goOn := make(chan struct{}), make(chan struct{})
-	h.web = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if body, err := io.ReadAll(r.Body); err == nil {
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			if strings.Contains(string(body)+r.URL.RawQuery, "hold.tone.30") { // the script is in the stage wait
-				close(asked)
-				<-goOn
-			}
-		}
-		h.asterisk.ServeHTTP(w, r)
-	})
 	caller := h.arrives(theirNumber, "menu.main")
 	caller.Press("0")
-	<-asked
+	<-h.slow.asked
 	caller.Bye()
 	<-caller.Over()
 	h.asterisk.Replace()
 	h.until("the service is relieved", func() bool { return h.link.Status().Replaced })
-	close(goOn)
+	close(h.slow.taken)
 	h.stop()
 	if ended := journaled[call.Ended](h, call.KindEnded); len(ended) > 0 {
 		t.Fatalf("the relieved service has ended the call: %+v", ended)
 	}
-	h.web = h.asterisk
+	h.slow = nil
 	h.serves()
 	h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
 	got := journaled[call.Ended](h, call.KindEnded)[0]

@@ -46,15 +46,9 @@ func asRefused(err error) error {
 
 // Opened has a desk be shown from now on.
 func (d *Desks) Opened(s *softphone.Session) {
-	owner := s.Owner()
-	if isVisitor(owner) {
-		return
+	if !isVisitor(s.Owner()) {
+		d.background(func(ctx context.Context) { d.show(ctx, s) })
 	}
-	ctx, cancel := context.WithCancel(d.ctx)
-	d.mu.Lock()
-	d.shows[owner] = cancel
-	d.mu.Unlock()
-	d.background(func(context.Context) { d.show(ctx, s) })
 }
 
 // show keeps a page's desk as it is, until the session is gone.
@@ -86,10 +80,6 @@ func (d *Desks) show(ctx context.Context, s *softphone.Session) {
 // When it is we who close, the page comes to the next process.
 func (d *Desks) Closed(s *softphone.Session, why string) {
 	d.mu.Lock()
-	if cancel := d.shows[s.Owner()]; cancel != nil {
-		cancel()
-		delete(d.shows, s.Owner())
-	}
 	delete(d.calls, s.Owner())
 	d.mu.Unlock()
 	if why == softphone.WhyClosing {

@@ -74,9 +74,8 @@ type Desks struct {
 	work    sync.WaitGroup
 
 	mu    sync.Mutex
-	lines map[string]*line              // by channel ID
-	shows map[string]context.CancelFunc // by owner, of open sessions of agents
-	calls map[string]bool               // by owner, of visitors who have called
+	lines map[string]*line // by channel ID
+	calls map[string]bool  // by owner, of visitors who have called
 }
 
 // errStopped is why what is under way ends when the service does.
@@ -84,7 +83,7 @@ var errStopped = errors.New("desk: the service stops")
 
 // New puts the desks together. Attach is to be called before anybody comes.
 func New(o Options) *Desks {
-	d := &Desks{o: o, log: o.Logger, lines: map[string]*line{}, shows: map[string]context.CancelFunc{}, calls: map[string]bool{}}
+	d := &Desks{o: o, log: o.Logger, lines: map[string]*line{}, calls: map[string]bool{}}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

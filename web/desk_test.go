@@ -218,7 +218,7 @@ func TestViews(t *testing.T) {
 		if err := schemas[schema].Value.VisitJSON(data, openapi3.VisitAsResponse()); err != nil {
 			t.Errorf("%s is not as described: %v", view, err)
 		}
-		if text := w.Body.String(); view == "wall" && (strings.Contains(text, "138") || strings.Contains(text, `"c2"`)) {
+		if text := w.Body.String(); view == "wall" && (strings.Contains(text, "13812345678") || strings.Contains(text, "138****5678") || strings.Contains(text, `"c2"`)) {
 			t.Errorf("the wall has a caller on it: %s", text)
 		}
 		switch view {

@@ -20,7 +20,7 @@ import (
 // Agents' lines in their browsers: the softphone, and the desks between it and
 // the calls.
 
-// openDesks puts the desks together; they take nobody before seat.
+// openDesks puts the desks together; they take nobody before Attach.
 func openDesks(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *slog.Logger) *desk.Desks {
 	return desk.New(desk.Options{
 		Link: link, Agents: lines, Logger: log,

@@ -61,8 +61,11 @@ func TestServesThoughEveryReturnFails(t *testing.T) {
 			north := openWith(t, s, "north", func(o *Options) { o.Lease, o.Patience = DefaultLease, DefaultPatience }, "1001")
 			north.signIn("1001")
 			s.Do("ACL", "SETUSER", "default", denied)
-			s.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-			north.alone()
+			north.soon("it is alone", func() bool {
+				s.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") // one that nobody uses in this moment is not missed
+				_, why := north.Alone()
+				return why != nil
+			})
 			north.offered(north.join("a"), "1001")
 			s.Do("ACL", "SETUSER", "default", "+@all")
 		})

@@ -240,7 +240,8 @@ func flood(w *world, number string, key rune) {
 	flooded := c.Since(time.Now())
 	w.hears(c, "voice.agent", 0)
 	w.silences(c, flooded+seconds(0.5), c.Since(time.Now()))
-	heard := whole(c.Transcript()) // Asterisk pauses what it plays as long as keys come at this pace
+	// Asterisk pauses what it plays as long as keys come at this pace: of the greeting a moment may have been heard before.
+	heard := whole(slices.DeleteFunc(c.Transcript(), func(h ear.Heard) bool { return h.End < flooded }))
 	if len(heard) < 3 || !slices.Equal(heard[:3], welcome) || !slices.Contains(heard, "queue.joined") {
 		w.t.Errorf("heard %s", c.Transcript())
 	}

@@ -36,7 +36,8 @@ func newPair(t *testing.T, limit time.Duration) *pair {
 		cfg.Redis.Addresses, cfg.Redis.Name = []string{c.redis.Addr}, name
 		cfg.Redis.Peers = map[string]netip.AddrPort{other: netip.AddrPortFrom(otherAt, port)}
 		cfg.Agents = slices.DeleteFunc(cfg.Agents, func(a configs.Agent) bool {
-			return len(a.Queues) > 0 && slices.Contains(northern, a.ID) != (name == "north")
+			ours := slices.Contains(northern, a.ID) || len(a.Queues) == 0
+			return ours != (name == "north")
 		})
 		cfg.Queues[0].WrapUp.Duration = 0
 	}
