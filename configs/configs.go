@@ -61,6 +61,7 @@ type Web struct {
 	Proxies  []Network      `yaml:"proxies"`   // whose word counts for where somebody comes from (X-Forwarded-For)
 	Media    netip.AddrPort `yaml:"media"`     // where browsers' sound arrives, by UDP; port 0: any
 	MediaNAT []Address      `yaml:"media_nat"` // the addresses that browsers see it under, where those are others
+	TURN     TURN           `yaml:"turn"`      // a relay for browsers that reach us in no other way
 	Visitors bool           `yaml:"visitors"`  // whether customers may call from a page of ours
 	Tokens   []Token        `yaml:"tokens"`    // programs that may ask
 	Sessions Sessions       `yaml:"sessions"`  // how long people stay signed in
@@ -372,6 +373,7 @@ func (c *Config) overlay(lookup func(string) (string, bool)) {
 	for i, token := range c.Web.Tokens {
 		lay(token.variable(), fmt.Sprintf("web.tokens[%d].token", i), func(v string) { c.Web.Tokens[i].Token = Secret(v) })
 	}
+	lay("HOTLINE_TURN_SECRET", "web.turn.secret", func(v string) { c.Web.TURN.Secret = Secret(v) })
 	lay("HOTLINE_OIDC_SECRET", "web.oidc.client_secret", func(v string) { c.Web.OIDC.ClientSecret = Secret(v) })
 	lay("HOTLINE_ASTERISK_ROOT", "asterisk.root", func(v string) { c.Asterisk.Root = v })
 	for i := range c.Agents {

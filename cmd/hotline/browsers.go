@@ -42,7 +42,8 @@ var codecs = map[configs.Codec]softphone.Codec{"alaw": softphone.PCMA, "ulaw": s
 
 // openGateway opens browsers' sockets.
 func openGateway(cfg *configs.Config, desks *desk.Desks, log *slog.Logger, reg prometheus.Registerer) (*softphone.Gateway, error) {
-	o := softphone.Options{App: desks, Listen: cfg.Web.Media, Codec: codecs[cfg.Service.Codec], Logger: log, Registerer: reg}
+	o := softphone.Options{App: desks, Listen: cfg.Web.Media, Codec: codecs[cfg.Service.Codec], Logger: log, Registerer: reg,
+		TURN: softphone.TURN{URLs: cfg.Web.TURN.URLs, Secret: cfg.Web.TURN.Secret.Reveal(), For: cfg.Web.TURN.Lasts.Duration}}
 	if cfg.Web.Origin != "" {
 		o.Origins = []string{cfg.Web.Origin}
 	}
