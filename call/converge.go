@@ -279,8 +279,10 @@ const legEndGrace = 2 * time.Second
 
 // leaveBridge ends the bridge; the caller alone is left, outside of it. The
 // caller leaves first: Asterisk takes legs out of a bridge that ends a moment
-// after it has said that it has, and what it accepts to play in that moment is
-// not always played.
+// after it has said that it has, and what it accepts to play in that moment it
+// drops without a word (play_uri in res_stasis_playback.c: the leg still has a
+// bridge, which has no such leg any more). Whether the caller leaves by this
+// request or had left before it, the answer comes after that moment.
 func (c *call) leaveBridge(ctx context.Context) error {
 	if c.bridge == nil {
 		return nil
