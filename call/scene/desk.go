@@ -105,6 +105,7 @@ func HoldAt(since, now time.Time) *OnHold {
 const (
 	ThirdRinging = "ringing"
 	ThirdTalking = "talking"
+	ThirdMissed  = "failed" // not reached; shown until the next step
 )
 
 // Other is the third of a talk, or for a third the agent who asks.
