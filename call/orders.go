@@ -257,11 +257,14 @@ func (c *call) show() {
 	}
 	if third := c.third(); third != nil && third.ID != "" {
 		desk := c.desk(scene.Ringing)
-		if third.ID == c.agent.ID { // it is the caller who comes back
+		who := scene.Target{Kind: scene.ToAgent, ID: c.agent.ID}
+		switch {
+		case third.ID == c.agent.ID: // it is the caller who comes back
 			desk.Third = c.missed()
-		} else {
-			desk.Kind = scene.PartThird
-			desk.Third = c.other(c.agent, scene.Target{Kind: scene.ToAgent, ID: c.agent.ID}, scene.ThirdTalking)
+		case row.Has(scene.Agent):
+			desk.Kind, desk.Third = scene.PartThird, c.other(c.agent, who, scene.ThirdTalking)
+		default:
+			desk.Third = c.other(c.agent, who, scene.ThirdSent)
 		}
 		if third.answered {
 			desk.Scene, desk.Acts = row.Shown, []scene.Act{scene.DoHangup}

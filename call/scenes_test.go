@@ -235,8 +235,13 @@ func TestThreeWay(t *testing.T) {
 func TestBlindTransfer(t *testing.T) {
 	t.Parallel()
 	s := newSet(t)
+	s.asterisk.Phone("PJSIP/1002", aritest.Phone{Does: aritest.Answers, After: 100 * time.Millisecond})
 	s.do(scene.DoTransfer, to1002)
 	third := s.phone("PJSIP/1002")
+	s.until("the desk says who has sent the caller", func() bool {
+		desk, _ := s.calls.Desk("1002")
+		return desk.Kind == scene.PartIn && desk.Third != nil && desk.Third.State == scene.ThirdSent && desk.Third.ID == "1001"
+	})
 	s.hear(s.caller, third)
 	s.is("1002", queue.StateTalking)
 	if !played(s.caller, "transfer.please_wait") {
