@@ -47,6 +47,27 @@ func (d *Desks) Ring(leg *ari.Leg, limit time.Duration) {
 	l.within(limit, func() { l.tell("an offer that nobody answered goes on", (*ari.Leg).Miss) })
 }
 
+// Take puts an agent through to a call that they have asked for. Where that
+// fails, it rings.
+func (d *Desks) Take(leg *ari.Leg, limit time.Duration) {
+	d.Ring(leg, limit)
+	d.background(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, commandLimit)
+		defer cancel()
+		d.mu.Lock()
+		l := d.lines[leg.ID()]
+		d.mu.Unlock()
+		if l == nil {
+			return
+		}
+		if s := d.session(l.owner); s != nil {
+			if err := d.put(ctx, s, l); err != nil && leg.Context().Err() == nil {
+				d.log.Warn("an agent is not put through to the call they asked for, which rings", "agent_id", l.owner, "err", err)
+			}
+		}
+	})
+}
+
 // Unmade gives up the line of a leg that could not be made.
 func (d *Desks) Unmade(channelID string) {
 	d.mu.Lock()
