@@ -11,6 +11,7 @@ import (
 type Queue interface {
 	Join(queue.Caller) (*queue.Ticket, error)
 	Close(queueID, reason string) error
+	Reopen(queueID string) error
 	Rules() []queue.Rules
 
 	Agents() []queue.AgentView

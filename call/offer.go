@@ -101,7 +101,7 @@ const roleAgent = "agent"
 // cannot be rung at all; the caller then keeps the place and goes to the next.
 func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	a := &agentLeg{Profile: o.Agent, offer: o}
-	c.offers, c.waiting.Queue = o.Number, o.Queue // which may be another one than they joined
+	c.offers, c.waiting = o.Number, c.waiting.in(o.Queue) // which may be another one than they joined
 	err := c.ringAgent(ctx, o.Agent, ari.Dial{
 		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
 		Role:         roleAgent,

@@ -267,7 +267,7 @@ func (s *Service) refer(ctx context.Context, arrival ari.Arrival) {
 }
 
 // watchHours sends waiting callers to a spoken outcome when closing time comes,
-// the hotline's or their queue's own. It looks at the wall clock every second, since that clock can jump.
+// the hotline's or their queue's own, and tells the queue when it is over. It looks at the wall clock every second, since that clock can jump.
 func (s *Service) watchHours(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -275,13 +275,17 @@ func (s *Service) watchHours(ctx context.Context) {
 	for {
 		reason, _ := s.closed()
 		for _, rules := range s.queue.Rules() {
-			was := closed[rules.ID]
-			closed[rules.ID] = reason != "" || s.queueClosed(rules.ID)
-			if was || !closed[rules.ID] {
-				continue
+			was, is := closed[rules.ID], reason != "" || s.queueClosed(rules.ID)
+			closed[rules.ID] = is
+			var err error
+			switch {
+			case is && !was:
+				err = s.queue.Close(rules.ID, queue.LapseClosing)
+			case was && !is:
+				err = s.queue.Reopen(rules.ID)
 			}
-			if err := s.queue.Close(rules.ID, queue.LapseClosing); err != nil && !errors.Is(err, queue.ErrUnknownQueue) {
-				s.log.Error("closing time did not reach a queue", "queue", rules.ID, "err", err)
+			if err != nil && !errors.Is(err, queue.ErrUnknownQueue) {
+				s.log.Error("closing or opening time did not reach a queue", "queue", rules.ID, "err", err)
 			}
 		}
 		select {

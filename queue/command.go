@@ -30,6 +30,7 @@ const (
 	VerbFound       Verb = "found"        // Agent, Call, Queue
 	VerbFoundThird  Verb = "found-third"  // Agent, Call, Queue
 	VerbClose       Verb = "close"        // Queue, Reason; the asking service's callers
+	VerbReopen      Verb = "reopen"       // Queue; for the asking service's callers
 	VerbRestore     Verb = "restore"      // Agents
 	VerbOpen        Verb = "open"         //
 	VerbSetRules    Verb = "set-rules"    // Rules, By

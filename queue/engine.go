@@ -366,10 +366,20 @@ func (e *Engine) Order(c Command) error {
 // Close is closing time: every waiting caller of this service lapses with the
 // reason, LapseClosing as a rule. A caller for whom a phone rings keeps that offer and
 // lapses only if it fails. The queue itself stays usable: whether it is open
-// is the calendar's matter, and a caller who lost an agent's line may return.
+// is the calendar's matter, and a caller who lost an agent's line may return. But
+// nobody of this service overflows into it before Reopen, except at any hour
+// (Caller.AnyHour).
 func (e *Engine) Close(queueID, reason string) error {
 	if err := e.do(Command{Do: VerbClose, Queue: queueID, Reason: reason}); err != nil {
 		return fmt.Errorf("closing queue %q: %w", queueID, err)
+	}
+	return nil
+}
+
+// Reopen is opening time after Close: callers may overflow into the queue again.
+func (e *Engine) Reopen(queueID string) error {
+	if err := e.do(Command{Do: VerbReopen, Queue: queueID}); err != nil {
+		return fmt.Errorf("opening queue %q: %w", queueID, err)
 	}
 	return nil
 }

@@ -63,6 +63,9 @@ func (m *Machine) join(command *Command) error {
 // reason are those of their own.
 func (m *Machine) admit(p *place, q *callers) (why string, err error) {
 	for next := q; next != nil; next = m.queues[next.rules.OverflowTo] {
+		if next != q && m.shutsOut(p, next) {
+			continue
+		}
 		m.aim(p, next)
 		reason, no := m.refuses(p)
 		if no == nil {
@@ -666,7 +669,8 @@ func (m *Machine) relax(p *place) {
 
 // overflow moves a caller into the queue that takes those who have waited for
 // long, and reports whether it did. With a phone ringing it is put off until
-// that comes to nothing; while nobody there could take them, until later.
+// that comes to nothing; while nobody there could take them, or that queue is
+// closed, until later.
 func (m *Machine) overflow(p *place) bool {
 	from, to := p.queue, m.queues[p.queue.rules.OverflowTo]
 	p.moveNext = len(p.offers) > 0
@@ -675,7 +679,7 @@ func (m *Machine) overflow(p *place) bool {
 	}
 	there := &place{caller: p.caller, joined: p.joined}
 	m.aim(there, to)
-	if _, no := m.refuses(there); no != nil || there.backing.attending == 0 {
+	if _, no := m.refuses(there); no != nil || there.backing.attending == 0 || m.shutsOut(p, to) {
 		p.overflows = m.after(max(from.rules.OverflowAfter, overflowAgain))
 		return false
 	}

@@ -14,7 +14,7 @@ import (
 
 // snapshotVersion is of the form below. A machine loads its own version only:
 // whoever keeps snapshots keeps the commands or the record they come from.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 // MachineVersion is another one whenever machines are written down, or decide,
 // otherwise than before. Services share a log only with those of their own.
@@ -31,6 +31,8 @@ type image struct {
 	Agents  []agentImage `json:"agents"`
 	Away    []string     `json:"away,omitempty"`
 	Here    []string     `json:"here,omitempty"`
+
+	Shut map[string][]string `json:"shut,omitempty"`
 
 	Called   []calledImage `json:"called,omitempty"`
 	CalledIn int           `json:"called_in,omitempty"`
@@ -136,6 +138,12 @@ func (m *Machine) Snapshot() ([]byte, error) { return m.write(func(*image) {}) }
 func (m *Machine) write(leaveOut func(*image)) ([]byte, error) {
 	i := image{Version: snapshotVersion, Now: m.now, Held: m.held, Serial: m.serial, Listed: m.listed, Sets: m.timers.sets,
 		Away: slices.Sorted(maps.Keys(m.away)), Here: slices.Sorted(maps.Keys(m.here)), CalledIn: m.calledIn}
+	for owner, queues := range m.shut {
+		if i.Shut == nil {
+			i.Shut = map[string][]string{}
+		}
+		i.Shut[owner] = slices.Sorted(maps.Keys(queues))
+	}
 	for _, q := range m.byID() {
 		i.Queues = append(i.Queues, q.image())
 	}
@@ -247,6 +255,9 @@ func LoadMachine(snapshot []byte) (*Machine, error) {
 	}
 	for _, service := range i.Here {
 		m.here[service] = true
+	}
+	for owner, queues := range i.Shut {
+		m.shutFor(owner, queues...)
 	}
 	for _, q := range i.Queues {
 		m.establish(q.Rules)

@@ -150,7 +150,7 @@ func (e *Engine) ended(w WaitEnded) {
 		return
 	}
 	e.metrics.waited(&w)
-	t.done = true
+	t.done, t.last = true, w.Queue
 	delete(e.tickets, w.Call)
 	if w.How == WaitLapsed {
 		t.lapseReason = w.Reason
