@@ -207,6 +207,7 @@ const (
 	NoAnswer    Refusal = "no-answer"   // a miss: a short rest, out of service after Rules.MissesBeforeOut in a row
 	Declined    Refusal = "declined"    // a rest of Rules.DeclinePause; somebody is there, so misses start anew
 	Unreachable Refusal = "unreachable" // unreachable until Reachable, SignIn or Ready
+	NoWay       Refusal = "no-way"      // the call's service cannot ring phones where the agent's is, and has said so (Engine.SetWays): ready again, idle time kept
 	Cancelled   Refusal = "cancelled"   // the caller is gone, as by Ticket.Leave, or needs the agent no more: ready again, idle time kept
 )
 

@@ -32,6 +32,7 @@ type image struct {
 	Away    []string     `json:"away,omitempty"`
 	Here    []string     `json:"here,omitempty"`
 
+	Ways map[string][]string `json:"ways,omitempty"`
 	Shut map[string][]string `json:"shut,omitempty"`
 
 	Called   []calledImage `json:"called,omitempty"`
@@ -65,6 +66,7 @@ type stickyImage struct {
 
 type backingImage struct {
 	Needs      map[string]int `json:"needs,omitempty"`
+	Barred     []string       `json:"barred,omitempty"`
 	Refusing   bool           `json:"refusing,omitempty"`
 	Unattended *alarmImage    `json:"unattended,omitempty"`
 	OnBreak    *alarmImage    `json:"on_break,omitempty"`
@@ -137,7 +139,7 @@ func (m *Machine) Snapshot() ([]byte, error) { return m.write(func(*image) {}) }
 // write writes the machine down, but for what is left out.
 func (m *Machine) write(leaveOut func(*image)) ([]byte, error) {
 	i := image{Version: snapshotVersion, Now: m.now, Held: m.held, Serial: m.serial, Listed: m.listed, Sets: m.timers.sets,
-		Away: slices.Sorted(maps.Keys(m.away)), Here: slices.Sorted(maps.Keys(m.here)), CalledIn: m.calledIn}
+		Away: slices.Sorted(maps.Keys(m.away)), Here: slices.Sorted(maps.Keys(m.here)), Ways: m.ways, CalledIn: m.calledIn}
 	for owner, queues := range m.shut {
 		if i.Shut == nil {
 			i.Shut = map[string][]string{}
@@ -189,7 +191,7 @@ func (q *callers) image() queueImage {
 		i.Sticky = append(i.Sticky, stickyImage{m.who, m.agent, m.at})
 	}
 	for _, b := range q.backings {
-		i.Backings = append(i.Backings, backingImage{needsMap(b.needs), b.refusing, b.unattended.image(), b.onBreak.image()})
+		i.Backings = append(i.Backings, backingImage{needsMap(b.needs), b.barred, b.refusing, b.unattended.image(), b.onBreak.image()})
 	}
 	for p := range q.all.all() {
 		i.Callers = append(i.Callers, p.image())
@@ -267,6 +269,8 @@ func LoadMachine(snapshot []byte) (*Machine, error) {
 			return nil, err
 		}
 	}
+	maps.Copy(m.ways, i.Ways)
+	m.barred = m.withoutWay()
 	for _, q := range m.queues {
 		q.form()
 	}
@@ -343,7 +347,7 @@ func (m *Machine) loadQueue(i queueImage) error {
 		q.sticky.note(memory{s.Who, s.Agent, s.At})
 	}
 	for _, one := range i.Backings {
-		b := m.backing(q, needsOf(one.Needs))
+		b := m.backing(q, needsOf(one.Needs), one.Barred)
 		b.refusing = one.Refusing
 		m.loadTimer(&b.unattended, one.Unattended)
 		m.loadTimer(&b.onBreak, one.OnBreak)

@@ -29,7 +29,7 @@ func (o *outbox) empty() bool {
 
 // causes of an offer's end, as its context tells them.
 var causes = map[string]error{
-	string(NoAnswer): ErrOfferOver, string(Declined): ErrOfferOver, string(Unreachable): ErrOfferOver,
+	string(NoAnswer): ErrOfferOver, string(Declined): ErrOfferOver, string(Unreachable): ErrOfferOver, string(NoWay): ErrOfferOver,
 	string(Cancelled): ErrCallerLeft, ResultWithdrawn: ErrWithdrawn, ResultElsewhere: ErrElsewhere,
 	ResultUnreported: ErrUnreported, ResultConnected: nil,
 }
