@@ -35,6 +35,7 @@ type Queue interface {
 	Rejoin(agentID, callID string) error
 	Found(agentID, callID, queueID string) error
 
+	SetWays(services []string) error
 	Restore([]queue.Restored) error
 	Open()
 }

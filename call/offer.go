@@ -60,7 +60,7 @@ func (p *phones) event(ctx context.Context, e ari.Event) *agentLeg {
 	case ari.Ringing:
 		_ = a.offer.Ringing() // an offer that is over says so by its context
 	case ari.DialFailed:
-		a.offer.Failed(dialRefusals[e.DialStatus])
+		a.offer.Failed(p.refusal(a.Profile, dialRefusals[e.DialStatus]))
 		p.ringing = slices.Delete(p.ringing, at, at+1)
 	case ari.Answered:
 		p.ringing = slices.Delete(p.ringing, at, at+1)
@@ -116,7 +116,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	}
 	if err != nil {
 		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
-		o.Failed(queue.Unreachable)
+		o.Failed(c.refusal(o.Agent, queue.Unreachable))
 		if a.leg != nil {
 			c.hangUp(ctx, a.leg, "the phone could not be dialed")
 		}
