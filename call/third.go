@@ -136,7 +136,7 @@ func (c *call) ringThird(ctx context.Context) error {
 			return err
 		}
 		c.log.Warn("a third could not be rung", "agent_id", third.ID, "directory", third.directory, "err", err)
-		third.failed(queue.Unreachable)
+		third.failed(c.refusal(third.Profile, queue.Unreachable))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 		return nil
 	}
@@ -208,7 +208,7 @@ func (c *call) thirdEvent(e ari.Event) {
 	case ari.Ringing:
 		third.rings()
 	case ari.DialFailed:
-		third.failed(dialRefusals[e.DialStatus])
+		third.failed(c.refusal(third.Profile, dialRefusals[e.DialStatus]))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	case ari.Answered:
 		c.thirdAnswered(third)
@@ -231,7 +231,7 @@ func (c *call) thirdEnded(third *agentLeg) {
 		c.step(scene.ThirdLeft, scene.Order{}, "")
 	case third.answered:
 	case third.offer != nil && third.offer.Context().Err() != nil, third.leg != nil && third.leg.Context().Err() != nil:
-		third.failed(queue.Unreachable) // where its event has not said otherwise
+		third.failed(c.refusal(third.Profile, queue.Unreachable)) // where its event has not said otherwise
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	}
 }
