@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"hotline/ari"
@@ -137,11 +138,21 @@ const againMark = "-r"
 
 // legName is what the leg of an offer is called. Offers of an earlier process
 // that never reached the journal may have had the same number.
-func (c *call) legName(o *queue.Offer) string {
+func (c *call) legName(o *queue.Offer) string { return c.nameAgain(o.ID) }
+
+// nameAgain is the name of a leg that this process makes in the place of one that
+// an earlier process has made, or may have.
+func (c *call) nameAgain(name string) string {
 	if c.run == 0 {
-		return o.ID
+		return name
 	}
-	return fmt.Sprintf("%s%s%d", o.ID, againMark, c.run)
+	return fmt.Sprintf("%s%s%d", name, againMark, c.run)
+}
+
+// isLeg says whether a channel is the leg of that name, or one that was made in
+// its place.
+func isLeg(channelID, name string) bool {
+	return channelID == name || strings.HasPrefix(channelID, name+againMark)
 }
 
 // dialRefusals are the ways a dial fails, as the queue counts them: a phone that

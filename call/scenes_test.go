@@ -49,10 +49,20 @@ func (s *set) do(act scene.Act, to ...scene.Target) {
 // refused is what an order is refused with.
 func (s *set) refused(agent string, o scene.Order) string {
 	s.t.Helper()
-	err := s.calls.Do(s.t.Context(), agent, o)
+	return s.code(string(o.Act)+" by "+agent, s.calls.Do(s.t.Context(), agent, o))
+}
+
+// mayNotListen is what a supervisor is refused with.
+func (s *set) mayNotListen(supervisor string) string {
+	s.t.Helper()
+	return s.code("listening by "+supervisor, s.calls.Monitor(s.t.Context(), supervisor, s.callID(), scene.DoListen))
+}
+
+func (s *set) code(what string, err error) string {
+	s.t.Helper()
 	var refused *scene.Refused
 	if !errors.As(err, &refused) {
-		s.t.Fatalf("%s by %s: %v, and is to be refused", o.Act, agent, err)
+		s.t.Fatalf("%s: %v, and is to be refused", what, err)
 	}
 	return refused.Code
 }
@@ -513,7 +523,7 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	s := newSet(t)
 	ask := func(act scene.Act) {
 		t.Helper()
-		if err := s.calls.Do(t.Context(), "1003", scene.Order{Call: s.callID(), Act: act}); err != nil {
+		if err := s.calls.Monitor(t.Context(), "1003", s.callID(), act); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -541,11 +551,14 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	s.until("nobody listens in any more", func() bool { return len(s.agent.Snoops()) == 0 })
 	ask(scene.DoListen)
 	snoop(false, supervisor)
-	if got := s.refused("1002", scene.Order{Call: s.callID(), Act: scene.DoListen}); got != scene.Impossible {
+	if got := s.mayNotListen("1002"); got != scene.Impossible {
 		t.Errorf("a second supervisor is refused with %s", got)
 	}
-	if got := s.refused("1001", scene.Order{Call: s.callID(), Act: scene.DoListen}); got != scene.NotAvailable {
+	if got := s.mayNotListen("1001"); got != scene.NotAvailable {
 		t.Errorf("the agent who listens to themselves is refused with %s", got)
+	}
+	if got := s.refused("1003", scene.Order{Call: s.callID(), Act: scene.DoWhisper}); got != scene.Impossible {
+		t.Errorf("who asks as an agent does is refused with %s", got)
 	}
 	ask(scene.DoLeave)
 	s.until("the supervisor's line has ended", func() bool { return supervisor.State() == "" && s.asterisk.Bridges() == 1 })

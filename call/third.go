@@ -24,6 +24,10 @@ type Entry struct {
 // than a desk.
 const directoryRing = 30 * time.Second
 
+// outsideAtMost is when we give up somebody outside of whom Asterisk tells
+// nothing: it ends the ringing before.
+const outsideAtMost = directoryRing + 5*time.Second
+
 // roleOutside names the leg of a directory entry.
 const roleOutside = "outside"
 
@@ -182,6 +186,7 @@ func (c *call) dialOutside(ctx context.Context, third *agentLeg, made func(*ari.
 		return err
 	}
 	made(leg)
+	third.limit = time.NewTimer(outsideAtMost)
 	return leg.Dial(ctx, directoryRing)
 }
 
@@ -234,6 +239,15 @@ func (c *call) thirdEnded(third *agentLeg) {
 		third.failed(c.refusal(third.Profile, queue.Unreachable)) // where its event has not said otherwise
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	}
+}
+
+// unheardOf fires where somebody outside should have answered long ago, or not;
+// nil (never) where nobody is rung there.
+func (c *call) unheardOf() <-chan time.Time {
+	if third := c.third(); third != nil && third.limit != nil && !third.answered {
+		return third.limit.C
+	}
+	return nil
 }
 
 // endThird lets go of a third who has not become the call's agent.
