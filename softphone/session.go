@@ -39,7 +39,7 @@ var mics = []string{string(MicOK), string(MicSilent), string(MicMuted), string(M
 // Why a session ended.
 const (
 	WhyBye     = "bye"     // the page said so
-	WhyLost    = "lost"    // no socket for 20 s
+	WhyLost    = "lost"    // no socket for 20 s, and no talk that goes on
 	WhySlow    = "slow"    // the page did not acknowledge what it was sent
 	WhyClosing = "closing" // the gateway was closed: the service ends or restarts, and the page comes again
 )
@@ -72,7 +72,8 @@ const maxOrders = 16
 const doWithin = 10 * time.Second
 
 // Session is one owner's desk and line: what outlives the page's sockets and
-// connections, from the first hello to bye, or to 20 s without a socket. A
+// connections, from the first hello to bye, or to 20 s without a socket and
+// without sound in a talk. A
 // second tab takes the session over. Its methods may be used from any
 // goroutine.
 type Session struct {
@@ -297,7 +298,10 @@ func (s *Session) live() (why string) {
 		case now := <-watch.C:
 			s.look(now)
 		case <-away.C:
-			return WhyLost
+			if !s.talks() {
+				return WhyLost
+			}
+			away.Reset(s.gateway.times.resume)
 		case why := <-s.ends:
 			return why
 		case <-s.gateway.over.Done():
@@ -305,6 +309,9 @@ func (s *Session) live() (why string) {
 		}
 	}
 }
+
+// talks says whether a call hears the browser: its sound needs no socket.
+func (s *Session) talks() bool { return s.line.port.Load() != nil && s.Audio() == AudioOK }
 
 // seat gives the session's place to a socket: it goes on where the one before
 // was, or begins anew and takes over.

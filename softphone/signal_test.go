@@ -149,7 +149,7 @@ func TestResume(t *testing.T) {
 }
 
 func TestASessionWithoutASocketLapses(t *testing.T) {
-	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume = 300 * time.Millisecond })
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume, clocks.lost = 300*time.Millisecond, 100*time.Millisecond })
 	b, _, a := w.talk("1001")
 	id := b.Session
 	b.Cut()
@@ -162,6 +162,17 @@ func TestASessionWithoutASocketLapses(t *testing.T) {
 		t.Error("a session that is gone was resumed")
 	}
 	w.hears("1001 opened")
+}
+
+// A talk in which the browser is heard goes on without a socket, and no longer than it is heard.
+func TestATalkOutlivesItsSocket(t *testing.T) {
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume, clocks.lost = 200*time.Millisecond, time.Second })
+	b, k, _ := w.talk("1001")
+	stop := k.speak(speech)
+	b.Cut()
+	w.quiet("1001 closed", 700*time.Millisecond)
+	stop()
+	w.hears("1001 closed lost")
 }
 
 // detached says whether a session has no socket, by what only its own goroutine
