@@ -118,13 +118,17 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 	return asRefused(d.floor.Do(ctx, s.Owner(), o))
 }
 
-// answer takes the call that rings. Asterisk answers while the port is put in,
-// so that the two hear each other as soon as both have happened.
+// answer takes the call that rings.
 func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
-	l := d.of(s.Owner(), ringing)
-	if l == nil {
-		return &refused{code: scene.NoCall}
+	if l := d.of(s.Owner(), ringing); l != nil {
+		return d.put(ctx, s, l)
 	}
+	return &refused{code: scene.NoCall}
+}
+
+// put puts a person through. Asterisk answers while the port is put in, so that
+// the two hear each other as soon as both have happened.
+func (d *Desks) put(ctx context.Context, s *softphone.Session, l *line) error {
 	d.mu.Lock()
 	l.rest()
 	d.mu.Unlock()

@@ -17,7 +17,7 @@ const managerMe = () => me('duty_manager', '9001', '901', '值班经理')
 const agent = (state, since, more = {}) => ({ id: '1001', number: '789', name: '客服789', state, reason: '', since: at(-since), then: '', queues: ['service'], ...more })
 
 const desk = (more) => ({
-  agent: agent('talking', 2 * min + 14 * s), call: null, wrap_up: null, today: { calls: 17, talk_ms: 4_200_000, promises: 2, open: 1 },
+  agent: agent('talking', 2 * min + 14 * s), call: null, back: '', wrap_up: null, today: { calls: 17, talk_ms: 4_200_000, promises: 2, open: 1 },
   phrase: { moment: 'idle' }, link: { audio: 'ok', caller_hears: 'talk' }, now: at(0), ...more,
 })
 const call = (more) => ({
@@ -125,7 +125,7 @@ export const scenes = {
   hold: () => ({ me: agentMe(), notes, desk: desk({ agent: agent('hold', 57 * s), call: call({ scene: 'hold', hold: { since: at(-57 * s), apologies: 1, next: at(3.6 * s) }, acts: ['resume', 'mute', 'consult', 'transfer', 'hangup'] }), phrase: { moment: 'hold' }, link: { audio: 'ok', caller_hears: 'tone' } }) }),
   consulting: () => ({ me: agentMe(), notes, desk: desk({ agent: agent('consult', 20 * s), call: call({ scene: 'consulting', hold: { since: at(-20 * s), apologies: 0, next: at(10 * s) }, third: { kind: 'agent', id: '1002', name: '客服790', state: 'talking', since: at(-9 * s) }, acts: ['mute', 'cancel', 'join', 'complete', 'keys'] }), phrase: { moment: 'transfer' }, link: { audio: 'ok', caller_hears: 'tone' } }) }),
   'three-way': () => ({ me: agentMe(), notes, desk: desk({ call: call({ scene: 'three-way', third: { kind: 'directory', id: 'repair-team', name: '抢修班', state: 'talking', since: at(-30 * s) }, acts: ['mute', 'drop', 'complete', 'keys'] }), phrase: { moment: 'transfer' } }) }),
-  'wrap-up': () => ({ me: agentMe(), notes, desk: desk({ agent: agent('wrap-up', 4 * s), wrap_up: { call: '20260310-093000-ABCDEF', ends: at(26 * s), codes: ['resolved', 'follow-up', 'complaint', '装维上门'], may_extend: true }, phrase: { moment: 'closing' }, link: { audio: 'ok', caller_hears: '' } }) }),
+  'wrap-up': () => ({ me: agentMe(), notes, desk: desk({ agent: agent('wrap-up', 4 * s), back: '20260310-093000-ABCDEF', wrap_up: { call: '20260310-093000-ABCDEF', ends: at(26 * s), codes: ['resolved', 'follow-up', 'complaint', '装维上门'], may_extend: true }, phrase: { moment: 'closing' }, link: { audio: 'ok', caller_hears: '' } }) }),
   away: () => ({ me: agentMe(), away: true, notes, desk: desk({ call: call(), phrase: { moment: 'greeting' } }) }),
   taken: () => ({ me: agentMe(), taken: true, desk: desk({ agent: agent('ready', 200 * s) }) }),
   refused: () => ({ me: agentMe(), notes, refuse: { code: 'not-available', values: { state: 'paused' } }, desk: desk({ call: call(), phrase: { moment: 'greeting' } }) }),
