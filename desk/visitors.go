@@ -54,7 +54,8 @@ func visitorOf(channel string) string { return visitorMark + strings.TrimPrefix(
 
 func isVisitor(owner string) bool { return strings.HasPrefix(owner, visitorMark) }
 
-// whyOver is why a visitor's session ends with the call.
+// whyOver is why a visitor's session ends with the call, and an agent's when they
+// have been signed out.
 const whyOver = "closed"
 
 // visit is a visitor who is heard and has no call yet: they arrive as a trunk's

@@ -95,6 +95,7 @@ type Session struct {
 	id      string // changes whenever a page begins anew
 	out     *outbox
 	desk    json.RawMessage
+	still   func() bool // of the ticket of the page that has the desk; nil: always
 	audio   Audio
 	changed chan struct{} // closed when audio changes
 
@@ -160,6 +161,16 @@ func (s *Session) put(out *outbox, f outbound) {
 	if out != nil && !out.put(f) {
 		s.Close(WhySlow)
 	}
+}
+
+// Allowed says whether the page that has the desk may still, as whoever gave it
+// the ticket says: its person may have been signed out meanwhile. What follows
+// from it is the App's.
+func (s *Session) Allowed() bool {
+	s.mu.Lock()
+	still := s.still
+	s.mu.Unlock()
+	return still == nil || still()
 }
 
 // Close ends the session; the page is told why. It does not wait.
@@ -333,7 +344,7 @@ func (s *Session) seat(sock *socket) {
 	sock.out, sock.holder = s.out, s.out.hold()
 	sock.first = outbound{Type: typeWelcome, Session: s.id, Resumed: &resumed, Last: &last,
 		ICE: s.gateway.o.TURN.servers(rand.Text(), time.Now())}.bytes()
-	s.sock = sock
+	s.sock, s.still = sock, sock.still
 	if !resumed && s.desk != nil {
 		s.put(s.out, outbound{Type: typeDesk, Desk: s.desk})
 	}

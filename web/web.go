@@ -103,8 +103,11 @@ type Options struct {
 	Health  func() Health             // of the service
 	Signal  http.Handler              // browsers' lines, at /desk/signal; nil: there are none
 	Visit   Visits                    // calls from pages without an account; nil: there are none
-	Ticket  func(owner string) string // with which a page may open one, once and soon; nil with Signal
 	Now     func() time.Time          // the service's wall clock; nil: the machine's
+
+	// Ticket is one with which a page may open a line, once and soon, and has it
+	// while still says so; nil with Signal.
+	Ticket func(owner string, still func() bool) string
 
 	// VisitsAtOnce is how many such calls there are at the same time; 0: 20.
 	VisitsAtOnce int

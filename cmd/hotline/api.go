@@ -87,7 +87,7 @@ func newAPI(p apiParts) (*web.API, error) {
 		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
 	}
 	if p.gateway != nil {
-		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.Ticket, linkOf(p.gateway)
+		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.TicketWhile, linkOf(p.gateway)
 		if cfg.Web.Visitors {
 			o.Visit, o.VisitsAtOnce = visits{p.gateway, p.desks}, cfg.Web.VisitorsAtOnce
 		}
