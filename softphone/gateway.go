@@ -174,7 +174,13 @@ func (g *Gateway) Listening(ctx context.Context) error {
 
 // Ticket returns a token with which owner's page may open a signalling socket,
 // once, within TicketFor.
-func (g *Gateway) Ticket(owner string) string { return g.tickets.issue(owner) }
+func (g *Gateway) Ticket(owner string) string { return g.tickets.issue(owner, nil) }
+
+// TicketWhile is a Ticket for a page that may have the desk only while still
+// says so: see [Session.Allowed]. still may be called from any goroutine.
+func (g *Gateway) TicketWhile(owner string, still func() bool) string {
+	return g.tickets.issue(owner, still)
+}
 
 // Session returns the session of an owner that has one.
 func (g *Gateway) Session(owner string) (*Session, bool) {

@@ -149,7 +149,9 @@ func TestResume(t *testing.T) {
 }
 
 func TestASessionWithoutASocketLapses(t *testing.T) {
-	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume = 300 * time.Millisecond })
+	w := newWorld(t, func(_ *Options, clocks *times) {
+		clocks.resume, clocks.lost = 300*time.Millisecond, 100*time.Millisecond
+	})
 	b, _, a := w.talk("1001")
 	id := b.Session
 	b.Cut()
@@ -162,6 +164,17 @@ func TestASessionWithoutASocketLapses(t *testing.T) {
 		t.Error("a session that is gone was resumed")
 	}
 	w.hears("1001 opened")
+}
+
+// A talk in which the browser is heard goes on without a socket, and no longer than it is heard.
+func TestATalkOutlivesItsSocket(t *testing.T) {
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume, clocks.lost = 200*time.Millisecond, time.Second })
+	b, k, _ := w.talk("1001")
+	stop := k.speak(speech)
+	b.Cut()
+	w.quiet("1001 closed", 700*time.Millisecond)
+	stop()
+	w.hears("1001 closed lost")
 }
 
 // detached says whether a session has no socket, by what only its own goroutine
@@ -281,20 +294,20 @@ func TestTokens(t *testing.T) {
 func TestTicketsLapseAndAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tickets := newTickets()
-		early := tickets.issue("1001")
+		early := tickets.issue("1001", nil)
 		time.Sleep(TicketFor - time.Second)
-		late := tickets.issue("1001")
+		late := tickets.issue("1001", nil)
 		time.Sleep(2 * time.Second)
 		if _, good := tickets.redeem(early); good {
 			t.Error("a ticket is good after its time")
 		}
-		if owner, good := tickets.redeem(late); !good || owner != "1001" {
-			t.Errorf("a ticket of 2 s is %q, %v", owner, good)
+		if whose, good := tickets.redeem(late); !good || whose.owner != "1001" {
+			t.Errorf("a ticket of 2 s is %q, %v", whose.owner, good)
 		}
-		first := tickets.issue("1001")
+		first := tickets.issue("1001", nil)
 		time.Sleep(time.Millisecond)
 		for range maxTickets {
-			tickets.issue("1001")
+			tickets.issue("1001", nil)
 			time.Sleep(time.Millisecond)
 		}
 		if _, good := tickets.redeem(first); good {

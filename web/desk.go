@@ -319,7 +319,28 @@ func (a *API) giveTicket(r request) (reply, error) {
 	if a.o.Ticket == nil {
 		return reply{}, problem(http.StatusNotFound, "no-lines", "there are no lines in browsers here")
 	}
-	return reply{body: Ticket{a.o.Ticket(v.ID), time.Now().Add(ticketLasts).UTC()}}, nil
+	return reply{body: Ticket{a.o.Ticket(v.ID, a.stillAt(r, v.ID)), time.Now().Add(ticketLasts).UTC()}}, nil
+}
+
+// askWithin bounds a look at a session that nobody waits for.
+const askWithin = 2 * time.Second
+
+// stillAt says, long after a request, whether whoever sent it may be at the desk
+// of an agent: they may have signed out, been locked, or lost the role. What
+// cannot be found out ends nobody's line.
+func (a *API) stillAt(r request, agentID string) func() bool {
+	asked := request{r.Request.Clone(context.WithoutCancel(r.Context())), r.identity}
+	return func() bool {
+		ctx, cancel := context.WithTimeout(asked.Context(), askWithin)
+		defer cancel()
+		now, err := a.again(request{asked.WithContext(ctx), asked.identity})
+		var refused *Problem
+		if err != nil && !errors.As(err, &refused) {
+			a.once.warn("sessions", "whether people at desks are still signed in cannot be looked up", "err", err)
+			return true
+		}
+		return err == nil && now.may(ownDesk) && now.account.Agent == agentID
+	}
 }
 
 // Targets are whom calls can be brought to, beside agents.

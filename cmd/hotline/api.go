@@ -40,6 +40,7 @@ type apiParts struct {
 	health   func() web.Health          // nil: all is well
 	talks    web.Scenes                 // nil: desks can do nothing with calls
 	gateway  *softphone.Gateway         // nil: there are no lines in browsers
+	desks    *desk.Desks                // with gateway
 	now      func() time.Time
 	log      *slog.Logger
 	reg      prometheus.Registerer
@@ -86,9 +87,9 @@ func newAPI(p apiParts) (*web.API, error) {
 		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
 	}
 	if p.gateway != nil {
-		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.Ticket, linkOf(p.gateway)
+		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.TicketWhile, linkOf(p.gateway)
 		if cfg.Web.Visitors {
-			o.Visit = func() string { return p.gateway.Ticket(desk.NewVisitor()) }
+			o.Visit, o.VisitsAtOnce = visits{p.gateway, p.desks}, cfg.Web.VisitorsAtOnce
 		}
 	}
 	return web.New(o)

@@ -90,6 +90,18 @@ func (f floor) View(agentID string) (shown any, state string) {
 	return d, string(text)
 }
 
+// visits are calls from pages without an account.
+type visits struct {
+	gateway *softphone.Gateway
+	desks   *desk.Desks
+}
+
+func (v visits) Ticket(secret string) string { return v.gateway.Ticket(desk.VisitorOf(secret)) }
+
+func (v visits) Visiting(secret string) (is, known bool) {
+	return v.desks.Visiting(desk.VisitorOf(secret))
+}
+
 // linkOf is how an agent's line is, for their page.
 func linkOf(g *softphone.Gateway) func(agentID string) web.Link {
 	return func(agentID string) web.Link {

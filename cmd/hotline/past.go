@@ -67,7 +67,7 @@ const (
 )
 
 // dayKinds are what a day's figures are made of.
-var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, call.KindApology, web.KindWrapped}
+var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, queue.KindHandedOver, call.KindApology, web.KindWrapped}
 
 // Today is what happened since midnight. Where the journal cannot be read it is
 // what was known before.
@@ -136,6 +136,7 @@ func (d *day) take(e journal.Entry, zone *time.Location, level func(string) time
 	if e.Decode(&c) != nil {
 		return
 	}
+	c.Kind = e.Kind
 	hour := e.At.In(zone).Hour()
 	switch {
 	case e.Kind == queue.KindAgentState:
@@ -150,6 +151,11 @@ func (d *day) take(e journal.Entry, zone *time.Location, level func(string) time
 		q := d.shown.Queues[c.Queue]
 		q.Abandoned++
 		d.shown.Queues[c.Queue] = q
+	}
+	if c.Left != nil { // who hands a call over, and no longer has it
+		if left, there := c.About(c.Left.Agent); there {
+			d.turned(left, e.At)
+		}
 	}
 	if c.Agent != "" && c.To != 0 {
 		d.turned(c, e.At)
@@ -193,13 +199,18 @@ func (d *day) connected(c queue.Change, hour int, within bool) {
 	d.shown.Queues[c.Queue] = q
 }
 
-// turned counts an agent's talks, and for how long they last.
+// turned counts an agent's talks, and for how long they last. Who is called in
+// to another's call is credited from when the call is theirs.
 func (d *day) turned(c queue.Change, at time.Time) {
+	if c.Third {
+		return
+	}
 	since, talked := d.talking[c.Agent]
 	switch {
 	case c.To.InTalk() && !talked:
 		d.talking[c.Agent] = at
-		if !c.From.InTalk() && c.Cause != queue.CauseFound { // found: it began before a restart
+		taken := !c.From.InTalk() || c.Kind == queue.KindHandedOver
+		if taken && c.Cause != queue.CauseFound { // found: it began before a restart
 			a := d.shown.Agents[c.Agent]
 			a.Calls++
 			d.shown.Agents[c.Agent] = a

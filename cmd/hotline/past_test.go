@@ -127,6 +127,35 @@ func TestToday(t *testing.T) {
 	}
 }
 
+// An agent is credited with own seconds: until they hand over, and from then on the other.
+func TestAWarmTransferIsCredited(t *testing.T) {
+	a := newArchive(t)
+	began := a.at
+	a.change(queue.KindJoined, queue.Change{Call: "a", Queue: "service"})
+	a.change(queue.KindConnected, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateRinging, To: queue.StateTalking})
+	a.at = a.at.Add(time.Minute)
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateTalking, To: queue.StateConsult})
+	a.change(queue.KindCalled, queue.Change{Call: "a", Queue: "service", Agent: "1002", Offer: "a-to-1002-1", From: queue.StateReady, To: queue.StateReserved, With: "1001"})
+	a.change(queue.KindConsulted, queue.Change{Call: "a", Queue: "service", Agent: "1002", Offer: "a-to-1002-1", From: queue.StateRinging, To: queue.StateConsult, With: "1001", Third: true})
+	a.at = a.at.Add(time.Minute)
+	a.change(queue.KindHandedOver, queue.Change{Call: "a", Queue: "service", Agent: "1002", With: "1001", From: queue.StateConsult, To: queue.StateTalking,
+		Left: &queue.Leaving{Agent: "1001", From: queue.StateConsult, To: queue.StateWrapUp, Began: began}})
+	a.at = a.at.Add(30 * time.Second) // 1001's wrap-up
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateWrapUp, To: queue.StateReady})
+	a.at = a.at.Add(150 * time.Second)
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1002", From: queue.StateTalking, To: queue.StateWrapUp})
+	got := a.today().Agents
+	if one := got["1001"]; one.Talk != 2*time.Minute {
+		t.Errorf("1001, who had the caller for 2 minutes, is credited with %v in %d calls", one.Talk, one.Calls)
+	}
+	if one := got["1001"]; one.Calls != 1 {
+		t.Errorf("1001 is credited with %d calls", one.Calls)
+	}
+	if two := got["1002"]; two.Calls != 1 || two.Talk != 3*time.Minute {
+		t.Errorf("1002, who had the caller for 3 minutes, is credited with %v in %d calls", two.Talk, two.Calls)
+	}
+}
+
 // A number's calls are found again, newest first, with what was noted of them,
 // and the number is masked.
 func TestHistory(t *testing.T) {

@@ -159,7 +159,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	}
 	api, err := newAPI(apiParts{
 		cfg: cfg, lines: lines, book: book.Reader(), journal: tenure, sessions: sessions, relieved: tenure.over,
-		health: func() web.Health { return health.codes(cfg) }, talks: calls, gateway: gateway, now: clock.now, log: log, reg: reg,
+		health: func() web.Health { return health.codes(cfg) }, talks: calls, gateway: gateway, desks: desks, now: clock.now, log: log, reg: reg,
 	})
 	if err != nil {
 		return err
