@@ -20,6 +20,9 @@ type Browsers interface {
 	Unmade(channelID string)
 	// Ring shows the call; it is missed after so long.
 	Ring(leg *ari.Leg, limit time.Duration)
+	// Answer has a call that rings be taken, since who is at the browser has just
+	// asked for it. A leg that leads to no browser is left alone.
+	Answer(leg *ari.Leg)
 	// Found is a leg that an earlier process made, with its address here; for a
 	// caller's, who called in from a page, nobody is named.
 	Found(agentID string, leg *ari.Leg, at netip.AddrPort)
@@ -31,6 +34,7 @@ type noBrowsers struct{}
 func (noBrowsers) Line(string, string) (string, bool)     { return "", false }
 func (noBrowsers) Unmade(string)                          {}
 func (noBrowsers) Ring(*ari.Leg, time.Duration)           {}
+func (noBrowsers) Answer(*ari.Leg)                        {}
 func (noBrowsers) Found(string, *ari.Leg, netip.AddrPort) {}
 
 // ringAgent rings an agent where they are: at a browser, or by their phone. made

@@ -227,6 +227,9 @@ func (c *call) show() {
 		if c.state.Monitor != scene.Listening {
 			desk.Monitor = c.state.Monitor
 		}
+		if w := c.floor().watcher; w != nil && c.state.Monitor != "" {
+			desk.Watched = &scene.Watching{Agent: w.ID, Mode: c.state.Monitor}
+		}
 		if third := c.third(); third != nil {
 			desk.Third = &scene.Other{Target: third.called.Target, Name: third.Name, State: scene.ThirdRinging, Since: c.floor().began}
 			if third.answered {

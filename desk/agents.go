@@ -47,6 +47,28 @@ func (d *Desks) Ring(leg *ari.Leg, limit time.Duration) {
 	l.within(limit, func() { l.tell("an offer that nobody answered goes on", (*ari.Leg).Miss) })
 }
 
+// Answer takes a call that rings in its person's name, who has just asked for it
+// and need not do so again. A leg that leads to no browser is left alone.
+func (d *Desks) Answer(leg *ari.Leg) {
+	d.mu.Lock()
+	l := d.lines[leg.ID()]
+	d.mu.Unlock()
+	if l == nil {
+		return
+	}
+	d.background(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, commandLimit)
+		defer cancel()
+		s := d.session(l.owner)
+		if s == nil {
+			return // gone meanwhile; nobody answers
+		}
+		if err := d.take(ctx, l, s); err != nil && leg.Context().Err() == nil {
+			d.log.Warn("a call that was asked for is not taken", "agent_id", l.owner, "channel_id", l.channel, "err", err)
+		}
+	})
+}
+
 // Unmade gives up the line of a leg that could not be made.
 func (d *Desks) Unmade(channelID string) {
 	d.mu.Lock()

@@ -118,13 +118,18 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 	return asRefused(d.floor.Do(ctx, s.Owner(), o))
 }
 
-// answer takes the call that rings. Asterisk answers while the port is put in,
-// so that the two hear each other as soon as both have happened.
+// answer takes the call that rings.
 func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
 	l := d.of(s.Owner(), ringing)
 	if l == nil {
 		return &refused{code: scene.NoCall}
 	}
+	return d.take(ctx, l, s)
+}
+
+// take answers a line: Asterisk does while the port is put in, so that the two
+// hear each other as soon as both have happened.
+func (d *Desks) take(ctx context.Context, l *line, s *softphone.Session) error {
 	d.mu.Lock()
 	l.rest()
 	d.mu.Unlock()

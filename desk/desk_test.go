@@ -360,6 +360,24 @@ func TestAnAgentAnswersAndHangsUp(t *testing.T) {
 	w.offers(time.Minute).sees(ari.Ringing) // and the line is free for the next
 }
 
+// Who has asked for a call, as a supervisor does who listens in, need not answer it.
+func TestACallThatWasAskedForIsAnswered(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	c := w.offers(time.Minute)
+	m := w.asterisk(c.leg)
+	w.Answer(c.leg)
+	c.sees(ari.Answered)
+	m.says('1')
+	m.hears('6')
+	p.hear('1')
+	if err := c.leg.Leave(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	c.sees(ari.Gone)
+	w.Answer(c.leg) // which leads to no browser any more
+}
+
 func TestOffersThatComeToNothing(t *testing.T) {
 	for name, row := range map[string]struct {
 		does func(*person, *call)

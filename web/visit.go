@@ -50,9 +50,12 @@ func neighbourhood(address netip.Addr) netip.Addr {
 	return address
 }
 
+// visitors says whether there may be any.
+func (a *API) visitors() bool { return a.o.Visit != nil && a.signing != nil }
+
 // giveVisit is a ticket for somebody who calls from a page.
 func (a *API) giveVisit(r request) (reply, error) {
-	if a.o.Visit == nil || a.signing == nil {
+	if !a.visitors() {
 		return reply{}, problem(http.StatusNotFound, "no-visitors", "nobody calls from a page here")
 	}
 	if wait := a.visits.wait(a.signing.address(r.Request), time.Now()); wait > 0 {
