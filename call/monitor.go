@@ -46,8 +46,8 @@ func (c *call) supervise(o order) error {
 	_, _, possible := c.state.After(o.Act)
 	third := c.third()
 	switch {
-	case !known || o.by == c.agent.ID || third != nil && o.by == third.ID:
-		return &scene.Refused{Code: scene.NotAvailable, Values: map[string]string{"kind": scene.ToAgent, "id": o.by}}
+	case !known || o.by == c.agent.ID || third != nil && o.by == third.ID || f.watcher == nil && agent.State.InTalk():
+		return &scene.Refused{Code: scene.NotAvailable, Values: map[string]string{"kind": scene.ToAgent, "id": o.by, "state": agent.State.String()}}
 	case !possible, f.watcher != nil && f.watcher.ID != o.by:
 		return &scene.Refused{Code: scene.Impossible, Values: map[string]string{"act": string(o.Act), "scene": string(c.state.Scene)}}
 	}

@@ -273,6 +273,9 @@ func (c *call) show() {
 		if c.state.Monitor != scene.Listening {
 			desk.Monitor = c.state.Monitor
 		}
+		if w := c.floor().watcher; w != nil && c.state.Monitor != "" {
+			desk.Watched = &scene.Watching{Agent: w.ID, Mode: c.state.Monitor}
+		}
 		desk.Third = c.beside()
 		now[c.agent.ID] = desk
 	}
