@@ -326,6 +326,31 @@ func TestDirectoryAndDutyManager(t *testing.T) {
 	s.wantLegs(got, "caller: service command (proven)", "agent 1001: service command (proven)", "directory repair: agent pressed (proven)")
 }
 
+// Who is outside is none of ours: their keys are no codes, of a hold or of calls
+// at our expense.
+func TestWhoIsOutsideHasNoCodes(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, entries)
+	s.asterisk.Phone(repairPhone, answers)
+	s.do(scene.DoTransfer, repair)
+	outside := s.phone(repairPhone)
+	s.hear(s.caller, outside)
+	for _, code := range []string{"*1", "*2790#", "*201#", "*7*1#", "*8"} {
+		outside.Press(code)
+	}
+	outside.Hold() // after the keys: what is told of it tells that they have been heard
+	s.waiting()
+	outside.Unhold()
+	s.hear(s.caller, outside)
+	if rung := len(s.asterisk.At("PJSIP/1002")) + len(s.asterisk.At("PJSIP/1003")) + len(s.asterisk.At(repairPhone)); rung != 1 {
+		t.Errorf("who is outside has had %d phones rung", rung-1)
+	}
+	if played(outside, "code.menu") || s.caller.Keys() != "" {
+		t.Errorf("who is outside has heard %v, and the caller's phone was sent the keys %q", outside.Played(), s.caller.Keys())
+	}
+	s.ends()
+}
+
 func TestTransferToAQueue(t *testing.T) {
 	t.Parallel()
 	s := newSet(t)

@@ -145,7 +145,7 @@ func (c *call) happened(ctx context.Context, e ari.Event) {
 		c.step(scene.PhoneHolds, scene.Order{}, "")
 	case e.Kind == ari.Resumed:
 		c.step(scene.PhoneResumes, scene.Order{}, "")
-	case e.Kind == ari.Key:
+	case e.Kind == ari.Key && !c.agent.outside(): // whose keys are no codes
 		c.key(ctx, e.Digit)
 	}
 }

@@ -179,7 +179,8 @@ const (
 type State struct {
 	Scene   Name `json:"scene"`
 	Muted   bool `json:"muted,omitempty"`      // nobody hears the agent
-	Held    bool `json:"phone_held,omitempty"` // the agent's phone holds the line by its own button
+	Asked   bool `json:"hold_asked,omitempty"` // the agent has asked for the hold, whatever their phone does
+	Held    bool `json:"phone_held,omitempty"` // the agent's phone holds the line: by its own button, or since a browser is not heard
 	Monitor Mode `json:"monitor,omitempty"`
 }
 
@@ -234,9 +235,10 @@ func (s State) After(step Act) (next State, handOver, ok bool) {
 	if handOver || !next.withAgent() { // another line, which has no marks yet
 		next.Muted, next.Held = false, false
 	}
-	if next.Scene == Talking && next.Held {
+	if next.Scene == Talking && (next.Held || s.Asked && step == PhoneResumes) {
 		next.Scene = Hold
 	}
+	next.Asked = next.Scene == Hold && (s.Asked || step == DoHold)
 	if next.Row().End {
 		next.Monitor = ""
 	}
