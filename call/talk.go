@@ -16,6 +16,7 @@ func (c *call) connect(a *agentLeg) stage {
 		c.waitedFor = 0
 	}
 	c.agent, c.state, c.rated = a, scene.State{Scene: scene.Talking}, nil
+	c.floor().third = nil // of the talk before
 	return c.talk
 }
 
@@ -72,6 +73,7 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 		again = c.reach(ctx)
 	}
 	c.floor().dismiss(c)
+	c.dropWatcher(ctx)
 	return c.talkEnds(), nil
 }
 
@@ -100,7 +102,8 @@ type floor struct {
 	keypad   keypad
 	leaving  []leaving  // who is in the talk no more
 	began    time.Time  // of the scene, on the service's clock
-	toldIn   scene.Name // the scene of which the caller has been told
+	given    time.Time  // machine's clock: when a caller who waited last came to the agent, from a third or to one
+	toldIn   scene.Name // the scene in which the caller waits, of which they have been told
 	watcher  *watcher   // a supervisor; nil: there is none
 }
 
@@ -161,9 +164,22 @@ func (c *call) linesEnded() {
 		}
 	}
 	if c.state.Row().Has(scene.Agent) && c.agent.leg.Context().Err() != nil {
-		c.step(actOf(c.tellLeft(c.agent)), scene.Order{}, "")
+		c.step(c.leftAs(actOf(c.tellLeft(c.agent))), scene.Order{}, "")
 	}
 	c.watcherEnded()
+}
+
+// metAtLeast is for how long a caller who was handed over must have had the new
+// agent for a talk: who hangs up sooner did not mean this caller.
+const metAtLeast = 2 * time.Second
+
+// leftAs is what the end of the agent's line means for a caller who has only just
+// come to them from a wait.
+func (c *call) leftAs(act scene.Act) scene.Act {
+	if _, _, possible := c.state.After(scene.NotMet); possible && act == scene.AgentLeft && time.Since(c.floor().given) < metAtLeast {
+		return scene.NotMet
+	}
+	return act
 }
 
 // tellLeft writes down how an agent's line has ended.
@@ -195,6 +211,9 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	if next.Scene != was.Scene {
 		c.floor().began = c.now()
 	}
+	if !next.Row().Tone {
+		c.floor().toldIn = ""
+	}
 	left := c.agent
 	entries := []fact{}
 	if handOver {
@@ -220,6 +239,9 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	}
 	if was.Row().Has(scene.Agent) && (left != c.agent || !next.Row().Has(scene.Agent)) {
 		c.floor().leave(left)
+	}
+	if handOver && !c.agent.heard || act == scene.ThirdLeft && was.Row().Tone {
+		c.floor().given = time.Now()
 	}
 	c.show()
 	return true

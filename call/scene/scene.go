@@ -117,6 +117,7 @@ const (
 	ThirdLeft     Act = "third-left"     // the third's line has ended
 	AgentFailed   Act = "agent-failed"   // the agent's line failed
 	AgentLeft     Act = "agent-left"     // the agent has hung up
+	NotMet        Act = "not-met"        // … as the caller came to them, before they could have talked
 	QueueTakes    Act = "queue-takes"    // the target is a queue, and has a place for the caller
 )
 
@@ -159,6 +160,7 @@ var moves = []Move{
 
 	{In: []Name{Talking, Hold}, On: DoHangup, To: Rating},
 	{In: []Name{Talking, Hold}, On: AgentLeft, To: Rating},
+	{In: []Name{Talking, Hold}, On: NotMet, To: InVain},
 	{In: []Name{Talking, Hold, Calling, Consulting}, On: AgentFailed, To: LineLost},
 }
 
@@ -232,6 +234,9 @@ func (s State) After(step Act) (next State, handOver, ok bool) {
 			next.Scene, handOver, ok = m.To, m.HandOver, true
 		}
 	}
+	if !ok {
+		return s, false, false
+	}
 	if handOver || !next.withAgent() { // another line, which has no marks yet
 		next.Muted, next.Held = false, false
 	}
@@ -242,7 +247,7 @@ func (s State) After(step Act) (next State, handOver, ok bool) {
 	if next.Row().End {
 		next.Monitor = ""
 	}
-	return next, handOver, ok
+	return next, handOver, true
 }
 
 // asked are the acts of an agent, in the order in which a desk shows them.
