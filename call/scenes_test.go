@@ -442,6 +442,80 @@ func TestADutyManagerAsksTheOther(t *testing.T) {
 	s.ends()
 }
 
+// An agent who is told something, the codes perhaps, goes on in the middle of it:
+// what plays on their line keeps no caller waiting.
+func TestAWordKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	for name, acts := range map[string]func(s *set){
+		"a blind transfer": func(s *set) {
+			s.agent.Press("*8")
+			s.until("the agent hears the codes", func() bool { return played(s.agent, "code.menu") })
+			s.agent.Press("*7790#")
+		},
+		"a warm one": func(s *set) {
+			s.do(scene.DoConsult, to1002)
+			s.hear(s.agent, s.phone("PJSIP/1002"))
+			s.waiting()
+			s.agent.Press("*8")
+			s.until("the agent hears the codes", func() bool { return played(s.agent, "code.menu") })
+			s.agent.Press("*4")
+		},
+		"back to the caller": func(s *set) {
+			s.agent.Press("*1")
+			s.waiting()
+			s.agent.Press("*8")
+			s.until("the agent hears the codes", func() bool { return played(s.agent, "code.menu") })
+			s.agent.Press("*1")
+			s.hear(s.caller, s.agent)
+			s.agent.Press("*7790#")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t)
+			s.asterisk.MediaLasts(func(medium string) time.Duration {
+				switch {
+				case strings.Contains(medium, "code.menu"):
+					return 8 * time.Second
+				case strings.Contains(medium, "hold.tone"):
+					return 30 * time.Second
+				}
+				return 0
+			})
+			s.hear(s.caller, s.agent)
+			acts(s)
+			s.hear(s.caller, s.phone("PJSIP/1002"))
+			for _, quiet := range s.caller.Silences() {
+				if lasted := quiet.To.Sub(quiet.From); lasted > time.Second {
+					t.Errorf("the caller heard nothing for %v", lasted)
+				}
+			}
+			s.ends()
+		})
+	}
+}
+
+// Who is called in holds their phone as the call becomes theirs: the caller hears
+// the tone, and not a phone that holds.
+func TestACallIsGivenToAPhoneThatHolds(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.do(scene.DoConsult, to1002)
+	third := s.phone("PJSIP/1002")
+	s.hear(s.agent, third)
+	s.waiting()
+	third.Hold()
+	s.agent.Press("*6")
+	s.until("what has happened after it is known", s.agent.Muted)
+	s.do(scene.DoComplete)
+	s.is("1002", queue.StateHold)
+	s.waiting()
+	third.Unhold()
+	s.hear(s.caller, third)
+	s.is("1002", queue.StateTalking)
+	s.ends()
+}
+
 // Who is outside is none of ours: their keys are no codes, of a hold or of calls
 // at our expense.
 func TestWhoIsOutsideHasNoCodes(t *testing.T) {

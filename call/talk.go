@@ -98,6 +98,7 @@ type floor struct {
 	muted    *ari.Leg      // that Asterisk has muted
 	say      string        // what the agent is to be told next; "": nothing
 	word     *ari.Playback // what the agent is told
+	wordTo   *ari.Leg      // whose line that plays on
 	ringback *ari.Playback // what the agent hears while the third's phone rings
 	keypad   keypad
 	leaving  []leaving  // who is in the talk no more
@@ -199,8 +200,9 @@ func actOf(e Ending) scene.Act {
 	return scene.AgentFailed
 }
 
-// step goes on to where an act leads; false where it is impossible. The queue
-// and the journal know of it before anything is done.
+// step goes on to where an act leads; false where it is impossible. The journal
+// and then the queue know of it before anything is done: what only the journal
+// knows the next process tells the queue.
 func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	was := c.state
 	next, handOver, possible := was.After(act)
@@ -219,8 +221,6 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	if handOver {
 		c.handOver()
 		entries = append(entries, fact{KindStage, c.talksWith(), c.agent.streams()})
-	} else {
-		c.tellQueue(was.Row(), next.Row())
 	}
 	gone := c.third()
 	switch {
@@ -230,6 +230,11 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 		c.floor().third = nil
 	}
 	c.writeAll(append(entries, fact{kind: KindScene, data: c.sceneEntry(act, o, by)})...)
+	if handOver {
+		c.tellHandOver(left)
+	} else {
+		c.tellQueue(was.Row(), next.Row())
+	}
 	c.name(stageOf(next.Row()))
 	if gone != nil && gone != c.third() && gone != c.agent {
 		c.endThird(gone, "the third is let go of")
@@ -244,6 +249,9 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 		c.floor().given = time.Now()
 	}
 	c.show()
+	if handOver && c.agent.leg.Held() {
+		c.step(scene.PhoneHolds, scene.Order{}, "")
+	}
 	return true
 }
 
@@ -278,13 +286,18 @@ func stageOf(row scene.Row) string {
 	return stageTalk
 }
 
-// handOver makes the third the call's agent. Where nobody had the call any more
-// they have been that for the queue since they answered.
+// handOver makes the third the call's agent.
 func (c *call) handOver() {
 	from, to := c.agent, c.third()
 	c.agent, c.floor().third, c.rated = to, nil, nil
 	to.connected, to.since, to.back = true, time.Now(), to.ID == from.ID && !to.outside()
-	switch {
+}
+
+// tellHandOver tells the queue that the call's agent has it from another. Where
+// nobody had the call any more they have been that for the queue since they
+// answered.
+func (c *call) tellHandOver(from *agentLeg) {
+	switch to := c.agent; {
 	case to.outside():
 		c.endTalk(from)
 	case from.connected && !from.parted:
