@@ -139,7 +139,9 @@ func (c *call) takeUpTalk(left *standing, with, third *agentLeg, snap *ari.Snaps
 	row := left.state.Row()
 	from := c.connect(with)
 	c.state, c.floor().unsure, c.floor().began = left.state, true, left.changed
-	with.told = left.parted != nil
+	if with.told = left.parted != nil; left.tone != nil {
+		c.floor().toldIn = left.state.Scene
+	}
 	switch {
 	case row.End && left.third != nil: // sent to a queue
 		c.waiting.Queue, c.waiting.Joined = left.third.ID, time.Time{}

@@ -345,3 +345,42 @@ func TestASupervisorOutlivesTheService(t *testing.T) {
 		})
 	}
 }
+
+// dying is a queue that hears of no hand-over any more: the service dies before.
+type dying struct {
+	call.Queue
+	h *house
+}
+
+func (d dying) HandOver(callID, from, to string) error {
+	if !d.h.dies.Load() {
+		return d.Queue.HandOver(callID, from, to)
+	}
+	known := func(s call.Scene) bool { return s.On == scene.DoComplete }
+	if !slices.ContainsFunc(journaled[call.Scene](d.h, call.KindScene), known) {
+		d.h.t.Error("the queue is told of a hand-over before the journal has it: should we die now, the next process would not know of it")
+	}
+	return nil
+}
+
+// A service that dies in the middle of a hand-over has nobody whom the queue
+// takes for free while they talk.
+func TestAHandOverOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	h, s := stage(t)
+	s.do(scene.DoConsult, to1002)
+	third := s.phone("PJSIP/1002")
+	s.hear(s.agent, third)
+	s.waiting()
+	h.dies.Store(true)
+	s.do(scene.DoComplete)
+	s.hear(s.caller, third)
+	h.stop()
+	h.dies.Store(false)
+	h.taken(s)
+	s.hear(s.caller, third)
+	s.is("1002", queue.StateTalking)
+	s.is("1001", queue.StateReady)
+	s.unbroken()
+	h.byes(s)
+}

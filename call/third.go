@@ -76,16 +76,19 @@ func unknownTarget(t scene.Target) error {
 }
 
 // reserve has the queue keep the first of these agents for this call who can be
-// rung.
+// rung. Where there is none, what is said of who is busy comes before the rest.
 func (c *call) reserve(a *agentLeg, ids ...string) error {
-	state := "nobody"
+	var self, unknown error
+	state := ""
 	for _, id := range ids {
 		agent, known := c.queue.Agent(id)
 		switch {
 		case !known:
-			return unknownTarget(a.called.Target)
+			unknown = unknownTarget(a.called.Target)
+			continue
 		case c.agent != nil && id == c.agent.ID && !c.agent.parted:
-			return &scene.Refused{Code: scene.Self}
+			self = &scene.Refused{Code: scene.Self}
+			continue
 		}
 		offer, err := c.queue.Call(id, c.id)
 		if err == nil {
@@ -98,7 +101,11 @@ func (c *call) reserve(a *agentLeg, ids ...string) error {
 		c.log.Debug("an agent cannot be called in", "agent_id", id, "err", err)
 		state = agent.State.String()
 	}
-	return &scene.Refused{Code: scene.NotAvailable, Values: map[string]string{"kind": a.called.Kind, "id": a.called.ID, "state": state}}
+	if other := cmp.Or(self, unknown); state == "" && other != nil {
+		return other
+	}
+	values := map[string]string{"kind": a.called.Kind, "id": a.called.ID, "state": cmp.Or(state, "nobody")}
+	return &scene.Refused{Code: scene.NotAvailable, Values: values}
 }
 
 // readyIn lists the agents of a queue who are ready, longest idle first.
