@@ -34,6 +34,7 @@ type apiParts struct {
 	cfg      *configs.Config
 	lines    *queue.Engine
 	book     *journal.Reader
+	past     *past
 	journal  appender
 	sessions scs.Store                  // nil: nobody signs in
 	relieved func(context.Context) bool // nil: never
@@ -82,7 +83,7 @@ func newAPI(p apiParts) (*web.API, error) {
 		},
 		Number:  func(ctx context.Context, callID string) string { return callersNumber(ctx, p.book, callID) },
 		Signing: p.signing(), Record: p.record, Pages: ui.Files(), Scenes: p.talks,
-		Past:    newPast(p.book, p.lines, cfg.Service.Timezone.Location, p.now, p.log),
+		Past:    p.past,
 		Phrases: phrases.Book, Forms: formsOf(cfg), Targets: targetsOf(cfg),
 		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
 	}
