@@ -1,7 +1,8 @@
 // A customer's line from a web page: no account, no desk. A ticket is asked for without signing in, and the line itself
-// is the call: when the session is gone, the call has ended.
+// is the call: when it has ended, the session is gone. A line that breaks comes back to the same call, and so it does when
+// the service is started anew.
 
-import { api, root } from './api.ts'
+import { api, Refusal, root } from './api.ts'
 import { Phone, type Mic } from './phone.ts'
 import { Signal } from './signal.ts'
 
@@ -15,12 +16,14 @@ export class CallerLine {
   since = $state(0)
   #phone: Phone | null = null
   #signal: Signal | null = null
+  #visitor = '' // what further tickets for this call are given for
 
   /** call dials: the microphone first, so that nobody is called who cannot be heard. */
   async call(): Promise<void> {
     this.state = 'asking'
     this.code = ''
     this.since = 0
+    this.#visitor = ''
     const phone = new Phone({
       mic: (mic) => {
         this.mic = mic
@@ -46,16 +49,14 @@ export class CallerLine {
     this.state = 'calling'
     this.#signal = new Signal({
       address: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${root}/desk/signal`,
-      ticket: async () => (await api.post<{ ticket: string }>('/call/ticket', {})).ticket,
+      ticket: () => this.#ticket(),
       heard: {
         state: (state, code) => {
           if (state === 'gone' || state === 'taken') this.#gone(code)
           else this.broken = state === 'lost'
         },
         welcome: (resumed, ice) => {
-          // A session that could not be resumed would be another call: this one has ended.
-          if (!resumed && this.since > 0) this.#over('ended')
-          else if (!resumed) void phone.connect(ice)
+          if (!resumed) void phone.connect(ice)
         },
         answer: (sdp) => void phone.answered(sdp),
         refused: (about) => { if (about === 'offer') phone.refused() },
@@ -74,8 +75,20 @@ export class CallerLine {
     if (this.state === 'calling' || this.state === 'talking') this.#over('ended')
   }
 
+  async #ticket(): Promise<string> {
+    const first = this.#visitor === ''
+    try {
+      const given = await api.post<{ ticket: string; visitor: string }>('/call/ticket', first ? {} : { visitor: this.#visitor })
+      this.#visitor = given.visitor
+      return given.ticket
+    } catch (why) {
+      // A customer who cannot call now is told so, and not kept waiting.
+      throw first && why instanceof Refusal && why.status === 429 ? new Refusal(why.code, 403) : why
+    }
+  }
+
   #gone(code: string): void {
-    const refused = this.since === 0 && code !== '' && code !== 'closed' && code !== 'bye'
+    const refused = this.since === 0 && !['', 'closed', 'bye', 'no-visit'].includes(code)
     this.code = refused ? code : ''
     this.#over(refused ? 'failed' : 'ended')
   }
