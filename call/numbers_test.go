@@ -36,7 +36,9 @@ func TestNoWholeNumberIsLogged(t *testing.T) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	s.do(scene.DoConsult, repair) // nobody is registered there
-	s.until("the agent is back", func() bool { return strings.Contains(log.text(), "a third could not be rung") && len(s.caller.Joined()) == 2 })
+	s.until("the agent is back", func() bool {
+		return strings.Contains(log.text(), "a third could not be rung") && len(s.caller.Joined()) == 2
+	})
 	s.asterisk.Fail("POST", "/channels/create", 503, 20)
 	s.leaveRaw(s.callID())
 	s.caller.LoseLine()

@@ -2,10 +2,12 @@ package call_test
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"hotline/ari"
 	"hotline/ari/aritest"
 	"hotline/call"
 	"hotline/call/scene"
@@ -49,10 +51,20 @@ func (s *set) do(act scene.Act, to ...scene.Target) {
 // refused is what an order is refused with.
 func (s *set) refused(agent string, o scene.Order) string {
 	s.t.Helper()
-	err := s.calls.Do(s.t.Context(), agent, o)
+	return s.code(string(o.Act)+" by "+agent, s.calls.Do(s.t.Context(), agent, o))
+}
+
+// mayNotListen is what a supervisor is refused with.
+func (s *set) mayNotListen(supervisor string) string {
+	s.t.Helper()
+	return s.code("listening by "+supervisor, s.calls.Monitor(s.t.Context(), supervisor, s.callID(), scene.DoListen))
+}
+
+func (s *set) code(what string, err error) string {
+	s.t.Helper()
 	var refused *scene.Refused
 	if !errors.As(err, &refused) {
-		s.t.Fatalf("%s by %s: %v, and is to be refused", o.Act, agent, err)
+		s.t.Fatalf("%s: %v, and is to be refused", what, err)
 	}
 	return refused.Code
 }
@@ -513,7 +525,7 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	s := newSet(t)
 	ask := func(act scene.Act) {
 		t.Helper()
-		if err := s.calls.Do(t.Context(), "1003", scene.Order{Call: s.callID(), Act: act}); err != nil {
+		if err := s.calls.Monitor(t.Context(), "1003", s.callID(), act); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -528,8 +540,8 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	ask(scene.DoListen)
 	supervisor := s.phone("PJSIP/1003")
 	snoop(false, supervisor)
-	if desk, _ := s.calls.Desk("1001"); desk.Monitor != "" {
-		t.Errorf("the agent is shown that somebody listens: %q", desk.Monitor)
+	if desk, _ := s.calls.Desk("1001"); desk.Monitor != "" || desk.Watched == nil || *desk.Watched != (scene.Watching{Agent: "1003", Mode: scene.Listening}) {
+		t.Errorf("the agent is shown that somebody listens: %q; the floor is shown %+v", desk.Monitor, desk.Watched)
 	}
 	ask(scene.DoWhisper)
 	snoop(true, supervisor)
@@ -541,15 +553,54 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	s.until("nobody listens in any more", func() bool { return len(s.agent.Snoops()) == 0 })
 	ask(scene.DoListen)
 	snoop(false, supervisor)
-	if got := s.refused("1002", scene.Order{Call: s.callID(), Act: scene.DoListen}); got != scene.Impossible {
+	if got := s.mayNotListen("1002"); got != scene.Impossible {
 		t.Errorf("a second supervisor is refused with %s", got)
 	}
-	if got := s.refused("1001", scene.Order{Call: s.callID(), Act: scene.DoListen}); got != scene.NotAvailable {
+	if got := s.mayNotListen("1001"); got != scene.NotAvailable {
 		t.Errorf("the agent who listens to themselves is refused with %s", got)
+	}
+	if got := s.refused("1003", scene.Order{Call: s.callID(), Act: scene.DoWhisper}); got != scene.Impossible {
+		t.Errorf("who asks as an agent does is refused with %s", got)
 	}
 	ask(scene.DoLeave)
 	s.until("the supervisor's line has ended", func() bool { return supervisor.State() == "" && s.asterisk.Bridges() == 1 })
 	s.hear(s.caller, s.agent)
+	if desk, _ := s.calls.Desk("1001"); desk.Watched != nil {
+		t.Errorf("the floor is shown %+v, who has left", desk.Watched)
+	}
+	s.ends()
+}
+
+// atBrowser is one agent's browser, which answers what its person has asked for, and nothing else.
+type atBrowser struct {
+	agent string
+	t     *testing.T
+}
+
+func (b atBrowser) Line(agentID, _ string) (string, bool) {
+	return browserLine + "/c(alaw)", agentID == b.agent
+}
+func (b atBrowser) Unmade(string)                          {}
+func (b atBrowser) Ring(*ari.Leg, time.Duration)           {}
+func (b atBrowser) Found(string, *ari.Leg, netip.AddrPort) {}
+func (b atBrowser) Take(leg *ari.Leg, _ time.Duration) {
+	if err := leg.Pickup(b.t.Context()); err != nil {
+		b.t.Errorf("the supervisor's line is not answered: %v", err)
+	}
+}
+
+const browserLine = "UnicastRTP/127.0.0.1:4000"
+
+func TestASupervisorListensInABrowser(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, func(o *call.Options) { o.Browsers = atBrowser{"1003", t} })
+	if err := s.calls.Do(t.Context(), "1003", scene.Order{Call: s.callID(), Act: scene.DoListen}); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the supervisor hears the agent's line, without having answered anything", func() bool {
+		at, snoops := s.asterisk.At(browserLine), s.agent.Snoops()
+		return len(at) == 1 && len(snoops) == 1 && slices.Contains(at[0].Joined(), snoops[0].ID())
+	})
 	s.ends()
 }
 

@@ -62,6 +62,9 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 		case <-c.floor().keypad.late():
 			c.floor().keyedTooLittle()
 
+		case <-c.unheardOf():
+			c.step(scene.ThirdFailed, scene.Order{}, "")
+
 		case <-c.floor().lines:
 		case <-again:
 		}

@@ -24,6 +24,10 @@ type Entry struct {
 // than a desk.
 const directoryRing = 30 * time.Second
 
+// outsideAtMost is when we give up somebody outside of whom Asterisk tells
+// nothing: it ends the ringing before.
+const outsideAtMost = directoryRing + 5*time.Second
+
 // roleOutside names the leg of a directory entry.
 const roleOutside = "outside"
 
@@ -136,7 +140,7 @@ func (c *call) ringThird(ctx context.Context) error {
 			return err
 		}
 		c.log.Warn("a third could not be rung", "agent_id", third.ID, "directory", third.directory, "err", err)
-		third.failed(queue.Unreachable)
+		third.failed(c.refusal(third.Profile, queue.Unreachable))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 		return nil
 	}
@@ -182,6 +186,7 @@ func (c *call) dialOutside(ctx context.Context, third *agentLeg, made func(*ari.
 		return err
 	}
 	made(leg)
+	third.limit = time.NewTimer(outsideAtMost)
 	return leg.Dial(ctx, directoryRing)
 }
 
@@ -208,7 +213,7 @@ func (c *call) thirdEvent(e ari.Event) {
 	case ari.Ringing:
 		third.rings()
 	case ari.DialFailed:
-		third.failed(dialRefusals[e.DialStatus])
+		third.failed(c.refusal(third.Profile, dialRefusals[e.DialStatus]))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	case ari.Answered:
 		c.thirdAnswered(third)
@@ -231,9 +236,18 @@ func (c *call) thirdEnded(third *agentLeg) {
 		c.step(scene.ThirdLeft, scene.Order{}, "")
 	case third.answered:
 	case third.offer != nil && third.offer.Context().Err() != nil, third.leg != nil && third.leg.Context().Err() != nil:
-		third.failed(queue.Unreachable) // where its event has not said otherwise
+		third.failed(c.refusal(third.Profile, queue.Unreachable)) // where its event has not said otherwise
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	}
+}
+
+// unheardOf fires where somebody outside should have answered long ago, or not;
+// nil (never) where nobody is rung there.
+func (c *call) unheardOf() <-chan time.Time {
+	if third := c.third(); third != nil && third.limit != nil && !third.answered {
+		return third.limit.C
+	}
+	return nil
 }
 
 // endThird lets go of a third who has not become the call's agent.

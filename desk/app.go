@@ -135,6 +135,9 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 		s.Echo(o.Act == actEcho)
 		return nil
 	}
+	if !o.Act.Asked() { // what supervisors may is asked for where it is looked who they are, and written down
+		return &refused{code: scene.Impossible}
+	}
 	return asRefused(d.floor.Do(ctx, s.Owner(), o))
 }
 

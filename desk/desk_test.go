@@ -549,3 +549,15 @@ func TestAnAgentWithoutAMicrophone(t *testing.T) {
 	}
 	w.hears("1001 paused: microphone denied")
 }
+
+// What only supervisors may, a socket may not: nothing there asks who somebody
+// is, nor writes it down.
+func TestNobodyListensInThroughTheSocket(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	for _, act := range []string{"listen", "whisper", "barge", "leave", "agent-left", "fly"} {
+		if code := p.does(`{"call":"20260206-090000-0002","act":"` + act + `"}`); code != scene.Impossible {
+			t.Errorf("%s is refused with %q", act, code)
+		}
+	}
+}

@@ -30,6 +30,8 @@ const (
 	VerbFound       Verb = "found"        // Agent, Call, Queue
 	VerbFoundThird  Verb = "found-third"  // Agent, Call, Queue
 	VerbClose       Verb = "close"        // Queue, Reason; the asking service's callers
+	VerbReopen      Verb = "reopen"       // Queue; for the asking service's callers
+	VerbWays        Verb = "ways"         // Homes: the services whose agents' phones the asking service can ring
 	VerbRestore     Verb = "restore"      // Agents
 	VerbOpen        Verb = "open"         //
 	VerbSetRules    Verb = "set-rules"    // Rules, By
@@ -72,6 +74,7 @@ type Command struct {
 	Rules   *Rules     `json:"rules,omitempty"`
 	Profile *Profile   `json:"profile,omitempty"`
 	Agents  []Restored `json:"agents,omitempty"`
+	Homes   []string   `json:"homes,omitempty"`
 	Part    *Part      `json:"part,omitempty"`
 
 	ticket *Ticket // of a caller who joins at this engine

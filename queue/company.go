@@ -27,6 +27,9 @@ type Part struct {
 	Called  []calledImage `json:"called,omitempty"` // by its calls
 
 	CalledIn int `json:"called_in,omitempty"`
+
+	Ways []string `json:"ways"`           // the services whose agents it can ring; null: all
+	Shut []string `json:"shut,omitempty"` // queues that are closed for its callers at this hour
 }
 
 // talkOutside is an agent of elsewhere with a call of the service's own.
@@ -41,7 +44,7 @@ type talkOutside struct {
 
 // Part is that of a service.
 func (m *Machine) Part(owner string) *Part {
-	p := &Part{Now: m.now, Queues: m.Rules(), CalledIn: m.calledIn}
+	p := &Part{Now: m.now, Queues: m.Rules(), CalledIn: m.calledIn, Ways: m.ways[owner], Shut: slices.Sorted(maps.Keys(m.shut[owner]))}
 	p.Changed, p.Removed = m.news()
 	for _, a := range m.byListing() {
 		switch {
@@ -69,7 +72,7 @@ func (m *Machine) Part(owner string) *Part {
 // begins to which services then come, each with its Part.
 func (m *Machine) Beginning() (*Machine, error) {
 	data, err := m.write(func(i *image) {
-		i.Held, i.Away, i.Called = false, nil, nil
+		i.Held, i.Away, i.Called, i.Ways, i.Shut = false, nil, nil, nil, nil
 		for q := range i.Queues {
 			i.Queues[q].Callers, i.Queues[q].Backings = nil, nil
 		}
@@ -285,6 +288,8 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 	m.held, m.quiet = true, true // nobody is offered anybody before all is in place
 	delete(m.away, owner)
 	m.here[owner] = true
+	delete(m.shut, owner)
+	m.shutFor(owner, part.Shut...)
 	var were []*reservation
 	for _, p := range m.callersOf(owner) {
 		were = append(were, m.forget(p)...)
@@ -307,6 +312,7 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 		m.takeIn(owner, &part.Agents[i], shift)
 	}
 	m.compareTalks(owner, part.Talks)
+	m.setWays(owner, part.Ways)
 	for i := range part.Callers {
 		m.placeAgain(owner, &part.Callers[i], shift)
 	}

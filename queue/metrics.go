@@ -40,7 +40,7 @@ func newMetrics(e *Engine, r prometheus.Registerer) (*metrics, error) {
 			Help:    "How long callers waited in a queue, by how the wait ended: connected, left, lapsed.",
 			Buckets: []float64{1, 2, 5, 10, 15, 20, 30, 60, 90, 120, 180, 300, 600, 1800}}, []string{"queue", "outcome"}),
 		offers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_offers_total",
-			Help: "Offers to agents by result: connected, no-answer, declined, unreachable, cancelled, withdrawn, unreported, elsewhere, restart."}, []string{"queue", "result"}),
+			Help: "Offers to agents by result: connected, no-answer, declined, unreachable, no-way, cancelled, withdrawn, unreported, elsewhere, restart."}, []string{"queue", "result"}),
 		called: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_called_total",
 			Help: "Agents called in by calls, to be consulted or to take them over, by result, as offers; the queue is the call's."}, []string{"queue", "result"}),
 		answered: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_queue_answered_total",

@@ -18,7 +18,7 @@
 // transport.go, stranger.go, socket.go, outbox.go, frame.go, ticket.go and
 // limit.go (signalling); session.go (the desk); offer.go and peer.go (connections);
 // mux.go, guard.go, turn.go (the network); line.go, port.go, packet.go,
-// stream.go, meter.go, level.go, keys.go, codec.go (audio); metrics.go.
+// stream.go, meter.go, report.go, level.go, keys.go, codec.go (audio); metrics.go.
 package softphone
 
 import (
@@ -87,7 +87,7 @@ type Gateway struct {
 	o          Options
 	times      times
 	log        *slog.Logger
-	api        *webrtc.API
+	common     *common
 	muxes      *muxes
 	tickets    *tickets
 	complaints *complaints
@@ -144,7 +144,7 @@ func newGateway(o Options, t times) (*Gateway, error) {
 	if g.muxes, err = openMuxes(o.Listen, o.ListenTCP, o.Heir, g.log, g.figures.errors.Inc); err != nil {
 		return nil, err
 	}
-	if g.api, err = newAPI(o, t, g.muxes); err != nil {
+	if g.common, err = newCommon(o, t, g.muxes); err != nil {
 		return nil, errors.Join(err, g.muxes.close())
 	}
 	g.over, g.cancel = context.WithCancel(context.Background())

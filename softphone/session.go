@@ -285,6 +285,8 @@ func (s *Session) live() (why string) {
 	defer away.Stop()
 	watch := time.NewTicker(s.gateway.times.watch)
 	defer watch.Stop()
+	report := time.NewTicker(s.gateway.times.report)
+	defer report.Stop()
 	for {
 		select {
 		case sock := <-s.seats:
@@ -308,6 +310,8 @@ func (s *Session) live() (why string) {
 			s.tells <- func(a App) { a.Digit(s, digit) }
 		case now := <-watch.C:
 			s.look(now)
+		case now := <-report.C:
+			s.line.report(now)
 		case <-away.C:
 			if !s.talks() {
 				return WhyLost
@@ -539,8 +543,9 @@ func (s *Session) look(now time.Time) {
 	if s.mic != MicOK {
 		return // the page knows better
 	}
+	talking := s.line.port.Load() != nil // before soundAt is read: plugging in sets that first
 	soundless := now.Sub(time.Unix(0, s.line.soundAt.Load()))
-	switch talking := s.line.port.Load() != nil; {
+	switch {
 	case talking && !s.silent && soundless > s.gateway.times.silent:
 		s.silent = true
 		s.tells <- func(a App) { a.Mic(s, MicSilent) }

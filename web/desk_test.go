@@ -120,6 +120,20 @@ func TestMonitor(t *testing.T) {
 	if got := d.wrote(KindMonitored); len(got) != 1 || got[0] != (Monitored{"zhao", "c2", "whisper"}) || len(d.scenes.did) != 1 || d.scenes.did[0].Act != scene.DoWhisper {
 		t.Errorf("the journal has %v, and %v was done", got, d.scenes.did)
 	}
+	d.scenes.mu.Lock()
+	d.scenes.has = map[string]scene.Desk{"1001": {ID: "c2", Watched: &scene.Watching{Agent: "9001", Mode: scene.Barging}}}
+	d.scenes.mu.Unlock()
+	_, data := firstEvent(t, zhao.glance("/live?view=floor"))
+	var floor struct{ Agents []FloorAgent }
+	if err := json.Unmarshal(encode(data), &floor); err != nil {
+		t.Fatal(err)
+	}
+	if m := floor.Agents[0].Monitor; m == nil || *m != (FloorMonitor{"9001", scene.DoBarge}) || floor.Agents[1].Monitor != nil {
+		t.Errorf("the floor is told that %+v listens in", m)
+	}
+	if desk := d.as("li").gets(200, nil, "GET", "/desk", "").Body.String(); strings.Contains(desk, "9001") {
+		t.Errorf("the agent is told who listens: %s", desk)
+	}
 	zhao.gets(400, nil, "POST", "/calls/c2/monitor", `{"mode":"hold"}`)
 	zhao.gets(404, nil, "POST", "/calls/c9/monitor", `{"mode":"listen"}`)
 	d.full = errors.New("the disk is full")

@@ -319,6 +319,10 @@ func (f *fakeScenes) Do(_ context.Context, _ string, o scene.Order) error {
 	return f.refuse
 }
 
+func (f *fakeScenes) Monitor(ctx context.Context, id, callID string, act scene.Act) error {
+	return f.Do(ctx, id, scene.Order{Call: callID, Act: act})
+}
+
 func (f *fakeScenes) Desk(agentID string) (scene.Desk, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -309,14 +309,15 @@ func (a *API) signOut(r request) (reply, error) {
 	return reply{header: http.Header{"Set-Cookie": {gone.String()}}}, nil
 }
 
-// Ways are how people can sign in.
+// Ways are how people can come in.
 type Ways struct {
 	Password bool `json:"password"`
-	SSO      bool `json:"sso"` // at GET /session/sso
+	SSO      bool `json:"sso"`      // at GET /session/sso
+	Visitors bool `json:"visitors"` // customers, without an account, by the page that calls
 }
 
 func (a *API) getWays(request) (reply, error) {
-	return reply{body: Ways{Password: a.signing != nil, SSO: a.signing != nil && a.signing.Issuer != nil}}, nil
+	return reply{body: Ways{Password: a.signing != nil, SSO: a.signing != nil && a.signing.Issuer != nil, Visitors: a.visitors()}}, nil
 }
 
 // Where the pages are that people come to.

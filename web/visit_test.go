@@ -47,7 +47,14 @@ func TestVisitors(t *testing.T) {
 	d := newDesk(t)
 	nobody := &person{desk: d}
 	nobody.gets(404, nil, "POST", "/call/ticket", "{}")
+	var ways Ways
+	if nobody.gets(200, &ways, "GET", "/session/ways", ""); ways.Visitors {
+		t.Error("a page is told that customers may call from it, where they may not")
+	}
 	d.api.o.Visit = fakeVisits{}
+	if nobody.gets(200, &ways, "GET", "/session/ways", ""); !ways.Visitors {
+		t.Error("no page is told that customers may call from it")
+	}
 	var one, again VisitTicket
 	nobody.gets(200, &one, "POST", "/call/ticket", "{}")
 	if len(one.Visitor) < 26 || one.Ticket != "for "+one.Visitor {

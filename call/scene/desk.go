@@ -77,6 +77,16 @@ type Desk struct {
 	Third    *Other     `json:"third"`
 	Monitor  Mode       `json:"monitor"` // as far as the agent is to know: never "listen"
 	Acts     []Act      `json:"acts"`
+
+	// Watched is who listens, whispers or has joined, for the floor alone; nil:
+	// nobody.
+	Watched *Watching `json:"-"`
+}
+
+// Watching is a supervisor in a talk.
+type Watching struct {
+	Agent string
+	Mode  Mode
 }
 
 // Line is a queue.

@@ -131,7 +131,7 @@ func (w *watch) asteriskTrouble(ctx context.Context) string {
 // peerTrouble is that agents are in line whom this service has no way to.
 func (w *watch) peerTrouble() string {
 	if names := w.noWay(); len(names) > 0 {
-		return fmt.Sprintf("agents of %v cannot be rung from here, and are unreachable for everybody whenever it is tried: name these services in redis.peers, render Asterisk's files anew and start again", names)
+		return fmt.Sprintf("agents of %v cannot be rung from here, and our callers are not offered to them: name these services in redis.peers with the addresses of their Asterisks, and this one in theirs, render Asterisk's files anew on both sides, and start again", names)
 	}
 	return ""
 }

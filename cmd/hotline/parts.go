@@ -5,7 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
-	"net/netip"
+	"maps"
 	"slices"
 	"time"
 
@@ -141,6 +141,7 @@ func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) error {
 		return err
 	}
 	o.Log, o.Owner = shared, cfg.Redis.Name
+	o.Ways = slices.AppendSeq([]string{}, maps.Keys(cfg.Redis.Peers)) // none is none, and not everybody's
 	return nil
 }
 
@@ -206,16 +207,14 @@ func declinePause(q configs.Queue) time.Duration {
 	return q.DeclinePause.Duration
 }
 
-// withoutWay are the services, but for this one, whose agents are in the queue
-// and that are not named among its peers.
-func withoutWay(agents []queue.AgentView, own string, peers map[string]netip.AddrPort) []string {
-	var names []string
-	for _, agent := range agents {
-		if _, known := peers[agent.Home]; !known && agent.Home != own && !slices.Contains(names, agent.Home) {
-			names = append(names, agent.Home)
-		}
+// waysOf are the services whose agents can be rung from here, by their endpoints in
+// Asterisk.
+func waysOf(cfg *configs.Config) map[string]string {
+	ways := map[string]string{}
+	for service := range cfg.Redis.Peers {
+		ways[service] = asterisk.PeerEndpoint(service)
 	}
-	return names
+	return ways
 }
 
 // lookAfter watches what the service stands on.
@@ -225,7 +224,7 @@ func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *sl
 		dirs: map[string]string{
 			"state": cfg.Service.StateDir, "recordings": cfg.RecordingsDir(), "raw": cfg.Asterisk.Outside("raw"),
 		},
-		noWay:  func() []string { return withoutWay(lines.Agents(), cfg.Redis.Name, cfg.Redis.Peers) },
+		noWay:  lines.Unreached,
 		rivals: lines.Rivals,
 		prompts: func() ([]string, error) {
 			library, err := prompt.OpenLibrary(cfg.PromptsOutside())

@@ -135,7 +135,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
 		Browsers:    desks,
-		Name:        queues.Owner, Phone: phoneOf(queues.Owner), Who: whoOf(cfg),
+		Name:        queues.Owner, Phone: phoneOf(queues.Owner), Ways: waysOf(cfg), Who: whoOf(cfg),
 		NetLog:     asterisk.NetLog(cfg),
 		AfterRings: cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,

@@ -133,6 +133,13 @@ func (b *Browser) Crash() {
 	b.end()
 }
 
+// Within is the browser for a test within the test that started it, which fails in its place.
+func (b *Browser) Within(t testing.TB) *Browser {
+	within := *b
+	within.t = t
+	return &within
+}
+
 // Tab is one page of a browser.
 type Tab struct {
 	*Browser

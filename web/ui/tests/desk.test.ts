@@ -53,6 +53,7 @@ test('the bar says the one thing that matters most to the caller', () => {
 
 test('health names what is not well, the worst first', () => {
   assert.deepEqual(unwell({ asterisk: 'ok', journal: 'late', trunk: 'none', redis: 'ok', calls: 'taken', degraded: ['x'] }).map((u) => u.part), ['journal'])
+  assert.deepEqual(unwell({ asterisk: 'ok', journal: 'ok', trunk: 'none', redis: 'ok', calls: 'taken', degraded: ['x'] }), [{ part: 'service', code: 'degraded', down: false }])
   assert.deepEqual(unwell({ asterisk: 'away', journal: 'late', trunk: 'none', redis: 'alone', calls: 'draining', degraded: [] }).map((u) => `${u.part} ${u.down}`),
     ['asterisk true', 'journal false', 'redis false', 'calls false'])
 })

@@ -110,6 +110,7 @@ export interface CallerRow {
 export interface AgentRow {
   id: string; number: string; name: string; state: AgentState; reason: string; out_of_service: boolean; since: string
   call: string; queue: string; queues: string[]; away: boolean; calls_today: number; talk_ms_today: number
+  monitor: { by: string; mode: Exclude<Mode, 'leave'> } | null // who listens in: an agent
 }
 /** How the service is, part by part, in codes; "ok" and "none" are nothing to worry about. */
 export interface Health { asterisk: string; journal: string; trunk: string; redis: string; calls: string; degraded: string[] }

@@ -143,14 +143,14 @@ export const en: Words = {
     target: (p, n) => `target ${p}% / ${n} s`, below: 'below target', number: 'Number', position: 'Place', waited: 'Waited', offers: 'Offers', stateOf: 'State', agent: 'Agent', since: 'For',
     noCallers: 'Nobody is waiting', noAgents: 'There are no agents yet', noQueues: 'There are no queues yet', noDay: 'No calls yet today', held: 'Rows stay while you point', filter: 'Filter',
     open: (what) => `Open ${what}`, callState: { waiting: 'Waiting', ringing: 'Ringing' },
-    detailNone: 'Click a row for details', left: 'left', set: 'Set to', setState: 'Set state', monitorTitle: 'Listen in', monitoring: (who, how) => `${how}: ${who}`,
+    detailNone: 'Click a row for details', left: 'left', set: 'Set to', setState: 'Set state', monitorTitle: 'Listen in', monitoring: (who, how) => `${how}: ${who}`, watched: (who, how) => `${how}: ${who}`, phoneRings: 'Answer your phone',
     audited: 'Listening in is recorded in the audit trail.', connect: 'Listening in uses your headset', noCall: 'Not in a call', rules: 'Change rules', call: 'Call', queuesOf: 'Serves', callsToday: 'Calls today',
     worst: 'worst', due: 'due', late: 'late', onTime: 'on time', arrived: 'Arrived', hour: (h) => `${h}:00`,
     trend: (a, b, c) => `Today ${a} calls arrived, ${b} were answered, ${c} left`,
   },
   health: {
-    part: { asterisk: 'Telephony', journal: 'Journal', trunk: 'Trunk', redis: 'Shared queue', calls: 'Calls' },
-    code: { ok: 'good', away: 'away', late: 'late', failing: 'failing', alone: 'on its own', draining: 'no new ones' },
+    part: { asterisk: 'Telephony', journal: 'Journal', trunk: 'Trunk', redis: 'Shared queue', calls: 'Calls', service: 'Service' },
+    code: { ok: 'good', away: 'away', late: 'late', failing: 'failing', alone: 'on its own', draining: 'no new ones', degraded: 'impaired' },
   },
 
   rules: {
@@ -197,7 +197,7 @@ export const en: Words = {
     conflict: 'That cannot be done as things are.', stale: 'Somebody has just changed it. Look at it first.', exists: 'It is there already.', condition: 'Read it before you change it.', limit: 'That is beyond the limits.', contradiction: 'That contradicts other rules.',
     value: 'What was entered is not right.', 'out-of-range': 'That is beyond the limits.', 'unknown-field': 'There is an unknown field.', 'no-value': 'Something is missing.', incomplete: 'Something is missing.', 'no-json': 'The service could not read it.', twice: 'Something is there twice.',
     query: 'The search is not right.', 'too-large': 'That is too long.', 'media-type': 'The service could not read it.', stopping: 'The service is restarting. One moment.', internal: 'Something went wrong in the service; its log says what.',
-    closed: 'The service ended this connection.', slow: 'The network of this computer is too slow.', lost: 'Away for too long: the line was given up.', off: 'Calling from the web is switched off.',
+    closed: 'The service ended this connection.', slow: 'The network of this computer is too slow.', lost: 'Away for too long: the line was given up.', 'no-visitors': 'This hotline takes no calls from the web.', visits: 'Too many calls have come from your network. Please try again in ten minutes.',
     'http-502': 'The service is restarting. One moment.', 'http-503': 'The service is restarting. One moment.', 'http-429': 'Too many requests. One moment.',
   },
   refusedOther: (code) => `It was not done (${code}).`,

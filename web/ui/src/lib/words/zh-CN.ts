@@ -144,14 +144,14 @@ export const zh = {
     target: (p: number, s: number) => `目标 ${p}% / ${s} 秒`, below: '低于目标', number: '号码', position: '位次', waited: '已等', offers: '派话', stateOf: '状态', agent: '座席', since: '持续',
     noCallers: '没有人在等候', noAgents: '还没有座席', noQueues: '还没有队列', noDay: '今天还没有来电', held: '指着表格时行不移动', filter: '筛选',
     open: (what: string) => `查看 ${what}`, callState: { waiting: '等候', ringing: '振铃中' },
-    detailNone: '点一行查看详情', left: '已离开', set: '设为', setState: '设置状态', monitorTitle: '旁听', monitoring: (who: string, how: string) => `正在${how}:${who}`,
+    detailNone: '点一行查看详情', left: '已离开', set: '设为', setState: '设置状态', monitorTitle: '旁听', monitoring: (who: string, how: string) => `正在${how}：${who}`, watched: (who: string, how: string) => `${who} ${how}`, phoneRings: '请接听您的话机',
     audited: '旁听会记入审计记录。', connect: '旁听会用到您的耳机', noCall: '现在没有通话', rules: '修改规则', call: '通话', queuesOf: '服务队列', callsToday: '今天接听',
     worst: '最迟', due: '待兑现', late: '已超时', onTime: '准时', arrived: '呼入', hour: (h: number) => `${h} 时`,
     trend: (a: number, b: number, c: number) => `今天呼入 ${a} 通，接通 ${b} 通，放弃 ${c} 通`,
   },
   health: {
-    part: { asterisk: '话务平台', journal: '日志', trunk: '中继', redis: '共享队列', calls: '来电' },
-    code: { ok: '正常', away: '中断', late: '滞后', failing: '写入失败', alone: '独立运行', draining: '不再接新来电' },
+    part: { asterisk: '话务平台', journal: '日志', trunk: '中继', redis: '共享队列', calls: '来电', service: '服务' },
+    code: { ok: '正常', away: '中断', late: '滞后', failing: '写入失败', alone: '独立运行', draining: '不再接新来电', degraded: '降级运行' },
   },
 
   rules: {
@@ -199,7 +199,7 @@ export const zh = {
     conflict: '现在的情况不允许这样操作。', stale: '内容刚被别人改过，请看过再改。', exists: '已经有了。', condition: '请先读取再修改。', limit: '超出了允许的范围。', contradiction: '与其他规则有矛盾。',
     value: '填写的内容不对。', 'out-of-range': '超出了允许的范围。', 'unknown-field': '有不认识的字段。', 'no-value': '有内容没有填。', incomplete: '填写不完整。', 'no-json': '发送的内容服务看不懂。', twice: '同一项写了两次。',
     query: '查询条件不对。', 'too-large': '内容太长了。', 'media-type': '发送的格式不对。', stopping: '服务正在重启，请稍候。', internal: '服务出了问题，已记入日志。',
-    closed: '服务结束了这次连接。', slow: '这台电脑的网络太慢，连接已断开。', lost: '离开太久，线路已收回。', off: '在线通话没有开通。',
+    closed: '服务结束了这次连接。', slow: '这台电脑的网络太慢，连接已断开。', lost: '离开太久，线路已收回。', 'no-visitors': '本热线没有开通在线通话。', visits: '您的网络来电过于频繁，请十分钟后再试。',
     'http-502': '服务正在重启，请稍候。', 'http-503': '服务正在重启，请稍候。', 'http-429': '操作太频繁，请稍候。',
   } satisfies Record<string, string | ((v: Values) => string)>,
   refusedOther: (code: string) => `没有办成（${code}）。`,
