@@ -15,8 +15,8 @@
 // pass from one to the other in the goroutine that received them.
 //
 // The files: gateway.go (set-up, who has a session, who is plugged in where);
-// transport.go, socket.go, outbox.go, frame.go, ticket.go and limit.go
-// (signalling); session.go (the desk); offer.go and peer.go (connections);
+// transport.go, stranger.go, socket.go, outbox.go, frame.go, ticket.go and
+// limit.go (signalling); session.go (the desk); offer.go and peer.go (connections);
 // mux.go, guard.go, turn.go (the network); line.go, port.go, packet.go,
 // stream.go, meter.go, report.go, level.go, keys.go, codec.go (audio); metrics.go.
 package softphone
@@ -82,9 +82,6 @@ var usualTimes = times{
 	disconnected: 3 * time.Second, failed: 15 * time.Second, keepAlive: 2 * time.Second,
 }
 
-// maxStrangers is how many sockets may be open that have not said hello.
-const maxStrangers = 256
-
 // Gateway has all lines. Its methods may be used from any goroutine.
 type Gateway struct {
 	o          Options
@@ -103,7 +100,7 @@ type Gateway struct {
 	sessions  map[string]*Session // by owner
 	ports     map[*Port]struct{}
 	plugged   map[*Port]*Session
-	strangers int
+	strangers []*stranger // oldest first
 	closed    bool
 	running   sync.WaitGroup // sessions
 
@@ -207,24 +204,6 @@ func (g *Gateway) Close() error {
 		errs = append(errs, p.Close())
 	}
 	return errors.Join(append(errs, g.muxes.close())...)
-}
-
-// admit lets a socket in that has not said hello; dismiss is called when it
-// has, or will not.
-func (g *Gateway) admit() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed || g.strangers >= maxStrangers {
-		return false
-	}
-	g.strangers++
-	return true
-}
-
-func (g *Gateway) dismiss() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.strangers--
 }
 
 // seat gives the socket the desk of its owner.

@@ -374,6 +374,43 @@ func TestASocketThatSaysNothing(t *testing.T) {
 	}
 }
 
+// Whoever opens sockets and says nothing keeps nobody from the line who says hello.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.hello = time.Minute })
+	silent := make([]*websocket.Conn, maxStrangers)
+	for n := range silent {
+		conn, err := softphonetest.Dial(w.ctx, w.page)
+		if err != nil {
+			t.Fatalf("socket %d: %v", n, err)
+		}
+		defer func() { _ = conn.CloseNow() }()
+		silent[n] = conn
+	}
+	eventually(t, "all of them are known", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.strangers) == maxStrangers
+	})
+	w.open("1001")
+	if _, _, err := silent[0].Read(w.ctx); websocket.CloseStatus(err) != 4408 {
+		t.Errorf("the oldest ended with %v, want 4408", err)
+	}
+}
+
+// It is the oldest from where most are that goes; of IPv6 everybody has a network.
+func TestWhichStrangerGoes(t *testing.T) {
+	var all []*stranger
+	for _, from := range []string{"192.0.2.1:5", "[2001:db8:0:1::7]:5", "192.0.2.2:5", "[2001:db8:0:1::8]:5", "[::ffff:192.0.2.3]:5"} {
+		all = append(all, &stranger{from: networkOf(from)})
+	}
+	if at := tooMany(all); at != 1 {
+		t.Errorf("number %d of them goes, want 1", at)
+	}
+	if networkOf("[::ffff:192.0.2.3]:5") != networkOf("192.0.2.3:6") || networkOf("@").IsValid() {
+		t.Error("an address is not known in its other form, or one that is none is")
+	}
+}
+
 func TestFirstFramesThatAreNoHello(t *testing.T) {
 	w := newWorld(t, nil)
 	for n, frame := range []string{`{"type":"offer","seq":1}`, `[]`, `hello`, `{"type":"hello","seq":3,"token":""}`, `{}`} {
@@ -390,8 +427,8 @@ func TestFirstFramesThatAreNoHello(t *testing.T) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.strangers != 0 {
-		t.Errorf("%d sockets are counted that have not said hello, want none", w.strangers)
+	if len(w.strangers) != 0 {
+		t.Errorf("%d sockets are counted that have not said hello, want none", len(w.strangers))
 	}
 }
 

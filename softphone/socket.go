@@ -3,6 +3,7 @@ package softphone
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -89,29 +90,26 @@ func closingOf(err error) closing {
 }
 
 // Serve serves a signalling socket until it ends. ctx ends it, too.
-func (g *Gateway) Serve(ctx context.Context, t Transport) {
-	if !g.admit() {
-		_ = t.Close(closeClosing.code, codeBusy)
-		return
-	}
-	g.serve(ctx, t)
-}
+func (g *Gateway) Serve(ctx context.Context, t Transport) { g.serve(ctx, t, netip.Prefix{}) }
 
-// serve serves a socket that was admitted.
-func (g *Gateway) serve(ctx context.Context, t Transport) {
+// serve serves a socket from somewhere.
+func (g *Gateway) serve(ctx context.Context, t Transport, from netip.Prefix) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(g.over, func() { cancel(closeClosing) })()
 
-	why := g.converse(ctx, t)
+	why := closeClosing
+	if who, in := g.admit(from, cancel); in {
+		why = g.converse(ctx, t, who)
+	}
 	g.figures.sockets.WithLabelValues(why.kind()).Inc()
 	_ = t.Close(why.code, why.reason)
 }
 
 // converse is a socket's life: hello, a session, frames until it ends.
-func (g *Gateway) converse(ctx context.Context, t Transport) closing {
+func (g *Gateway) converse(ctx context.Context, t Transport, who *stranger) closing {
 	hello, ticket, err := g.greet(ctx, t)
-	g.dismiss()
+	g.dismiss(who)
 	if err != nil {
 		why := closingOf(err)
 		if why.code >= closeBadFrame.code && why != closeClosing {

@@ -157,8 +157,9 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	if err != nil {
 		return err
 	}
+	past := newPast(book.Reader(), lines, cfg.Service.Timezone.Location, clock.now, log)
 	api, err := newAPI(apiParts{
-		cfg: cfg, lines: lines, book: book.Reader(), journal: tenure, sessions: sessions, relieved: tenure.over,
+		cfg: cfg, lines: lines, book: book.Reader(), past: past, journal: tenure, sessions: sessions, relieved: tenure.over,
 		health: func() web.Health { return health.codes(cfg) }, talks: calls, gateway: gateway, desks: desks, now: clock.now, log: log, reg: reg,
 	})
 	if err != nil {
@@ -202,6 +203,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group.Go(func() error { look.run(running); return nil })
 	group.Go(func() error { inheritMedia(running, tenure.begun, gateway, log); return nil })
 	group.Go(func() error { keepHeadroom(running); return nil })
+	group.Go(func() error { past.learn(running); return nil })
 
 	<-running.Done()
 	by := time.Now().Add(goneWithin)
