@@ -18,6 +18,7 @@ import (
 // and agents as its machine has them, and who of elsewhere is with its callers.
 type Part struct {
 	Now     int64         `json:"now"`
+	Clock   time.Time     `json:"clock,omitzero"` // what the service's own shows, by which its callers have arrived; zero: they stand by the common one
 	Queues  []Rules       `json:"queues"`
 	Changed []string      `json:"changed,omitempty"` // queues whose rules are other ones than the others know
 	Removed []string      `json:"removed,omitempty"` // queues that are there no more
@@ -40,6 +41,15 @@ type talkOutside struct {
 	Third bool   `json:"third,omitempty"`
 
 	Profile Profile `json:"profile"` // for those who do not know the agent: their own service may not be there yet
+}
+
+// behind is by how much the clock by which the callers have arrived is behind the
+// common one. That never goes back, unless it is another one.
+func (p *Part) behind(now int64) int64 {
+	if p.Clock.IsZero() {
+		return min(0, now-p.Now)
+	}
+	return now - nanos(p.Clock)
 }
 
 // Part is that of a service.
@@ -314,7 +324,7 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 	m.compareTalks(owner, part.Talks)
 	m.setWays(owner, part.Ways)
 	for i := range part.Callers {
-		m.placeAgain(owner, &part.Callers[i], shift)
+		m.placeAgain(owner, &part.Callers[i], shift, part.behind(m.now))
 	}
 	m.calledIn = max(m.calledIn, part.CalledIn)
 	for i := range part.Called {
@@ -477,13 +487,13 @@ func (m *Machine) introduce(p Profile) *agent {
 
 // placeAgain gives a caller the place they had, with the phones that ring for
 // them.
-func (m *Machine) placeAgain(owner string, i *placeImage, shift int64) {
+func (m *Machine) placeAgain(owner string, i *placeImage, shift, behind int64) {
 	q := m.queues[i.Caller.Queue]
 	if q == nil || m.waiting[i.Caller.ID] != nil || m.parties[i.Caller.ID] != (party{}) {
 		return
 	}
 	p := loadedPlace(i)
-	p.caller.Owner = owner
+	p.caller.Owner, p.caller.Arrived = owner, onClock(p.caller.Arrived, behind)
 	m.waiting[p.caller.ID] = p
 	p.joined, p.entered, p.patienceEnds = p.joined+shift, p.entered+shift, shifted(p.patienceEnds, shift)
 	m.aim(p, q)

@@ -88,6 +88,7 @@ type Engine struct {
 	line    LineClock     // for callers who do not say when they arrived
 	ahead   time.Duration // by which the machine's clock is ahead of this process's
 	company bool          // what is asked goes to the shared log
+	met     bool          // it has been with the others: its clock is the common one
 	asked   []*request    // in the log's hands, in order
 	alone   solitude
 	brought *Part // when this service last came to the others
@@ -287,7 +288,11 @@ func (e *Engine) join(c Caller) (*Ticket, error) {
 	}
 	c.Arrived, c.Owner = c.Arrived.Round(0), e.owner
 	t := &Ticket{engine: e, caller: c, number: c.Offers, offers: make(chan *Offer, MostRung), lapsed: make(chan struct{})}
-	if err := e.doNow(Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who, ticket: t}); err != nil {
+	join := Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who, ticket: t}
+	if e.shared != nil {
+		join.Clock = e.wall(time.Now())
+	}
+	if err := e.doNow(join); err != nil {
 		return nil, err
 	}
 	return t, nil

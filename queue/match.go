@@ -38,6 +38,9 @@ func (m *Machine) join(command *Command) error {
 	if p.caller.Arrived.IsZero() {
 		p.caller.Arrived = m.wall
 	}
+	if !command.Clock.IsZero() {
+		p.caller.Arrived = onClock(p.caller.Arrived, m.now-nanos(command.Clock))
+	}
 	p.caller.Arrived = p.caller.Arrived.Round(0) // the order goes by what is recorded, so that a restart finds the same
 	p.alarm.owner = p
 	p.entered = p.joined

@@ -38,6 +38,9 @@ var causes = map[string]error{
 // this engine; the lock is held.
 func (e *Engine) carryOut(fx *Effects, own bool) {
 	for i := range fx.Changes {
+		if fx.Changes[i].Kind == KindRemoved {
+			e.metrics.forget()
+		}
 		e.changed(&fx.Changes[i])
 	}
 	for i := range fx.Offers {

@@ -125,10 +125,11 @@ func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *sl
 }
 
 // share has callers and agents be one with those of other services, where
-// hotline.yaml says so.
-func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) error {
+// hotline.yaml says so. It returns by how much this machine's clock is ahead of
+// the one that they share.
+func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) (ahead func() time.Duration, err error) {
 	if !cfg.Redis.On() {
-		return nil
+		return func() time.Duration { return 0 }, nil
 	}
 	shared, err := redisq.New(redisq.Options{
 		Redis: redis.UniversalOptions{
@@ -138,11 +139,11 @@ func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) error {
 		Space: cfg.Redis.Space, Logger: log,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o.Log, o.Owner = shared, cfg.Redis.Name
 	o.Ways = slices.AppendSeq([]string{}, maps.Keys(cfg.Redis.Peers)) // none is none, and not everybody's
-	return nil
+	return shared.ClockAhead, nil
 }
 
 // phoneOf dials agents' phones, those of other services through their Asterisks.
@@ -218,7 +219,7 @@ func waysOf(cfg *configs.Config) map[string]string {
 }
 
 // lookAfter watches what the service stands on.
-func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *slog.Logger, reg prometheus.Registerer) *watch {
+func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, ahead func() time.Duration, log *slog.Logger, reg prometheus.Registerer) *watch {
 	return newWatch(&watch{
 		log: log,
 		dirs: map[string]string{
@@ -226,6 +227,7 @@ func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *sl
 		},
 		noWay:  lines.Unreached,
 		rivals: lines.Rivals,
+		ahead:  ahead,
 		prompts: func() ([]string, error) {
 			library, err := prompt.OpenLibrary(cfg.PromptsOutside())
 			if err != nil {

@@ -31,7 +31,7 @@ func TestWhoCanBeRungFromHere(t *testing.T) {
 		cfg := configs.Default()
 		cfg.Redis.Addresses, cfg.Redis.Name, cfg.Redis.Peers = []string{"127.0.0.1:6379"}, "north", peers
 		var o queue.Options
-		if err := share(cfg, &o, slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := share(cfg, &o, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 		want := slices.AppendSeq([]string{}, maps.Keys(peers))

@@ -93,7 +93,8 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	record := &changes{journal: tenure, log: log}
 	queues := queueOptions(cfg, clock.now, record, log, reg)
-	if err := share(cfg, &queues, log); err != nil {
+	ahead, err := share(cfg, &queues, log)
+	if err != nil {
 		return err
 	}
 	rules, err := rulesInForce(ctx, book.Reader(), queues, log)
@@ -148,7 +149,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	})
 
 	group, running := errgroup.WithContext(ctx)
-	look := lookAfter(cfg, link, lines, log, reg)
+	look := lookAfter(cfg, link, lines, ahead, log, reg)
 	drain := &drain{calls: calls, running: running, leave: leave}
 	sessions, closeSessions := openSessions(cfg.Sessions(), log)
 	defer closeSessions()
