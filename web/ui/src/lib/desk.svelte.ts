@@ -232,6 +232,7 @@ export class DeskStore {
     localStorage.setItem(tested, '1')
     this.tested = true
     this.panel = ''
+    if (!this.phone.stream) void this.phone.listen(this.devices.mic) // the check may wait, the microphone may not
   }
 
   get devices(): { mic: string; speaker: string } {
