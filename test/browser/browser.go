@@ -242,7 +242,7 @@ func (tab *Tab) See(selector string) {
 // Gone waits until nothing is found by a selector any more, or it cannot be seen.
 func (tab *Tab) Gone(selector string) {
 	tab.t.Helper()
-	tab.do("waits for the end of "+selector, chromedp.WaitNotVisible(selector, chromedp.ByQuery))
+	tab.Until(fmt.Sprintf(`[...document.querySelectorAll(%q)].every((e) => e.getClientRects().length === 0)`, selector))
 }
 
 // Text is what a selector's element says, "" when there is none.
