@@ -110,7 +110,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	}, o.RingTimeout, func(leg *ari.Leg) {
 		a.leg = leg
 		c.agents = append(c.agents, a)
-	})
+	}, c.o.Browsers.Ring)
 	if err != nil && (ctx.Err() != nil || c.replaced()) {
 		return a // the wait is over, and ends this offer with it; or the offer is another process's
 	}

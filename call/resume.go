@@ -123,7 +123,7 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 			return c.connect(with)
 		} // otherwise signed out since: the phone is released, as it would have been
 	case stage == stageRate:
-		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
+		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent), leg: c.session.RestoreLost(left.talked), parted: true, told: true}
 	}
 	return c.reenter(left)
 }

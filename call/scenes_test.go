@@ -237,8 +237,13 @@ func TestThreeWay(t *testing.T) {
 func TestBlindTransfer(t *testing.T) {
 	t.Parallel()
 	s := newSet(t)
+	s.asterisk.Phone("PJSIP/1002", aritest.Phone{Does: aritest.Answers, After: 100 * time.Millisecond})
 	s.do(scene.DoTransfer, to1002)
 	third := s.phone("PJSIP/1002")
+	s.until("the desk says who has sent the caller", func() bool {
+		desk, _ := s.calls.Desk("1002")
+		return desk.Kind == scene.PartIn && desk.Third != nil && desk.Third.State == scene.ThirdSent && desk.Third.ID == "1001"
+	})
 	s.hear(s.caller, third)
 	s.is("1002", queue.StateTalking)
 	if !played(s.caller, "transfer.please_wait") {
@@ -287,10 +292,88 @@ func TestConsultInVain(t *testing.T) {
 		view, _ := s.queue.Agent("1001")
 		return view.State == queue.StateTalking && len(s.caller.Joined()) == 2
 	})
+	s.until("the desk says who was not reached", func() bool {
+		desk, _ := s.calls.Desk("1001")
+		return desk.Third != nil && desk.Third.State == scene.ThirdMissed && desk.Third.ID == "1002"
+	})
 	if got := s.refused("1001", scene.Order{Act: scene.DoConsult, Target: &to1002}); got != scene.NotAvailable {
 		t.Errorf("who has just declined is %s", got)
 	}
+	s.do(scene.DoMute)
+	if desk, _ := s.calls.Desk("1001"); desk.Third != nil {
+		t.Errorf("after the next step the desk still shows %+v", desk.Third)
+	}
 	s.ends()
+}
+
+// hungUp is a caller whose agent has hung up, and who is asked for the rating.
+func hungUp(t *testing.T) *set {
+	s := newSet(t)
+	if got := s.refused("1001", scene.Order{Act: scene.DoRejoin}); got != scene.NoCall {
+		t.Errorf("who has not left is refused with %s", got)
+	}
+	s.do(scene.DoHangup)
+	s.until("the caller is asked for a rating", func() bool { return played(s.caller, "rating.ask") })
+	if got := s.calls.Back("1001"); got != s.callID() {
+		t.Errorf("the desk offers the way back to %q, want %q", got, s.callID())
+	}
+	return s
+}
+
+// An agent who hung up by accident takes the caller back at the desk, while the caller is still there.
+func TestBackToTheCaller(t *testing.T) {
+	t.Parallel()
+	t.Run("at a phone", func(t *testing.T) {
+		t.Parallel()
+		s := hungUp(t)
+		if got := s.refused("1001", scene.Order{Act: scene.DoRejoin, Call: "another"}); got != scene.NoCall {
+			t.Errorf("the way back to another call is refused with %s", got)
+		}
+		s.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Answers, After: 100 * time.Millisecond})
+		if err := s.calls.Do(t.Context(), "1001", scene.Order{Act: scene.DoRejoin}); err != nil {
+			t.Fatal(err)
+		}
+		s.waiting()
+		s.until("the desk shows the caller, and nobody beside", func() bool {
+			desk, _ := s.calls.Desk("1001")
+			return desk.Kind == scene.PartIn && desk.Third == nil
+		})
+		s.hear(s.caller, s.phone("PJSIP/1001"))
+		s.is("1001", queue.StateTalking)
+		if got := decoded[call.Talk](s.journal, call.KindRejoined); len(got) != 1 {
+			t.Errorf("the journal tells of %d returns", len(got))
+		}
+		if s.calls.Back("1001") != "" {
+			t.Error("who is back may come back")
+		}
+		s.agent = s.phone("PJSIP/1001")
+		s.do(scene.DoHold)
+		s.waiting()
+		got := s.ends()
+		s.wantLegs(got, "caller: caller pressed (proven)", "agent 1001: service command (proven)", "agent 1001: service command (proven)")
+	})
+	t.Run("not answered", func(t *testing.T) {
+		t.Parallel()
+		s := hungUp(t)
+		s.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Busy, After: 50 * time.Millisecond})
+		if err := s.calls.Do(t.Context(), "1001", scene.Order{Act: scene.DoRejoin, Call: s.callID()}); err != nil {
+			t.Fatal(err)
+		}
+		s.waiting()
+		s.until("the caller is asked again", func() bool { return count(s.caller.Played(), "sound:/sounds/rating.ask") == 2 })
+		s.ends()
+	})
+	t.Run("on a break", func(t *testing.T) {
+		t.Parallel()
+		s := hungUp(t)
+		if err := s.queue.Pause("1001", "rest"); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.refused("1001", scene.Order{Act: scene.DoRejoin}); got != scene.NotAvailable {
+			t.Errorf("who is on a break is refused with %s", got)
+		}
+		s.ends()
+	})
 }
 
 func TestDirectoryAndDutyManager(t *testing.T) {
@@ -487,7 +570,7 @@ func (b atBrowser) Line(agentID, _ string) (string, bool) {
 func (b atBrowser) Unmade(string)                          {}
 func (b atBrowser) Ring(*ari.Leg, time.Duration)           {}
 func (b atBrowser) Found(string, *ari.Leg, netip.AddrPort) {}
-func (b atBrowser) Answer(leg *ari.Leg) {
+func (b atBrowser) Take(leg *ari.Leg, _ time.Duration) {
 	if err := leg.Pickup(b.t.Context()); err != nil {
 		b.t.Errorf("the supervisor's line is not answered: %v", err)
 	}

@@ -484,38 +484,56 @@ func (s *Service) bridgeKind() string {
 	return "mixing"
 }
 
-// wayBack is how an agent comes back to one call.
-type wayBack struct{ back func(ari.Arrival) }
+// wayBack is how an agent comes back to one call: with a leg of their own, or
+// without (nil), and is rung.
+type wayBack struct {
+	call string
+	back func(*ari.Arrival)
+}
 
 // awaitBack lets the agent come back to a call until the returned function is
 // called; a later call of the agent's takes its place. back is called at most
 // once, from another goroutine, and never after the returned function has
 // returned; it must not block.
-func (s *Service) awaitBack(agentID string, back func(ari.Arrival)) (stop func()) {
-	way := &wayBack{back}
+func (s *Service) awaitBack(agentID, callID string, back func(*ari.Arrival)) (stop func()) {
+	way := &wayBack{callID, back}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.byBack[agentID] = way
+	s.mu.Unlock()
+	s.desks.changes(agentID)
 	return func() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		if s.byBack[agentID] == way {
 			delete(s.byBack, agentID)
 		}
+		s.mu.Unlock()
+		s.desks.changes(agentID)
 	}
 }
 
-// giveBack hands an agent's leg to the call they may come back to, once; false
-// when there is none.
-func (s *Service) giveBack(agentID string, a ari.Arrival) bool {
+// giveBack takes the way back to a call, once; with callID "" to whichever there
+// is. It is false where there is none. a is the agent's leg; nil: they are to be
+// rung.
+func (s *Service) giveBack(agentID, callID string, a *ari.Arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	way, ok := s.byBack[agentID]
-	if ok {
-		delete(s.byBack, agentID)
-		way.back(a)
+	if !ok || callID != "" && way.call != callID {
+		return false
 	}
-	return ok
+	delete(s.byBack, agentID)
+	way.back(a)
+	return true
+}
+
+// Back is the call to which an agent who has hung up may come back; "" for none.
+func (s *Service) Back(agentID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if way := s.byBack[agentID]; way != nil {
+		return way.call
+	}
+	return ""
 }
 
 // agentID is the account of an agent's phone: PJSIP/1001 is 1001.

@@ -88,6 +88,7 @@ func (c *call) talksWith() Reached {
 // floor is what a talk has beside the caller and the agent.
 type floor struct {
 	third    *agentLeg     // rung, consulted, or called in; nil: there is none
+	missed   *agentLeg     // who was to be the third, and was not reached in the last step
 	lines    chan struct{} // a line, or an offer, has ended; capacity 1
 	unsure   bool          // whether the agent is muted is not known
 	muted    *ari.Leg      // that Asterisk has muted
@@ -196,13 +197,18 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	entries := []fact{}
 	if handOver {
 		c.handOver()
-		entries = append(entries, fact{KindStage, c.talksWith(), c.agent.streams()})
 	} else {
 		c.tellQueue(was.Row(), next.Row())
 	}
+	if handOver || was.Row().End { // a talk begins, or begins again
+		entries = append(entries, fact{KindStage, c.talksWith(), c.agent.streams()})
+	}
 	gone := c.third()
+	if c.floor().missed = nil; act == scene.ThirdFailed {
+		c.floor().missed = gone
+	}
 	switch {
-	case next.Scene == scene.Returning && was.Scene != scene.Returning:
+	case next.Scene != was.Scene && (next.Scene == scene.Returning || next.Scene == scene.Rejoining):
 		c.floor().third = c.agentBefore()
 	case !next.Row().WithThird() && next.Scene != scene.Queued: // where the third is that queue
 		c.floor().third = nil
@@ -357,6 +363,17 @@ func (c *call) welcomeBack(a *agentLeg) stage {
 		c.noteAgent(a, c.queue.Rejoin(a.ID, c.id))
 		return c.connect(a), nil
 	}
+}
+
+// rejoin has an agent who hung up by accident, and asks for the caller at the
+// desk, be rung: the caller hears the tone meanwhile (B4).
+func (c *call) rejoin(context.Context) (stage, error) {
+	if c.rated != nil && c.rated.Score == 0 { // interrupted: asked anew, should nobody come back
+		c.rated = nil
+	}
+	c.state = scene.State{Scene: scene.Rating}
+	c.step(scene.DoRejoin, scene.Order{}, c.agent.ID)
+	return c.talk, nil
 }
 
 // endTalk tells the queue, once, that the agent's part in this call is over.

@@ -156,7 +156,11 @@ func (c *call) dialThird(ctx context.Context, third *agentLeg) error {
 		err = c.dialOutside(ctx, third, made)
 	} else {
 		dial := ari.Dial{ID: c.legName(third.offer), Role: roleAgent, CallerName: c.shownToAgent(), CallerNumber: shown(c.number)}
-		err = c.ringAgent(ctx, third.Profile, dial, third.offer.RingTimeout, made)
+		show := c.o.Browsers.Ring
+		if c.state.Scene == scene.Rejoining { // they have asked for it
+			show = c.o.Browsers.Take
+		}
+		err = c.ringAgent(ctx, third.Profile, dial, third.offer.RingTimeout, made, show)
 	}
 	if err != nil && third.leg != nil && ctx.Err() == nil && !c.replaced() {
 		c.hangUp(ctx, third.leg, "the phone could not be dialed")

@@ -47,24 +47,23 @@ func (d *Desks) Ring(leg *ari.Leg, limit time.Duration) {
 	l.within(limit, func() { l.tell("an offer that nobody answered goes on", (*ari.Leg).Miss) })
 }
 
-// Answer takes a call that rings in its person's name, who has just asked for it
-// and need not do so again. A leg that leads to no browser is left alone.
-func (d *Desks) Answer(leg *ari.Leg) {
-	d.mu.Lock()
-	l := d.lines[leg.ID()]
-	d.mu.Unlock()
-	if l == nil {
-		return
-	}
+// Take puts an agent through to a call that they have asked for. Where that
+// fails, it rings.
+func (d *Desks) Take(leg *ari.Leg, limit time.Duration) {
+	d.Ring(leg, limit)
 	d.background(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, commandLimit)
 		defer cancel()
-		s := d.session(l.owner)
-		if s == nil {
-			return // gone meanwhile; nobody answers
+		d.mu.Lock()
+		l := d.lines[leg.ID()]
+		d.mu.Unlock()
+		if l == nil {
+			return
 		}
-		if err := d.take(ctx, l, s); err != nil && leg.Context().Err() == nil {
-			d.log.Warn("a call that was asked for is not taken", "agent_id", l.owner, "channel_id", l.channel, "err", err)
+		if s := d.session(l.owner); s != nil {
+			if err := d.put(ctx, s, l); err != nil && leg.Context().Err() == nil {
+				d.log.Warn("an agent is not put through to the call they asked for, which rings", "agent_id", l.owner, "err", err)
+			}
 		}
 	})
 }

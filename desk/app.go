@@ -120,16 +120,15 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 
 // answer takes the call that rings.
 func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
-	l := d.of(s.Owner(), ringing)
-	if l == nil {
-		return &refused{code: scene.NoCall}
+	if l := d.of(s.Owner(), ringing); l != nil {
+		return d.put(ctx, s, l)
 	}
-	return d.take(ctx, l, s)
+	return &refused{code: scene.NoCall}
 }
 
-// take answers a line: Asterisk does while the port is put in, so that the two
-// hear each other as soon as both have happened.
-func (d *Desks) take(ctx context.Context, l *line, s *softphone.Session) error {
+// put puts a person through. Asterisk answers while the port is put in, so that
+// the two hear each other as soon as both have happened.
+func (d *Desks) put(ctx context.Context, s *softphone.Session, l *line) error {
 	d.mu.Lock()
 	l.rest()
 	d.mu.Unlock()

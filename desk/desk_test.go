@@ -290,6 +290,14 @@ type call struct {
 // offers makes a leg for an agent and rings it.
 func (w *world) offers(limit time.Duration) *call {
 	w.t.Helper()
+	c := w.made()
+	w.Ring(c.leg, limit)
+	return c
+}
+
+// made is a leg that has been made for the agent's browser.
+func (w *world) made() *call {
+	w.t.Helper()
 	c := &call{world: w, session: w.link.Session("20260206-090000-0001")}
 	w.t.Cleanup(c.session.Close)
 	w.until("the agent is at a browser", func() bool { return w.Online(agent) })
@@ -303,7 +311,6 @@ func (w *world) offers(limit time.Duration) *call {
 		w.t.Fatal(err)
 	}
 	c.leg = leg
-	w.Ring(leg, limit)
 	return c
 }
 
@@ -360,22 +367,17 @@ func TestAnAgentAnswersAndHangsUp(t *testing.T) {
 	w.offers(time.Minute).sees(ari.Ringing) // and the line is free for the next
 }
 
-// Who has asked for a call, as a supervisor does who listens in, need not answer it.
-func TestACallThatWasAskedForIsAnswered(t *testing.T) {
+// Who has asked for a call is put through, without answering.
+func TestAnAgentTakesWhatTheyAskedFor(t *testing.T) {
 	w := newWorld(t)
 	p := w.sits(agent)
-	c := w.offers(time.Minute)
-	m := w.asterisk(c.leg)
-	w.Answer(c.leg)
+	c := w.made()
+	w.Take(c.leg, time.Minute)
 	c.sees(ari.Answered)
+	m := w.asterisk(c.leg)
 	m.says('1')
 	m.hears('6')
 	p.hear('1')
-	if err := c.leg.Leave(w.ctx); err != nil {
-		t.Fatal(err)
-	}
-	c.sees(ari.Gone)
-	w.Answer(c.leg) // which leads to no browser any more
 }
 
 func TestOffersThatComeToNothing(t *testing.T) {

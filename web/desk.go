@@ -24,6 +24,9 @@ type Scenes interface {
 	// Watch says when what an agent has at hand may have changed; "" for any
 	// agent. stop lets go of it.
 	Watch(agentID string) (changed <-chan struct{}, stop func())
+
+	// Back is the call to which an agent who has hung up may come back; "" for none.
+	Back(agentID string) string
 }
 
 // noScenes is where nothing can be done with calls.
@@ -34,11 +37,13 @@ func (noScenes) Do(context.Context, string, scene.Order) error {
 }
 func (noScenes) Desk(string) (scene.Desk, bool)         { return scene.Desk{}, false }
 func (noScenes) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
+func (noScenes) Back(string) string                     { return "" }
 
 // Desk is what an agent's page shows.
 type Desk struct {
 	Agent  DeskAgent   `json:"agent"`
 	Call   *scene.Desk `json:"call"`
+	Back   string      `json:"back"` // the call that they have left, and whose caller is still there; "": none
 	WrapUp *DeskWrapUp `json:"wrap_up"`
 	Today  DeskToday   `json:"today"`
 	Phrase DeskPhrase  `json:"phrase"`
@@ -91,7 +96,7 @@ func (a *API) Desk(agentID string) (Desk, bool) {
 	if !there {
 		return Desk{}, false
 	}
-	d := Desk{Now: a.o.Now().UTC(), Link: Link{Audio: "none"}, Agent: DeskAgent{
+	d := Desk{Now: a.o.Now().UTC(), Link: Link{Audio: "none"}, Back: a.o.Scenes.Back(agentID), Agent: DeskAgent{
 		ID: v.ID, Number: v.Number, Name: v.Name, State: v.State, Reason: v.Reason, Since: v.Since.UTC(), Then: v.Then,
 		Queues: append([]string{}, v.Queues...),
 	}}
@@ -187,7 +192,7 @@ type DeskOrder struct {
 }
 
 // ofPhones are acts of a desk's own line, beside those of the table of scenes.
-var ofPhones = []scene.Act{"answer", "decline", "rejoin"}
+var ofPhones = []scene.Act{"answer", "decline", scene.DoRejoin}
 
 // mostKeys bounds what is keyed at once.
 const mostKeys = 40

@@ -58,7 +58,11 @@ func TestDesk(t *testing.T) {
 	if err := d.engine.EndTalk("1001", "c2"); err != nil {
 		t.Fatal(err)
 	}
+	d.scenes.back = "c2"
 	seen := look()
+	if seen.Back != "c2" {
+		t.Errorf("the way back is to %q", seen.Back)
+	}
 	if seen.WrapUp == nil || seen.WrapUp.Call != "c2" || !seen.WrapUp.MayExtend || seen.Phrase.Moment != "closing" || cmp.Diff([]string{"resolved", "complaint"}, seen.WrapUp.Codes) != "" {
 		t.Fatalf("after the talk the desk shows %+v", seen)
 	}
@@ -82,7 +86,8 @@ func TestActs(t *testing.T) {
 	li, sun := d.as("li"), d.as("sun")
 	li.gets(200, nil, "POST", "/desk/do", `{"act":"consult","target":{"kind":"agent","id":"1002"}}`)
 	li.gets(200, nil, "POST", "/desk/do", `{"act":"keys","keys":"12#","call":"c2"}`)
-	want := []scene.Order{{Act: scene.DoConsult, Target: &scene.Target{Kind: "agent", ID: "1002"}}, {Act: scene.DoKeys, Keys: "12#", Call: "c2"}}
+	li.gets(200, nil, "POST", "/desk/do", `{"act":"rejoin","call":"c2"}`)
+	want := []scene.Order{{Act: scene.DoConsult, Target: &scene.Target{Kind: "agent", ID: "1002"}}, {Act: scene.DoKeys, Keys: "12#", Call: "c2"}, {Act: scene.DoRejoin, Call: "c2"}}
 	if diff := cmp.Diff(want, d.scenes.did); diff != "" {
 		t.Errorf("done (-want +got):\n%s", diff)
 	}

@@ -305,6 +305,7 @@ type fakeScenes struct {
 	mu     sync.Mutex
 	has    map[string]scene.Desk
 	did    []scene.Order
+	back   string // of everybody
 	refuse error
 }
 
@@ -325,6 +326,7 @@ func (f *fakeScenes) Desk(agentID string) (scene.Desk, bool) {
 }
 
 func (f *fakeScenes) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
+func (f *fakeScenes) Back(string) string                     { return f.back }
 
 // fakePast is a journal of a few calls.
 type fakePast struct {

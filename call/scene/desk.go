@@ -115,6 +115,8 @@ func HoldAt(since, now time.Time) *OnHold {
 const (
 	ThirdRinging = "ringing"
 	ThirdTalking = "talking"
+	ThirdMissed  = "failed" // not reached; shown until the next step
+	ThirdSent    = "sent"   // has transferred the caller, and left
 )
 
 // Other is the third of a talk, or for a third the agent who asks.

@@ -21,7 +21,13 @@ func (w *world) person(name, voice string) *browser.Browser {
 // page opens an agent's page, signed in and past the device check, and signs the agent in for calls.
 func (w *world) page(account string) *browser.Tab {
 	w.t.Helper()
-	tab := w.person("agent "+account, "agent").Open("http://" + w.Config.Web.Listen.String() + "/desk")
+	return w.sits(w.person("agent "+account, "agent"), account)
+}
+
+// sits opens that page in somebody's browser.
+func (w *world) sits(b *browser.Browser, account string) *browser.Tab {
+	w.t.Helper()
+	tab := b.Open("http://" + w.Config.Web.Listen.String() + "/desk")
 	tab.Type(`input[name=username]`, account)
 	tab.Type(`input[name=password]`, "dev-"+account)
 	tab.Press(kb.Enter)

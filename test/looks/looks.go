@@ -312,6 +312,14 @@ func (s Scene) Desk(agentID string) (scene.Desk, bool) {
 // Watch of web.Scenes.
 func (s Scene) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
 
+// Back of web.Scenes.
+func (s Scene) Back(agentID string) string {
+	if agentID != s.As {
+		return ""
+	}
+	return s.Left
+}
+
 // Today of web.Past.
 func (s Scene) Today() web.Today { return s.Day }
 

@@ -53,6 +53,7 @@ var views = []view{
 	{"desk-consult", "/desk", "talking", "textarea", presses("#picks [role=option]", kb.F6)},
 	{"desk-transfer", "/desk", "talking", "textarea", presses("#picks [role=option]", kb.F7)},
 	{"desk-consulting", "/desk", "consulting", "textarea", nil},
+	{"desk-not-reached", "/desk", "not-reached", "textarea", nil},
 	{"desk-three-way", "/desk", "three-way", "textarea", nil},
 	{"desk-keypad", "/desk", "talking", "textarea", presses(".pad", kb.F9, "1", "0")},
 	{"desk-hang-up", "/desk", "talking", "textarea", presses("main", kb.F10)},

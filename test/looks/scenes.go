@@ -24,6 +24,7 @@ type Scene struct {
 	Health  web.Health
 
 	Call   *scene.Desk // what As has at hand
+	Left   string      // the call that As has hung up by accident; "": none
 	Link   web.Link    // their line
 	Done   []web.Served
 	Before web.History
@@ -107,6 +108,11 @@ var scenes = map[string]func(now time.Time) Scene{
 		s.Call.Third = &scene.Other{Target: scene.Target{Kind: scene.ToAgent, ID: "1002"}, Name: "客服790", State: scene.ThirdTalking, Since: now.Add(-9 * time.Second)}
 		return s
 	},
+	"not-reached": func(now time.Time) Scene {
+		s := talks(now)
+		s.Call.Third = &scene.Other{Target: scene.Target{Kind: scene.ToAgent, ID: "1002"}, Name: "客服790", State: scene.ThirdMissed, Since: now.Add(-9 * time.Second)}
+		return s
+	},
 	"three-way": func(now time.Time) Scene {
 		s := inCall(now, scene.State{Scene: scene.ThreeWay}, queue.StateTalking, talkedFor)
 		s.Call.Third = &scene.Other{Target: scene.Target{Kind: scene.ToDirectory, ID: "repair-team"}, Name: "抢修班", State: scene.ThirdTalking, Since: now.Add(-30 * time.Second)}
@@ -116,7 +122,7 @@ var scenes = map[string]func(now time.Time) Scene{
 		s := atDesk(now, queue.StateWrapUp, 4*time.Second)
 		me := &s.Staff[0]
 		me.Call, me.Queue, me.Until = theCall, "service", now.Add(26*time.Second)
-		s.Noted = noted
+		s.Noted, s.Left = noted, theCall
 		return s
 	},
 	"away": func(now time.Time) Scene {

@@ -141,13 +141,14 @@ export class DeskStore {
 
   /** press does what a slot's key or button stands for now. */
   press(act: Act | 'duty'): void {
-    if (!possible(act, this.desk?.call ?? null)) return
+    if (!possible(act, this.desk?.call ?? null, this.desk?.back)) return
     const ask = asks[act]
     if (ask) {
       this.panel = this.panel === ask ? '' : ask
       return
     }
     if (act === 'duty') void this.do({ act: 'consult', target: { kind: 'duty' } })
+    else if (act === 'rejoin') void this.do({ act, call: this.desk!.back })
     else void this.do({ act })
   }
 
@@ -155,7 +156,7 @@ export class DeskStore {
   key(key: string): boolean {
     const slot = slots.find((s) => s.key === key)
     if (!slot) return false
-    const { act, can } = shown(slot, this.desk?.call ?? null, this.deaf)
+    const { act, can } = shown(slot, this.desk?.call ?? null, this.deaf, this.desk?.back)
     if (can) this.press(act)
     return true
   }

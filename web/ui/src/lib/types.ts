@@ -34,7 +34,7 @@ export interface Order { act: Act; call?: string; target?: Target; keys?: string
 
 export type Moment = 'idle' | 'greeting' | 'hold' | 'apology' | 'transfer' | 'closing' | 'complaint'
 
-export interface Third { kind: TargetKind; id?: string; name: string; state: 'ringing' | 'talking' | 'failed'; since: string }
+export interface Third { kind: TargetKind; id?: string; name: string; state: 'ringing' | 'talking' | 'failed' | 'sent'; since: string }
 
 export interface DeskCall {
   id: string
@@ -64,6 +64,7 @@ export interface Desk {
     then: '' | 'offline' | 'paused'; queues: string[]
   }
   call: DeskCall | null
+  back: string // the call that the agent has left, and whose caller is still there; "": none
   wrap_up: WrapUp | null
   today: { calls: number; talk_ms: number; promises: number; open: number }
   phrase: { moment: Moment }

@@ -48,7 +48,7 @@ export const en: Words = {
     title: 'My day', calls: 'Calls', talk: 'Talk', promises: 'Promises', open: 'Open', served: 'Today’s calls',
     nothing: 'No calls yet today. A call appears above.', waitingForCall: 'Waiting for a call', notReady: 'You are not taking calls',
     nextPromise: 'Promises', noPromise: 'No promise is due', promisesDue: (n) => `${s(n, 'promise')} to keep`,
-    redial: 'Call back', mine: 'My calls', time: 'Time', number: 'Number', queue: 'Queue', talked: 'Talk', outcome: 'Outcome',
+    mine: 'My calls', time: 'Time', number: 'Number', queue: 'Queue', talked: 'Talk', outcome: 'Outcome',
     average: 'Average talk',
   },
 
@@ -57,8 +57,8 @@ export const en: Words = {
     waited: (t) => `waited ${t}`, nth: (n) => (n === 1 ? 'first call' : `${nth(n)} call`), path: 'Menu', to: 'to',
     ring: (n) => `ring ${n}`, rings: 'Rings', ringEnds: (n) => `${n} s left`,
     talked: 'talking for', noCall: 'No call', sayLate: 'Begin with “Sorry to have kept you waiting”', controls: 'Call controls', ended: 'The call has ended',
-    back: 'The caller is back: please answer', third_ringing: (who) => `Ringing ${who}`, third_talking: (who) => `Talking to ${who}`,
-    third_failed: (who) => `${who} did not answer`, threeWay: (who) => `You, the caller and ${who} are talking`, colleague: 'Colleague',
+    back: ': the caller is back, please answer', there: 'You have hung up, and the caller is still there. If that was a mistake, take them back now.', third_ringing: (who) => `Ringing ${who}`, third_talking: (who) => `Talking to ${who}`,
+    third_failed: (who) => `${who} did not answer`, third_sent: (who) => `Sent by ${who}`, threeWay: (who) => `You, the caller and ${who} are talking`, colleague: 'Colleague',
   },
   scene: {
     ringing: 'Ringing', talking: 'Talking', hold: 'On hold', consulting: 'Consulting', 'three-way': 'Three-way', transferring: 'Transferring',

@@ -48,7 +48,7 @@ export const zh = {
     title: '我的今天', calls: '接听', talk: '通话', promises: '承诺', open: '未完', served: '今天的通话',
     nothing: '今天还没有通话。来电会显示在这里的上方。', waitingForCall: '正在等待来电', notReady: '您现在不接听来电',
     nextPromise: '承诺', noPromise: '没有待办的承诺', promisesDue: (n: number) => `有 ${n} 项承诺待兑现`,
-    redial: '回拨', mine: '我的通话', time: '时间', number: '号码', queue: '队列', talked: '通话', outcome: '结果',
+    mine: '我的通话', time: '时间', number: '号码', queue: '队列', talked: '通话', outcome: '结果',
     average: '平均通话',
   },
 
@@ -57,8 +57,8 @@ export const zh = {
     waited: (t: string) => `已等待 ${t}`, nth: (n: number) => (n === 1 ? '首次来电' : `第 ${n} 次来电`), path: '菜单', to: '转到',
     ring: (n: number) => `第 ${n} 声`, rings: '振铃', ringEnds: (s: number) => `还剩 ${s} 秒`,
     talked: '已通话', noCall: '没有通话', sayLate: '请先说“抱歉，让您久等了”', controls: '通话操作', ended: '通话已结束',
-    back: '客户回来了，请接听', third_ringing: (who: string) => `正在呼叫 ${who}`, third_talking: (who: string) => `正在与 ${who} 通话`,
-    third_failed: (who: string) => `${who} 没有接听`, threeWay: (who: string) => `您、客户和 ${who} 三方通话中`, colleague: '同事',
+    back: '，客户回来了，请接听', there: '已挂机，客户还在线上。如果是误挂，可以马上接回。', third_ringing: (who: string) => `正在呼叫 ${who}`, third_talking: (who: string) => `正在与 ${who} 通话`,
+    third_failed: (who: string) => `${who} 没有接听`, third_sent: (who: string) => `${who} 转来`, threeWay: (who: string) => `您、客户和 ${who} 三方通话中`, colleague: '同事',
   },
   scene: {
     ringing: '振铃中', talking: '通话中', hold: '保持中', consulting: '请教中', 'three-way': '三方通话', transferring: '转接中',
