@@ -39,15 +39,7 @@ func (a *asked) times(what string) int {
 // A script tag puts the page that customers call from into a page of another site, where it may use the microphone and
 // calls; a site that is not named gets nothing of it.
 func TestEmbedding(t *testing.T) {
-	theatre, err := New(time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := theatre.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	theatre, _ := opens(t, time.Now)
 	service := &asked{of: theatre, n: map[string]int{}}
 	hotline := httptest.NewServer(service)
 	t.Cleanup(func() { hotline.CloseClientConnections(); hotline.Close() })
@@ -58,12 +50,15 @@ func TestEmbedding(t *testing.T) {
 	}
 	named, other := company(), company()
 	theatre.Embed = []string{named.URL}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	begun, err := client.Get(hotline.URL + Begins("visitors", "/call", "", false))
-	if err != nil {
-		t.Fatal(err)
+	begin := func() {
+		client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		begun, err := client.Get(hotline.URL + Begins("visitors", "/call", "", false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = begun.Body.Close()
 	}
-	_ = begun.Body.Close()
+	begin()
 	customer := browser.Start(t, browser.Options{Name: "a customer", Voice: 350})
 
 	tab := customer.Open(named.URL)
@@ -98,10 +93,7 @@ func TestEmbedding(t *testing.T) {
 	tab.Close()
 
 	theatre.Embed = nil
-	if begun, err = client.Get(hotline.URL + Begins("visitors", "/call", "", false)); err != nil {
-		t.Fatal(err)
-	}
-	_ = begun.Body.Close()
+	begin()
 	customer.Close()
 	tab = browser.Start(t, browser.Options{Name: "another customer"}).Open(other.URL)
 	tab.Until(`document.readyState === 'complete'`)

@@ -37,6 +37,10 @@ type Theatre struct {
 	// them, from the next scene on.
 	Embed []string
 
+	// Do is told what agents ask for; nil: nobody is. It is done either way, and
+	// changes nothing.
+	Do func(agentID string, o scene.Order)
+
 	now     func() time.Time
 	book    *account.Book
 	phrases phrase.Book
@@ -202,7 +206,7 @@ func (s *stage) signIn(r *http.Request) []*http.Cookie {
 func (t *Theatre) play(facts Scene) (*stage, error) {
 	s := &stage{Scene: facts}
 	o := web.Options{
-		Queues: facts, Scenes: facts, Past: facts, Usual: usual, Pages: t.pages, Embed: t.Embed, Now: t.now,
+		Queues: facts, Scenes: acts{facts, t.Do}, Past: facts, Usual: usual, Pages: t.pages, Embed: t.Embed, Now: t.now,
 		Signing: web.Signing{Accounts: t.book, Store: newMemory()},
 		Record:  func(context.Context, string, any, ...string) error { return nil },
 		Phrases: func() phrase.Book { return t.phrases },
@@ -279,8 +283,24 @@ func (s Scene) Order(queue.Command) error { return nil }
 // Recorded of web.Queues.
 func (s Scene) Recorded(context.Context) {}
 
+// acts is a scene in which somebody is told what is asked for.
+type acts struct {
+	Scene
+	told func(string, scene.Order)
+}
+
 // Do of web.Scenes.
-func (s Scene) Do(context.Context, string, scene.Order) error { return nil }
+func (a acts) Do(_ context.Context, agentID string, o scene.Order) error {
+	if a.told != nil {
+		a.told(agentID, o)
+	}
+	return nil
+}
+
+// Monitor of web.Scenes.
+func (a acts) Monitor(ctx context.Context, supervisorID, callID string, act scene.Act) error {
+	return a.Do(ctx, supervisorID, scene.Order{Call: callID, Act: act})
+}
 
 // Desk of web.Scenes.
 func (s Scene) Desk(agentID string) (scene.Desk, bool) {
@@ -297,11 +317,16 @@ func (s Scene) Desk(agentID string) (scene.Desk, bool) {
 // Monitor of web.Scenes.
 func (s Scene) Monitor(context.Context, string, string, scene.Act) error { return nil }
 
-// Back of web.Scenes.
-func (s Scene) Back(string) string { return s.Left }
-
 // Watch of web.Scenes.
 func (s Scene) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
+
+// Back of web.Scenes.
+func (s Scene) Back(agentID string) string {
+	if agentID != s.As {
+		return ""
+	}
+	return s.Left
+}
 
 // Today of web.Past.
 func (s Scene) Today() web.Today { return s.Day }

@@ -53,6 +53,7 @@ var views = []view{
 	{"desk-consult", "/desk", "talking", "textarea", presses("#picks [role=option]", kb.F6)},
 	{"desk-transfer", "/desk", "talking", "textarea", presses("#picks [role=option]", kb.F7)},
 	{"desk-consulting", "/desk", "consulting", "textarea", nil},
+	{"desk-not-reached", "/desk", "not-reached", "textarea", nil},
 	{"desk-three-way", "/desk", "three-way", "textarea", nil},
 	{"desk-keypad", "/desk", "talking", "textarea", presses(".pad", kb.F9, "1", "0")},
 	{"desk-hang-up", "/desk", "talking", "textarea", presses("main", kb.F10)},
@@ -111,21 +112,29 @@ const zone = "Asia/Shanghai"
 // afternoon is when all this is.
 var afternoon = time.Date(2026, time.March, 10, 15, 32, 14, 0, time.FixedZone(zone, 8*3600))
 
-// Every page, in both languages, at both widths, by day and by night: nothing overflows, nothing is left untranslated, the
-// browser complains of nothing, and axe-core finds nothing that is worse than minor. SCREENS names a folder for pictures of
-// what was looked at, all of them by day.
-func TestPages(t *testing.T) {
-	theatre, err := New(func() time.Time { return afternoon })
+// opens a theatre, and serves it until the test ends.
+func opens(t *testing.T, now func() time.Time) (*Theatre, *httptest.Server) {
+	t.Helper()
+	theatre, err := New(now)
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := httptest.NewServer(theatre)
 	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
 		if err := theatre.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	server := httptest.NewServer(theatre)
-	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	return theatre, server
+}
+
+// Every page, in both languages, at both widths, by day and by night: nothing overflows, nothing is left untranslated, the
+// browser complains of nothing, and axe-core finds nothing that is worse than minor. SCREENS names a folder for pictures of
+// what was looked at, all of them by day.
+func TestPages(t *testing.T) {
+	_, server := opens(t, func() time.Time { return afternoon })
 	screens := album{dir: os.Getenv("SCREENS")}
 	person := browser.Start(t, browser.Options{Name: "who looks", Voice: 350})
 	for _, v := range views {

@@ -24,7 +24,7 @@ type Scene struct {
 	Health  web.Health
 
 	Call   *scene.Desk // what As has at hand
-	Left   string      // the call that As has left, and may come back to
+	Left   string      // the call that As has hung up by accident; "": none
 	Link   web.Link    // their line
 	Done   []web.Served
 	Before web.History
@@ -106,6 +106,11 @@ var scenes = map[string]func(now time.Time) Scene{
 	"consulting": func(now time.Time) Scene {
 		s := inCall(now, scene.State{Scene: scene.Consulting}, queue.StateConsult, 20*time.Second)
 		s.Call.Third = &scene.Other{Target: scene.Target{Kind: scene.ToAgent, ID: "1002"}, Name: "客服790", State: scene.ThirdTalking, Since: now.Add(-9 * time.Second)}
+		return s
+	},
+	"not-reached": func(now time.Time) Scene {
+		s := talks(now)
+		s.Call.Third = &scene.Other{Target: scene.Target{Kind: scene.ToAgent, ID: "1002"}, Name: "客服790", State: scene.ThirdMissed, Since: now.Add(-9 * time.Second)}
 		return s
 	},
 	"three-way": func(now time.Time) Scene {
