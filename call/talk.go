@@ -222,6 +222,10 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 		c.handOver()
 		entries = append(entries, fact{KindStage, c.talksWith(), c.agent.streams()})
 	}
+	if act == scene.DoHangup { // not when we hang up for them, which is only the consequence
+		c.agent.asked = time.Now()
+		c.tellLeft(c.agent)
+	}
 	gone := c.third()
 	switch {
 	case next.Scene == scene.Returning && was.Scene != scene.Returning:
