@@ -131,6 +131,7 @@ func (c *call) obeyOrder(ctx context.Context, o order) error {
 	case o.Act.Supervised():
 		return c.supervise(o)
 	case third != nil && third.answered && o.by == third.ID && o.Act == scene.DoHangup: // who was called in leaves
+		third.asked = time.Now()
 		c.step(scene.ThirdLeft, o.Order, o.by)
 		return nil
 	case o.by != c.agent.ID || c.agent.outside():
