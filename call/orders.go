@@ -353,7 +353,7 @@ func (c *call) desk(in scene.Name) scene.Desk {
 		answered := c.now().Add(-time.Since(c.agent.since))
 		d.Began, d.Answered = c.floor().began, &answered
 	}
-	if c.tone != nil && in != scene.Ringing {
+	if c.tone != nil && in != scene.Ringing && c.state.Row().Tone { // one that is being stopped is no hold
 		d.Hold = scene.HoldAt(c.now().Add(-time.Since(c.tone.started)), c.now())
 	}
 	return d

@@ -338,6 +338,26 @@ func hungUp(t *testing.T) *set {
 	return s
 }
 
+// The tone of the wait, which is stopped as the talk begins, is shown to nobody as a hold; nor is a hold that is over.
+func TestATalkIsNotShownAsAHold(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	shown := func(held bool) {
+		t.Helper()
+		if desk, _ := s.calls.Desk("1001"); desk.ID == "" || (desk.Hold != nil) != held {
+			t.Errorf("the desk shows the hold %+v in %q, want one: %v", desk.Hold, desk.Scene, held)
+		}
+	}
+	shown(false)
+	s.do(scene.DoHold)
+	s.waiting()
+	s.until("the desk shows the hold", func() bool { desk, _ := s.calls.Desk("1001"); return desk.Hold != nil })
+	s.do(scene.DoResume)
+	s.hear(s.caller, s.agent)
+	shown(false)
+	s.ends()
+}
+
 // An agent who hung up by accident takes the caller back at the desk, while the caller is still there.
 func TestBackToTheCaller(t *testing.T) {
 	t.Parallel()
