@@ -474,7 +474,7 @@ func (m *Machine) hearOf(p Profile) {
 func (m *Machine) introduce(p Profile) *agent {
 	for _, id := range p.Queues {
 		if m.queues[id] == nil {
-			p = p.without(id)
+			p = p.Without(id)
 		}
 	}
 	if !slices.ContainsFunc(m.byListing(), func(a *agent) bool { return a.profile.Home == p.Home }) {

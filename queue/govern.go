@@ -198,7 +198,7 @@ func (m *Machine) removeQueue(id string) error {
 	p := m.plan()
 	delete(p.rules, id)
 	for _, mine := range q.members {
-		p.profiles[mine.agent.profile.ID] = mine.agent.profile.without(id)
+		p.profiles[mine.agent.profile.ID] = mine.agent.profile.Without(id)
 	}
 	if err := p.check(); err != nil {
 		return err
@@ -216,7 +216,7 @@ func (m *Machine) removeQueue(id string) error {
 		m.watchNobody(b)
 	}
 	for _, mine := range slices.Clone(q.members) {
-		mine.agent.profile = mine.agent.profile.without(id)
+		mine.agent.profile = mine.agent.profile.Without(id)
 		m.assign(mine.agent)
 	}
 	m.forgetQueue(q)
@@ -224,8 +224,8 @@ func (m *Machine) removeQueue(id string) error {
 	return nil
 }
 
-// without is the profile of an agent who no longer serves a queue.
-func (p Profile) without(queueID string) Profile {
+// Without is the profile of an agent who no longer serves a queue.
+func (p Profile) Without(queueID string) Profile {
 	p = p.clone()
 	p.Queues = slices.DeleteFunc(p.Queues, func(id string) bool { return id == queueID })
 	delete(p.Weights, queueID)

@@ -155,7 +155,7 @@ func (r *referee) seeOne(c Change) error {
 	case KindRemoved:
 		delete(r.plan.rules, c.Queue)
 		for id, p := range r.plan.profiles {
-			r.plan.profiles[id] = p.without(c.Queue)
+			r.plan.profiles[id] = p.Without(c.Queue)
 		}
 	case KindProfile:
 		r.hire(*c.Profile)

@@ -79,6 +79,13 @@ func rulesInForce(ctx context.Context, r *journal.Reader, file queue.Options, lo
 	var agentsNews []queue.Change
 	all.agents, agentsNews = settled(said.agents, agents, func(p queue.Profile) string { return p.ID }, agentSaid)
 	all.news = append(all.news, agentsNews...)
+	for id, w := range queues {
+		if w.now == nil && !slices.ContainsFunc(all.queues, func(r queue.Rules) bool { return r.ID == id }) { // removed while the service ran
+			for i, p := range all.agents {
+				all.agents[i] = p.Without(id)
+			}
+		}
+	}
 	if _, err := plainly(all.queues, all.agents); err != nil {
 		log.Error("what was changed while the service ran contradicts hotline.yaml, which is in force now", "err", err)
 		all = said

@@ -187,6 +187,25 @@ func TestQueuesComeAndGo(t *testing.T) {
 }
 
 // Where the two contradict each other, hotline.yaml is in force, and stays so.
+// A queue that was opened and removed again takes nothing else along that was changed meanwhile.
+func TestARemovedQueueLeavesOtherChangesInForce(t *testing.T) {
+	r := newRuling(t)
+	gas, _ := r.rules("service")
+	gas.ID = "gas"
+	r.ok(r.SetRules(gas, "test"))
+	r.assign("1001", func(p *queue.Profile) { p.Queues = append(p.Queues, "gas") })
+	r.set("service", func(q *queue.Rules) { q.MaxWaiting = 7 })
+	r.ok(r.RemoveQueue("gas", "test"))
+	r.start()
+	r.wantMaxWaiting(7)
+	if _, there := r.rules("gas"); there {
+		t.Error("a queue that was removed is back")
+	}
+	if a, _ := r.Agent("1001"); !slices.Equal(a.Queues, []string{"service"}) {
+		t.Errorf("1001 serves %v, want service alone", a.Queues)
+	}
+}
+
 func TestTheFileWinsWhereTheTwoContradictEachOther(t *testing.T) {
 	r := newRuling(t)
 	for _, id := range []string{"1001", "1002", "1003", "1004"} {
