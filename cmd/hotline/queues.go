@@ -52,7 +52,7 @@ func (a agentCmd) ask(ctx context.Context, c apiClient) error {
 	case "profile":
 		return c.print(ctx, path, a.ID)
 	case "set":
-		return c.change(ctx, path, a.ID, a.Settings, false)
+		return c.change(ctx, path, a.ID, a.Settings)
 	case "remove":
 		return c.remove(ctx, path)
 	case "pause":
@@ -67,10 +67,10 @@ func (a agentCmd) ask(ctx context.Context, c apiClient) error {
 }
 
 type queueCmd struct {
-	Verb string `arg:"" default:"list" enum:"list,rules,set,remove,waiting" help:"list, rules, set, remove or waiting."`
+	Verb string `arg:"" default:"list" enum:"list,rules,add,set,remove,waiting" help:"list, rules, add, set, remove or waiting."`
 	ID   string `arg:"" optional:"" help:"The queue: service."`
 
-	Settings []string `arg:"" optional:"" help:"With set, as in hotline.yaml: max_wait=2m strategy=ring-all skills={english: 3}."`
+	Settings []string `arg:"" optional:"" help:"With add and set, as in hotline.yaml: max_wait=2m strategy=ring-all skills={english: 3}."`
 }
 
 func (q queueCmd) Run(ctx context.Context, cfg *configs.Config) error {
@@ -85,8 +85,10 @@ func (q queueCmd) Run(ctx context.Context, cfg *configs.Config) error {
 func (q queueCmd) ask(ctx context.Context, c apiClient) error {
 	path := "/queues/" + url.PathEscape(q.ID)
 	switch q.Verb {
+	case "add":
+		return c.add(ctx, path, q.ID, q.Settings)
 	case "set":
-		return c.change(ctx, path, q.ID, q.Settings, true)
+		return c.change(ctx, path, q.ID, q.Settings)
 	case "remove":
 		return c.remove(ctx, path)
 	case "waiting":
@@ -165,33 +167,38 @@ func (c apiClient) exchange(ctx context.Context, method, path string, body any, 
 }
 
 // change reads what is there, lays settings over it, and puts it back unless
-// somebody else has changed it in between. What is not there begins as usual,
-// if it may be made.
-func (c apiClient) change(ctx context.Context, path, id string, settings []string, make bool) error {
-	is, condition := map[string]any{}, []string{"If-None-Match", "*"}
+// somebody else has changed it in between.
+func (c apiClient) change(ctx context.Context, path, id string, settings []string) error {
 	version, text, err := c.exchange(ctx, "GET", path, nil)
-	switch {
-	case err == nil:
-		condition = []string{"If-Match", version}
+	is := map[string]any{}
+	if err == nil {
 		err = json.Unmarshal(text, &is)
-	case make && isMissing(err):
-		err = nil
+	}
+	if err == nil {
+		err = amend(is, settings)
 	}
 	if err != nil {
 		return err
 	}
-	if err := amend(is, settings); err != nil {
-		return err
-	}
-	if err := c.ask(ctx, "PUT", path, is, nil, condition...); err != nil {
+	if err := c.ask(ctx, "PUT", path, is, nil, "If-Match", version); err != nil {
 		return err
 	}
 	return c.print(ctx, path, id)
 }
 
-func isMissing(err error) bool {
-	var refused *refusal
-	return errors.As(err, &refused) && refused.status == http.StatusNotFound
+// add makes what is not there yet; what the settings do not say has the values
+// that are usual.
+func (c apiClient) add(ctx context.Context, path, id string, settings []string) error {
+	is := map[string]any{}
+	if len(settings) > 0 {
+		if err := amend(is, settings); err != nil {
+			return err
+		}
+	}
+	if err := c.ask(ctx, "PUT", path, is, nil, "If-None-Match", "*"); err != nil {
+		return err
+	}
+	return c.print(ctx, path, id)
 }
 
 // remove takes away what is there.

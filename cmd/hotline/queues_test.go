@@ -87,7 +87,7 @@ func TestTheCommandLineChangesRules(t *testing.T) {
 	if r, _ := a.rules("service"); r.MaxWait != 2*time.Minute || r.Strategy != queue.RingAll || r.MaxWaiting != 7 || len(r.Relax) != 1 {
 		t.Errorf("the rules are %+v", r)
 	}
-	a.ok(a.queue("set", "gas", "overflow_to=service"))
+	a.ok(a.queue("add", "gas", "overflow_to=service"))
 	if r, there := a.rules("gas"); !there || r.OverflowTo != "service" || r.MaxWaiting != a.cfg.Queues[0].MaxWaiting {
 		t.Errorf("the new queue is %+v", r)
 	}
@@ -171,10 +171,13 @@ func TestTheCommandLineIsToldWhatIsWrong(t *testing.T) {
 		{"does not exist", a.queue("set", "service", "overflow_to=gas")},
 		{"cannot overflow into itself", a.queue("set", "service", "overflow_to=service")},
 		{`no strategy "fastest"`, a.queue("set", "service", "strategy=fastest")},
+		{`there is no queue "sevice"`, a.queue("set", "sevice", "max_wait=2m")},
+		{"it is there already", a.queue("add", "service", "max_wait=2m")},
+		{"menus.menus.bill leads to the queue", a.queue("remove", "service")},
 		{"write it as max_wait=2m", a.queue("set", "service", "max_waiting")},
 		{"what is to be changed", a.queue("set", "service")},
 		{"cannot be read", a.queue("set", "service", "relax=[")},
-		{`"Gas!" is not usable`, a.queue("set", "Gas!", "max_waiting=7")},
+		{`"Gas!" is not usable`, a.queue("add", "Gas!", "max_waiting=7")},
 		{`no queue "gas"`, a.queue("remove", "gas")},
 		{`no queue "gas"`, a.queue("waiting", "gas")},
 		{"which queue?", queueCmd{Verb: "set"}.Run(t.Context(), a.cfg)},
