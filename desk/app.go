@@ -125,8 +125,11 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 // so that the two hear each other as soon as both have happened.
 func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
 	l := d.of(s.Owner(), ringing)
-	if l == nil {
+	switch {
+	case l == nil:
 		return &refused{code: scene.NoCall}
+	case d.of(s.Owner(), answered) != nil: // who would be alone
+		return &refused{code: scene.Impossible, values: map[string]any{"act": actAnswer}}
 	}
 	d.mu.Lock()
 	l.rest()
@@ -135,6 +138,9 @@ func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
 	d.background(func(context.Context) { plugged <- l.plug(ctx, s) })
 	if err := l.leg.Pickup(ctx); err != nil {
 		return fmt.Errorf("answering %s: %w", l.channel, err)
+	}
+	if s.Audio() != softphone.AudioOK {
+		d.silence(l)
 	}
 	select {
 	case err := <-plugged:
@@ -214,10 +220,13 @@ func (d *Desks) comes(s *softphone.Session) {
 
 // goes is a browser that is not heard any more.
 func (d *Desks) goes(s *softphone.Session) {
-	l := d.of(s.Owner(), answered)
-	if l == nil {
-		return
+	if l := d.of(s.Owner(), answered); l != nil {
+		d.silence(l)
 	}
+}
+
+// silence has a line be held that is not heard, and given up unless it comes back.
+func (d *Desks) silence(l *line) {
 	d.mu.Lock()
 	l.silent = true
 	l.within(goneFor, l.giveUp)
