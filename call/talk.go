@@ -82,6 +82,9 @@ func (c *call) takenUp() {
 	if third := c.third(); third != nil && third.answered && c.state.Row().Rings {
 		c.step(scene.ThirdAnswered, scene.Order{}, "")
 	}
+	if c.agent.leg.Held() && !c.state.Held {
+		c.step(scene.PhoneHolds, scene.Order{}, "")
+	}
 	c.show()
 }
 

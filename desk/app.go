@@ -143,10 +143,14 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 
 // answer takes the call that rings.
 func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
-	if l := d.of(s.Owner(), ringing); l != nil {
-		return d.put(ctx, s, l)
+	l := d.of(s.Owner(), ringing)
+	switch {
+	case l == nil:
+		return &refused{code: scene.NoCall}
+	case d.of(s.Owner(), answered) != nil: // who would be alone
+		return &refused{code: scene.Impossible, values: map[string]any{"act": actAnswer}}
 	}
-	return &refused{code: scene.NoCall}
+	return d.put(ctx, s, l)
 }
 
 // put puts a person through. Asterisk answers while the port is put in, so that
@@ -159,6 +163,9 @@ func (d *Desks) put(ctx context.Context, s *softphone.Session, l *line) error {
 	d.background(func(context.Context) { plugged <- l.plug(ctx, s) })
 	if err := l.leg.Pickup(ctx); err != nil {
 		return fmt.Errorf("answering %s: %w", l.channel, err)
+	}
+	if s.Audio() != softphone.AudioOK {
+		d.silence(l)
 	}
 	select {
 	case err := <-plugged:
@@ -238,10 +245,13 @@ func (d *Desks) comes(s *softphone.Session) {
 
 // goes is a browser that is not heard any more.
 func (d *Desks) goes(s *softphone.Session) {
-	l := d.of(s.Owner(), answered)
-	if l == nil {
-		return
+	if l := d.of(s.Owner(), answered); l != nil {
+		d.silence(l)
 	}
+}
+
+// silence has a line be held that is not heard, and given up unless it comes back.
+func (d *Desks) silence(l *line) {
 	d.mu.Lock()
 	l.silent = true
 	l.within(goneFor, l.giveUp)

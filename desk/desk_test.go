@@ -561,3 +561,45 @@ func TestNobodyListensInThroughTheSocket(t *testing.T) {
 		}
 	}
 }
+
+// A line has one talk: whoever is rung a second time, to listen in perhaps, cannot
+// leave the first caller alone by answering.
+func TestALineHasOneTalk(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	c, m := w.talks(p)
+	id := c.session.NewID("monitor")
+	endpoint, _ := w.Line(agent, id)
+	second, err := c.session.Create(w.ctx, ari.Dial{ID: id, Role: "monitor", Endpoint: endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Ring(second, time.Minute)
+	c.sees(ari.Ringing)
+	if code := p.does(`{"act":"answer"}`); code != scene.Impossible {
+		t.Errorf("answering a second call in a talk is told as %q", code)
+	}
+	m.hears('6')
+	m.says('3')
+	p.hear('3')
+}
+
+// Who answers while their line is down, as right after a reload, has the caller
+// hear the tone until it is back.
+func TestAnAnswerWithoutSound(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	c := w.offers(time.Minute)
+	c.sees(ari.Ringing)
+	m := w.asterisk(c.leg)
+	m.says('1')
+	p.quiet()
+	p.line.Close()
+	w.until("the line is known to be lost", func() bool { return !w.Online(agent) })
+	p.does(`{"act":"answer"}`)
+	w.until("the leg is held", c.leg.Held)
+	p.connect()
+	p.speak()
+	c.sees(ari.Resumed)
+	m.hears('6')
+}
