@@ -186,6 +186,18 @@ func TestNotes(t *testing.T) {
 		t.Errorf("what is there already is written again: %d entries", got)
 	}
 	li.gets(200, nil, "PUT", "/desk/notes/c3", `{"text":"written of before"}`)
+	d.past.kept["c2"] = NotesKept{"c2", "wang", Notes{Text: "of who had the call before"}}
+	li.gets(428, nil, "PUT", "/desk/notes/c2", body)
+	if stale := li.ask("PUT", "/desk/notes/c2", body, "Content-Type", "application/json", "If-Match", kept.version()+"x"); stale.Code != 412 {
+		t.Errorf("notes that were not read are replaced: %d", stale.Code)
+	}
+	read := li.gets(200, nil, "GET", "/desk/notes/c2", "").Header().Get("ETag")
+	for range 2 { // and again, as its answer is lost
+		if w := li.ask("PUT", "/desk/notes/c2", body, "Content-Type", "application/json", "If-Match", read); w.Code != 200 {
+			t.Fatalf("notes that were read are not replaced: %d %s", w.Code, w.Body)
+		}
+		d.past.kept["c2"] = kept
+	}
 	wang.gets(403, nil, "PUT", "/desk/notes/c2", body)
 	for _, body := range []string{`{"topic":"gas"}`, `{"fields":{"户号":"1"}}`, `{"topic":"bill","fields":{"a":"b"}}`, `{"text":"\u0007"}`, `{"text":"` + strings.Repeat("x", 4001) + `"}`,
 		`{"topic":"bill","fields":{"户号":"` + strings.Repeat("x", 401) + `"}}`} {
