@@ -120,6 +120,9 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 	if err := json.Unmarshal(text, &o); err != nil {
 		return &refused{code: "bad-order"}
 	}
+	if _, err := o.Check(); err != nil {
+		return &refused{code: "bad-order"}
+	}
 	if isVisitor(s.Owner()) {
 		return &refused{code: scene.Impossible} // their keys are in the sound
 	}

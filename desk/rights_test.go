@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -49,5 +50,16 @@ func TestAnIdleDeskOutlivesNoRight(t *testing.T) {
 	t.Cleanup(b.Close)
 	if f, err := b.Next(w.ctx, "gone"); err != nil || f.Code != "closed" {
 		t.Errorf("the page is told %+v, %v", f, err)
+	}
+}
+
+// What comes through the socket is held to the limits of what comes through HTTP: a reason is written into the journal.
+func TestOrdersThroughTheSocketAreBounded(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	for _, order := range []string{`{"act":"hangup","reason":"` + strings.Repeat("x", 1000) + `"}`, `{"act":"hangup","reason":"\u001b[31m"}`} {
+		if code := p.does(order); code != "bad-order" {
+			t.Errorf("%.60s is refused with %q", order, code)
+		}
 	}
 }

@@ -248,7 +248,9 @@ func (n Notes) version() string {
 }
 
 // putNotes keeps notes of a call that the agent has, or wraps up, or has written
-// of before. What is there already is not written again.
+// of before. What is there already is not written again, and what somebody else
+// wrote is replaced by nobody who has not read it: two have a call that is
+// handed over.
 func (a *API) putNotes(r request) (reply, error) {
 	v, err := a.own(r)
 	if err != nil {
@@ -276,10 +278,18 @@ func (a *API) putNotes(r request) (reply, error) {
 		return reply{}, problem(http.StatusForbidden, "not-your-call", "%s does not have the call", r.by)
 	}
 	asked = shownNotes(asked)
-	if asked.version() != shownNotes(before.Notes).version() {
-		if err := a.record(r.Context(), KindNotes, NotesKept{Call: callID, By: r.by, Notes: asked}, callStream(callID)); err != nil {
-			return reply{}, unwritten(err)
-		}
+	version := shownNotes(before.Notes).version()
+	if asked.version() == version {
+		return reply{version: version, body: asked}, nil
+	}
+	switch match := r.Header.Get("If-Match"); {
+	case match == "" && before.By != "" && before.By != r.by:
+		return reply{}, problem(http.StatusPreconditionRequired, "condition", "somebody else has written of the call: read it, and say so with If-Match and its ETag")
+	case match != "" && match != "*" && match != version:
+		return reply{}, stale()
+	}
+	if err := a.record(r.Context(), KindNotes, NotesKept{Call: callID, By: r.by, Notes: asked}, callStream(callID)); err != nil {
+		return reply{}, unwritten(err)
 	}
 	return reply{version: asked.version(), body: asked}, nil
 }

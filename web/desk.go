@@ -201,21 +201,16 @@ type DeskOrder struct {
 // ofPhones are acts of a desk's own line, beside those of the table of scenes.
 var ofPhones = []scene.Act{"answer", "decline", scene.DoRejoin}
 
-// mostKeys bounds what is keyed at once.
-const mostKeys = 40
-
 func (o DeskOrder) order() (scene.Order, error) {
 	order := scene.Order{Call: o.Call, Act: o.Act, Keys: o.Keys, Reason: o.Reason}
 	if o.Target != (scene.Target{}) {
 		order.Target = &o.Target
 	}
-	switch {
-	case !o.Act.Asked() && !slices.Contains(ofPhones, o.Act):
+	if !o.Act.Asked() && !slices.Contains(ofPhones, o.Act) {
 		return order, wrong("value", "act", "%.40q is nothing that can be done at a desk", o.Act)
-	case len(o.Keys) > mostKeys:
-		return order, wrong("out-of-range", "keys", "has %d bytes; use %d at most", len(o.Keys), mostKeys)
-	case len(o.Reason) > mostReason:
-		return order, wrong("out-of-range", "reason", "has %d bytes; use %d at most", len(o.Reason), mostReason)
+	}
+	if field, err := order.Check(); err != nil {
+		return order, wrong("out-of-range", field, "%v", err)
 	}
 	return order, nil
 }

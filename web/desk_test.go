@@ -8,7 +8,9 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -184,6 +186,18 @@ func TestNotes(t *testing.T) {
 		t.Errorf("what is there already is written again: %d entries", got)
 	}
 	li.gets(200, nil, "PUT", "/desk/notes/c3", `{"text":"written of before"}`)
+	d.past.kept["c2"] = NotesKept{"c2", "wang", Notes{Text: "of who had the call before"}}
+	li.gets(428, nil, "PUT", "/desk/notes/c2", body)
+	if stale := li.ask("PUT", "/desk/notes/c2", body, "Content-Type", "application/json", "If-Match", kept.version()+"x"); stale.Code != 412 {
+		t.Errorf("notes that were not read are replaced: %d", stale.Code)
+	}
+	read := li.gets(200, nil, "GET", "/desk/notes/c2", "").Header().Get("ETag")
+	for range 2 { // and again, as its answer is lost
+		if w := li.ask("PUT", "/desk/notes/c2", body, "Content-Type", "application/json", "If-Match", read); w.Code != 200 {
+			t.Fatalf("notes that were read are not replaced: %d %s", w.Code, w.Body)
+		}
+		d.past.kept["c2"] = kept
+	}
 	wang.gets(403, nil, "PUT", "/desk/notes/c2", body)
 	for _, body := range []string{`{"topic":"gas"}`, `{"fields":{"户号":"1"}}`, `{"topic":"bill","fields":{"a":"b"}}`, `{"text":"\u0007"}`, `{"text":"` + strings.Repeat("x", 4001) + `"}`,
 		`{"topic":"bill","fields":{"户号":"` + strings.Repeat("x", 401) + `"}}`} {
@@ -448,3 +462,38 @@ func FuzzDesk(f *testing.F) {
 		}
 	})
 }
+
+// One account watches so many pages at once; its tabs look at its desk once for all of them.
+func TestWatchingIsBounded(t *testing.T) {
+	d := newDesk(t)
+	li := d.as("li")
+	ctx, leave := context.WithCancel(t.Context())
+	var tabs sync.WaitGroup
+	for range mostOfOne {
+		w := &begun{ResponseRecorder: httptest.NewRecorder(), begun: make(chan struct{})}
+		r := li.request().WithContext(ctx)
+		r.URL, _ = url.Parse(Root + "/live?view=desk") // the test's own
+		tabs.Go(func() { d.public.ServeHTTP(w, r) })
+		<-w.begun
+	}
+	if got := li.glance("/live?view=wall"); got.Code != 429 {
+		t.Errorf("one page more than an account may watch is answered with %d", got.Code)
+	}
+	if got := d.as("wang").glance("/live?view=desk"); got.Code != 200 {
+		t.Errorf("meanwhile somebody else is answered with %d", got.Code)
+	}
+	leave()
+	tabs.Wait()
+	if got := li.glance("/live?view=desk"); got.Code != 200 || len(d.api.feeds.desks) != 2 || len(d.api.feeds.watching) != 0 {
+		t.Errorf("after that it is %d, with %d feeds of two desks, and %v watch", got.Code, len(d.api.feeds.desks), d.api.feeds.watching)
+	}
+}
+
+// begun says when the first event has been told.
+type begun struct {
+	*httptest.ResponseRecorder
+	once  sync.Once
+	begun chan struct{}
+}
+
+func (b *begun) Flush() { b.once.Do(func() { close(b.begun) }) }

@@ -316,9 +316,13 @@ func (a *API) watch(r request) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
-		feed = a.deskFeed(v.ID)
+		feed = a.feeds.of(v.ID, a.deskFeed)
 	}
 	return reply{stream: func(w http.ResponseWriter) error {
+		if !a.feeds.begin(r.by) {
+			return later("busy", 5*time.Second)
+		}
+		defer a.feeds.end(r.by)
 		err := feed.Serve(w, r.Request, still)
 		if errors.Is(err, live.ErrFull) {
 			return later("busy", 5*time.Second)
@@ -334,6 +338,52 @@ func (a *API) again(r request) (identity, error) {
 		return r.identity, nil
 	}
 	return a.whoever(r.Request)
+}
+
+// mostOfOne bounds the pages that one account, or one program, watches at once:
+// tabs, and the walls of a hall.
+const mostOfOne = 20
+
+// feeds are desks that are watched, and how much everybody watches.
+type feeds struct {
+	mu       sync.Mutex
+	desks    map[string]*live.Feed // by agent
+	watching map[string]int        // by who watches
+}
+
+// of is the feed of an agent's desk: one, however many tabs there are.
+func (f *feeds) of(agentID string, made func(agentID string) *live.Feed) *live.Feed {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.desks == nil {
+		f.desks = map[string]*live.Feed{}
+	}
+	if f.desks[agentID] == nil {
+		f.desks[agentID] = made(agentID)
+	}
+	return f.desks[agentID]
+}
+
+// begin lets somebody watch one more page; end is called when they have left it.
+func (f *feeds) begin(by string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.watching == nil {
+		f.watching = map[string]int{}
+	}
+	if f.watching[by] >= mostOfOne {
+		return false
+	}
+	f.watching[by]++
+	return true
+}
+
+func (f *feeds) end(by string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.watching[by]--; f.watching[by] == 0 {
+		delete(f.watching, by)
+	}
 }
 
 // deskFeed tells an agent's own desk: each part whole when it has changed.

@@ -189,6 +189,9 @@ func TestOpenAPIIsWhatHappens(t *testing.T) {
 	by(zhao, "POST", "/calls/{id}/monitor", "c2", `{"mode":"listen"}`)
 	by(zhao, "POST", "/calls/{id}/monitor", "no_call", `{"mode":"listen"}`)
 	by(zhou, "PUT", "/desk/notes/{id}", "c2", `{}`)
+	d.past.kept["c2"] = NotesKept{Call: "c2", By: "wang", Notes: Notes{Text: "of somebody else"}}
+	by(li, "PUT", "/desk/notes/{id}", "c2", `{}`)
+	by(li, "PUT", "/desk/notes/{id}", "c2", `{}`, "If-Match", `"stale"`)
 	by(zhou, "POST", "/desk/state", "", `{"do":"ready"}`)
 	by(qian, "POST", "/accounts", "", `{"name":"wang","roles":["admin"]}`)
 	by(qian, "POST", "/accounts", "", `{"name":"WANG","roles":["admin"]}`)

@@ -146,6 +146,7 @@ type API struct {
 	visits  visits
 	floor   *live.Feed
 	wall    *live.Feed
+	feeds   feeds
 	numbers numbers
 	pages   http.Handler // nil: there are none
 

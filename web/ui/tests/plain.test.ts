@@ -7,8 +7,8 @@ import { part, Silence } from '../src/lib/level.ts'
 import { patched } from '../src/lib/live.ts'
 import { by, kept } from '../src/lib/order.ts'
 import { filter, initials, match } from '../src/lib/pinyin.ts'
-import { refusalOf } from '../src/lib/api.ts'
-import { Drafts } from '../src/lib/drafts.ts'
+import { Refusal, refusalOf } from '../src/lib/api.ts'
+import { Drafts, merge } from '../src/lib/drafts.ts'
 
 test('the clock is the service\'s, and a late message does not set it back', () => {
   let local = 1_000_000
@@ -132,6 +132,8 @@ class Store {
 }
 const notes = (text: string) => ({ topic: '', text, fields: {} })
 
+const nobodyElse = { account: 'li', get: async () => ({ notes: notes(''), etag: '"0"' }), merged() {} }
+
 test('notes are kept until the service has them', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const store = new Store()
@@ -139,9 +141,9 @@ test('notes are kept until the service has them', async (t) => {
   let up = false
   const got: string[] = []
   const drafts = new Drafts({
-    store, pause: 100,
+    ...nobodyElse, store, pause: 100,
     saved: (_, s) => states.push(s),
-    put: async (_, n) => { if (!up) throw new Error('away'); got.push(n.text) },
+    put: async (_, n) => { if (!up) throw new Error('away'); got.push(n.text); return '"1"' },
   })
   drafts.write('c1', notes('用户'))
   t.mock.timers.tick(100)
@@ -159,11 +161,68 @@ test('what is typed while notes are on their way is not dropped', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const store = new Store()
   let release = () => {}
-  const drafts = new Drafts({ store, saved() {}, put: () => new Promise<void>((r) => { release = r }) })
+  const drafts = new Drafts({ ...nobodyElse, store, saved() {}, put: () => new Promise<string>((r) => { release = () => r('"1"') }) })
   drafts.write('c1', notes('a'))
   const sent = drafts.flush()
   drafts.write('c1', notes('ab'))
   release()
   await sent
   assert.equal(drafts.draft('c1')?.text, 'ab')
+})
+
+test('what somebody else wrote stays, and what was typed here is added to it', async () => {
+  const store = new Store()
+  const put: [string, string][] = []
+  const merged: string[] = []
+  const drafts = new Drafts({
+    store, account: 'li', saved() {},
+    get: async () => ({ notes: notes('of the taker'), etag: '"theirs"' }),
+    put: async (_, n, etag) => {
+      if (etag !== '"theirs"') throw new Refusal('stale', 412)
+      put.push([n.text, etag])
+      return '"both"'
+    },
+    merged: (_, n) => merged.push(n.text),
+  })
+  drafts.write('c1', notes('of the giver'))
+  await drafts.flush()
+  const both = 'of the taker\nof the giver'
+  assert.deepEqual(put, [[both, '"theirs"']])
+  assert.deepEqual(merged, [both])
+  assert.equal(drafts.draft('c1'), null)
+})
+
+test('texts are merged without saying anything twice', () => {
+  const text = (before: string, theirs: string, mine: string) => merge(before, notes(theirs), notes(mine)).text
+  assert.equal(text('a', 'a', 'a b'), 'a b')
+  assert.equal(text('a', 'a c', 'a b'), 'a c\nb')
+  assert.equal(text('', 'a c', 'a c d'), 'a c d')
+  assert.equal(text('a', 'a b c', 'a b'), 'a b c')
+  const bill = { topic: 'bill', text: '', fields: { no: '1' } }
+  assert.deepEqual(merge('', bill, { topic: 'bill', text: '', fields: { month: '2' } }).fields, { no: '1', month: '2' })
+  assert.deepEqual(merge('', bill, { topic: 'fault', text: '', fields: {} }), { topic: 'fault', text: '', fields: {} })
+})
+
+test('nobody finds, or sends, what another has typed, and nothing stays of who has signed out or lost the call', async () => {
+  const store = new Store()
+  const sent: string[] = []
+  const states: string[] = []
+  let refuse = 0
+  const of = (account: string) => new Drafts({
+    ...nobodyElse, store, account, saved: (_, s) => states.push(s),
+    put: async (call) => { if (refuse) throw new Refusal('x', refuse); sent.push(`${account} ${call}`); return '"1"' },
+  })
+  const li = of('li'), wang = of('wang')
+  li.write('c1', notes('of li'))
+  assert.equal(wang.draft('c1'), null)
+  await wang.flush()
+  assert.deepEqual(sent, [])
+  refuse = 503
+  await li.leave()
+  assert.equal(store.length, 0)
+  refuse = 403
+  wang.write('c2', notes('too late'))
+  await wang.flush()
+  assert.equal(store.length, 0)
+  assert.equal(states.at(-1), 'theirs')
 })

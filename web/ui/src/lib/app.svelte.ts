@@ -25,6 +25,8 @@ class App {
   silent = $state<unknown>(null)
   /** busy says that somebody would be cut off if this page went away; a page with a line says so. */
   busy: () => boolean = () => false
+  /** leave is what a page does before somebody signs out. */
+  leave: () => Promise<void> = async () => {}
   #expired = false
   /** now is the service's time, four times a second. */
   now = $state(Date.now())
@@ -102,6 +104,7 @@ class App {
       this.sorry(new Refusal('talking'))
       return
     }
+    await this.leave()
     await api.ask('DELETE', '/session').catch(() => {})
     this.me = null
     this.go('/sign-in')

@@ -1,20 +1,12 @@
 // A customer's line from a web page: no account, no desk. A ticket is asked for without signing in, and the line itself
-// is the call: when the session is gone, the call has ended.
+// is the call: when it has ended, the session is gone. A line that breaks comes back to the same call, and so it does when
+// the service is started anew.
 
 import { api, Refusal, root } from './api.ts'
 import { Phone, type Mic } from './phone.ts'
 import { Signal } from './signal.ts'
 
 export type CallerState = 'idle' | 'asking' | 'calling' | 'talking' | 'ended' | 'denied' | 'none' | 'failed' | 'off'
-
-// A customer who has called too often is told so, and not kept waiting for the end of ten minutes.
-async function ticket(): Promise<string> {
-  try {
-    return (await api.post<{ ticket: string }>('/call/ticket', {})).ticket
-  } catch (why) {
-    throw why instanceof Refusal && why.code === 'visits' ? new Refusal(why.code, 403) : why
-  }
-}
 
 export class CallerLine {
   state = $state<CallerState>('idle')
@@ -24,6 +16,7 @@ export class CallerLine {
   since = $state(0)
   #phone: Phone | null = null
   #signal: Signal | null = null
+  #visitor = '' // what further tickets for this call are given for
 
   /** ask finds out whether anybody may call from here. */
   async ask(): Promise<void> {
@@ -36,6 +29,7 @@ export class CallerLine {
     this.state = 'asking'
     this.code = ''
     this.since = 0
+    this.#visitor = ''
     const phone = new Phone({
       mic: (mic) => {
         this.mic = mic
@@ -61,16 +55,14 @@ export class CallerLine {
     this.state = 'calling'
     this.#signal = new Signal({
       address: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${root}/desk/signal`,
-      ticket,
+      ticket: () => this.#ticket(),
       heard: {
         state: (state, code) => {
           if (state === 'gone' || state === 'taken') this.#gone(code)
           else this.broken = state === 'lost'
         },
         welcome: (resumed, ice) => {
-          // A session that could not be resumed would be another call: this one has ended.
-          if (!resumed && this.since > 0) this.#over('ended')
-          else if (!resumed) void phone.connect(ice)
+          if (!resumed) void phone.connect(ice)
         },
         answer: (sdp) => void phone.answered(sdp),
         refused: (about) => { if (about === 'offer') phone.refused() },
@@ -89,8 +81,20 @@ export class CallerLine {
     if (this.state === 'calling' || this.state === 'talking') this.#over('ended')
   }
 
+  async #ticket(): Promise<string> {
+    const first = this.#visitor === ''
+    try {
+      const given = await api.post<{ ticket: string; visitor: string }>('/call/ticket', first ? {} : { visitor: this.#visitor })
+      this.#visitor = given.visitor
+      return given.ticket
+    } catch (why) {
+      // A customer who cannot call now is told so, and not kept waiting.
+      throw first && why instanceof Refusal && why.status === 429 ? new Refusal(why.code, 403) : why
+    }
+  }
+
   #gone(code: string): void {
-    const refused = this.since === 0 && code !== '' && code !== 'closed' && code !== 'bye'
+    const refused = this.since === 0 && !['', 'closed', 'bye', 'no-visit'].includes(code)
     this.code = refused ? code : ''
     this.#over(refused ? 'failed' : 'ended')
   }

@@ -40,6 +40,8 @@ export class DeskStore {
 
   readonly phone: Phone
   readonly signal: Signal
+  /** Notes to which what somebody else wrote was added. */
+  merged = $state<{ call: string; notes: Notes } | null>(null)
   readonly drafts: Drafts
   #ends: (() => void)[] = []
   #ring: (() => void) | null = null
@@ -76,10 +78,15 @@ export class DeskStore {
     })
     this.drafts = new Drafts({
       store: localStorage,
-      put: async (call, notes, leaving) => {
-        await api.ask('PUT', `/desk/notes/${encodeURIComponent(call)}`, notes, {}, leaving)
+      account: app.me?.account ?? '',
+      put: async (call, notes, etag, leaving) =>
+        (await api.ask('PUT', `/desk/notes/${encodeURIComponent(call)}`, notes, etag ? { 'If-Match': etag } : {}, leaving)).etag,
+      get: async (call) => {
+        const { body, etag } = await api.ask<Notes>('GET', `/desk/notes/${encodeURIComponent(call)}`)
+        return { notes: body, etag }
       },
       saved: (call, state) => { this.saved[call] = state },
+      merged: (call, notes) => { this.merged = { call, notes } },
     })
   }
 
@@ -121,8 +128,10 @@ export class DeskStore {
     const stay = (e: BeforeUnloadEvent) => { if (this.talking) e.preventDefault() }
     addEventListener('beforeunload', stay)
     app.busy = () => this.talking
+    app.leave = () => this.drafts.leave()
     this.#ends.push(() => {
       app.busy = () => false
+      app.leave = async () => {}
       removeEventListener('beforeunload', stay)
       removeEventListener('pagehide', flush)
       removeEventListener('online', hurry)

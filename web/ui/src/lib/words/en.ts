@@ -34,11 +34,14 @@ export const en: Words = {
   state: {
     offline: 'Offline', ready: 'Ready', reserved: 'Call coming', ringing: 'Ringing', talking: 'Talking', hold: 'On hold', consult: 'Consulting',
     'wrap-up': 'Wrap-up', paused: 'Break', unreachable: 'Phone unreachable',
+    nobody: 'nobody is there',
   },
   outOfService: 'Taken out of service', away: 'other site',
   thenState: { '': '', offline: 'offline after this call', paused: 'break after this call' },
   reasons: { rest: 'Short rest', lunch: 'Meal', training: 'Training', meeting: 'Meeting', paperwork: 'Paperwork', personal: 'Personal' },
-  causes: { 'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone' },
+  causes: {
+    'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable',
+  },
   states: {
     ready: 'Ready', pause: 'Break', signIn: 'Start taking calls', signOut: 'Go offline', choose: 'My state', reason: 'Why a break', since: 'for',
     undo: (was) => `Undo, back to “${was}”`, changedTo: (now) => `Now “${now}”`,
@@ -100,7 +103,7 @@ export const en: Words = {
 
   notes: {
     title: 'Notes', topic: 'Topic', text: 'Problem and key points', placeholder: 'Problem, name, address, number. Repeat the key points.', saved: 'Saved', saving: 'Saving…',
-    here: 'Kept on this computer, sent when the network is back', none: 'Notes are written here once a call has begun', chooseTopic: 'Choose a topic',
+    here: 'Kept on this computer, sent when the network is back', theirs: 'You no longer have that call: the last change was not kept', none: 'Notes are written here once a call has begun', chooseTopic: 'Choose a topic',
   },
 
   wrapUp: {
@@ -114,7 +117,7 @@ export const en: Words = {
     title: 'Customer', number: 'Number', region: 'Region', times: 'Calls', queue: 'Queue', waited: 'Waited', menu: 'Menu', idle: 'Customer and history are shown with a call',
     history: 'History', noHistory: 'Nothing yet from this number', more: (n) => `and ${n} before them`, by: (who) => `agent ${who}`, rating: (n) => `rated ${n}`,
     failed: 'The history cannot be read now',
-    result: { served: 'Served', abandoned: 'Left', message: 'Left a message', refused: 'Not let in', failed: 'Not connected', '': 'Under way' },
+    result: { served: 'Served', abandoned: 'Left', message: 'Left a message', 'turned-away': 'Turned away', informed: 'Heard the menu', lost: 'Cut off', failed: 'Not connected', '': 'Under way' },
   },
 
   devices: {
@@ -189,7 +192,7 @@ export const en: Words = {
     'no-network': 'The service cannot be reached. Check your network.', 'no-answer': 'The service did not answer. Please try again.', 'not-resumed': 'The connection broke meanwhile. Look at the call to see whether it was done.',
     'no-call': 'That call has ended.', impossible: 'That cannot be done now.', 'unknown-target': 'There is no such person or queue.',
     'not-available': (v) => `They cannot take a call now${v.state ? ` (${text(v.state)})` : ''}.`, self: 'You cannot transfer to yourself.', 'bad-keys': 'Only digits, * and #.',
-    'not-now': 'The service cannot do it now. Please try later.', 'no-microphone': 'No microphone: you cannot take calls yet. Allow it in the browser, and plug your headset in.', busy: 'A moment please: too many at once.', failed: 'It did not work. Please try again.', 'bad-order': 'The service does not understand this.',
+    'not-now': 'The service cannot do it now. Please try later.', 'no-microphone': 'No microphone: you cannot take calls yet. Allow it in the browser, and plug your headset in.', busy: 'Too much at once: a moment please, and try again.', failed: 'It did not work. Please try again.', 'bad-order': 'The service does not understand this.',
     credentials: 'Account and password do not go together, or the account is locked.', throttled: (v) => `Too many attempts. Please try again in ${text(v.seconds)} s.`, 'sso-denied': 'Your company account was not accepted. Please try again.', 'sso-away': 'Your company’s sign-in cannot be reached. Please try later.', 'sso-unknown': 'Your company account is not known here yet.',
     'not-your-call': 'You do not have that call.', 'cross-origin': 'This came from another site and was refused.',
     token: 'Please sign in.', talking: 'You cannot sign out during a call.', 'no-agent-line': 'Your account has no agent, and cannot listen in.', session: 'You have been signed out. Please sign in again.', role: 'Your account may not do that.', forbidden: 'Your account may not do that.', 'no-desk': 'Your account has no desk.',
@@ -197,6 +200,7 @@ export const en: Words = {
     conflict: 'That cannot be done as things are.', stale: 'Somebody has just changed it. Look at it first.', exists: 'It is there already.', condition: 'Read it before you change it.', limit: 'That is beyond the limits.', contradiction: 'That contradicts other rules.',
     value: 'What was entered is not right.', 'out-of-range': 'That is beyond the limits.', 'unknown-field': 'There is an unknown field.', 'no-value': 'Something is missing.', incomplete: 'Something is missing.', 'no-json': 'The service could not read it.', twice: 'Something is there twice.',
     query: 'The search is not right.', 'too-large': 'That is too long.', 'media-type': 'The service could not read it.', stopping: 'The service is restarting. One moment.', internal: 'Something went wrong in the service; its log says what.',
+    'no-visit': 'The call has ended.', 'visits-full': 'All lines for calls from the web are busy. Please try again later, or call by phone.',
     closed: 'The service ended this connection.', slow: 'The network of this computer is too slow.', lost: 'Away for too long: the line was given up.', 'no-visitors': 'This hotline takes no calls from the web.', visits: 'Too many calls have come from your network. Please try again in ten minutes.',
     'http-502': 'The service is restarting. One moment.', 'http-503': 'The service is restarting. One moment.', 'http-429': 'Too many requests. One moment.',
   },

@@ -34,11 +34,14 @@ export const zh = {
   state: {
     offline: '离线', ready: '空闲', reserved: '即将来电', ringing: '振铃中', talking: '通话中', hold: '保持中', consult: '请教中',
     'wrap-up': '话后处理', paused: '小休', unreachable: '话机不通',
+    nobody: '没有人在岗',
   },
   outOfService: '停止派话', away: '其他机房',
   thenState: { '': '', offline: '通话结束后离线', paused: '通话结束后小休' },
   reasons: { rest: '小憩', lunch: '用餐', training: '培训', meeting: '会议', paperwork: '处理工单', personal: '个人事务' },
-  causes: { 'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风' },
+  causes: {
+    'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风', 'star code': '话机按键', 'no-answer': '多次未接', declined: '拒接后休息', unreachable: '话机不通',
+  },
   states: {
     ready: '空闲', pause: '小休', signIn: '上线接话', signOut: '下线', choose: '我的状态', reason: '小休原因', since: '已持续',
     undo: (was: string) => `撤销，回到“${was}”`, changedTo: (now: string) => `已改为“${now}”`,
@@ -100,7 +103,7 @@ export const zh = {
 
   notes: {
     title: '记录', topic: '主题', text: '问题与要点', placeholder: '问题、姓名、地址、电话，重点请复述一遍', saved: '已保存', saving: '正在保存…',
-    here: '已存在本机，联网后自动上传', none: '通话开始后在这里记录', chooseTopic: '选择主题',
+    here: '已存在本机，联网后自动上传', theirs: '这通电话已不在您手上，最后的修改没有保存', none: '通话开始后在这里记录', chooseTopic: '选择主题',
   },
 
   wrapUp: {
@@ -114,7 +117,7 @@ export const zh = {
     title: '客户', number: '号码', region: '地区', times: '来电', queue: '队列', waited: '等待', menu: '菜单', idle: '来电时显示客户资料和往来',
     history: '往来', noHistory: '这个号码还没有来往记录', more: (n: number) => `另有更早的 ${n} 通`, by: (who: string) => `座席 ${who}`, rating: (n: number) => `评价 ${n} 分`,
     failed: '往来记录暂时读不出来',
-    result: { served: '已接待', abandoned: '客户放弃', message: '已留言', refused: '未接入', failed: '未接通', '': '进行中' },
+    result: { served: '已接待', abandoned: '客户放弃', message: '已留言', 'turned-away': '未能接入', informed: '自助查询', lost: '通话中断', failed: '未接通', '': '进行中' },
   },
 
   devices: {
@@ -191,7 +194,7 @@ export const zh = {
     'no-network': '连不上服务，请检查网络。', 'no-answer': '服务没有回应，请再试一次。', 'not-resumed': '连接断开过，不确定是否已办成，请看一下通话状态。',
     'no-call': '这通电话已经结束了。', impossible: '现在的状态不能这样操作。', 'unknown-target': '找不到这个转接对象。',
     'not-available': (v: Values) => `对方现在不能接听${v.state ? `（${text(v.state)}）` : ''}。`, self: '不能转给自己。', 'bad-keys': '只能输入数字、* 和 #。',
-    'not-now': '服务暂时办不到，请稍后再试。', 'no-microphone': '没有麦克风，暂不能接话。请在浏览器里允许使用麦克风，并插好耳机。', busy: '操作太快了，请稍等一下。', failed: '没有办成，请再试一次。', 'bad-order': '这个操作服务看不懂。',
+    'not-now': '服务暂时办不到，请稍后再试。', 'no-microphone': '没有麦克风，暂不能接话。请在浏览器里允许使用麦克风，并插好耳机。', busy: '现在太忙了，请稍等一下再试。', failed: '没有办成，请再试一次。', 'bad-order': '这个操作服务看不懂。',
     credentials: '账号或密码不对，或账号已锁定。', throttled: (v: Values) => `尝试次数太多，请 ${text(v.seconds)} 秒后再试。`, 'sso-denied': '单位账号没有通过验证，请再试一次。', 'sso-away': '单位的登录系统暂时连不上，请稍后再试。', 'sso-unknown': '您的单位账号在这里还没有开通。',
     'not-your-call': '这通电话不在您手上。', 'cross-origin': '请求来自别的网站，已被拒绝。',
     token: '请先登录。', talking: '通话中不能退出，请先结束通话。', 'no-agent-line': '您的账号没有座席号，不能旁听。', session: '登录已过期，请重新登录。', role: '您的账号没有这个权限。', forbidden: '您的账号没有这个权限。', 'no-desk': '您的账号没有开通工作台。',
@@ -199,6 +202,7 @@ export const zh = {
     conflict: '现在的情况不允许这样操作。', stale: '内容刚被别人改过，请看过再改。', exists: '已经有了。', condition: '请先读取再修改。', limit: '超出了允许的范围。', contradiction: '与其他规则有矛盾。',
     value: '填写的内容不对。', 'out-of-range': '超出了允许的范围。', 'unknown-field': '有不认识的字段。', 'no-value': '有内容没有填。', incomplete: '填写不完整。', 'no-json': '发送的内容服务看不懂。', twice: '同一项写了两次。',
     query: '查询条件不对。', 'too-large': '内容太长了。', 'media-type': '发送的格式不对。', stopping: '服务正在重启，请稍候。', internal: '服务出了问题，已记入日志。',
+    'no-visit': '通话已结束。', 'visits-full': '在线通话现在占线，请稍后再试，或直接拨打热线电话。',
     closed: '服务结束了这次连接。', slow: '这台电脑的网络太慢，连接已断开。', lost: '离开太久，线路已收回。', 'no-visitors': '本热线没有开通在线通话。', visits: '您的网络来电过于频繁，请十分钟后再试。',
     'http-502': '服务正在重启，请稍候。', 'http-503': '服务正在重启，请稍候。', 'http-429': '操作太频繁，请稍候。',
   } satisfies Record<string, string | ((v: Values) => string)>,
