@@ -2,6 +2,7 @@ package ari
 
 import (
 	"context"
+	"errors"
 	"net/http"
 )
 
@@ -16,4 +17,26 @@ func (l *Link) EndpointOnline(ctx context.Context, tech, resource string) (bool,
 		method: http.MethodGet, path: []string{"endpoints", tech, resource},
 	}, &out)
 	return out.State == "online", err
+}
+
+// EndpointLines says whether a phone has a line in Asterisk, whoever's, and
+// whether one of them has been answered.
+func (l *Link) EndpointLines(ctx context.Context, tech, resource string) (has, answered bool, err error) {
+	var out struct {
+		Channels []string `json:"channel_ids"`
+	}
+	err = l.do(ctx, request{
+		op: opEndpoint, target: tech + "/" + resource,
+		method: http.MethodGet, path: []string{"endpoints", tech, resource},
+	}, &out)
+	for _, id := range out.Channels {
+		var line struct{ State string }
+		failed := l.do(ctx, request{op: opChannels, target: id, method: http.MethodGet, path: []string{"channels", id}}, &line)
+		var refused *Error
+		if errors.As(failed, &refused) && refused.NotFound() { // over meanwhile
+			continue
+		}
+		has, answered, err = true, answered || line.State == "Up", errors.Join(err, failed)
+	}
+	return has, answered, err
 }

@@ -574,6 +574,20 @@ func TestEndpointOnline(t *testing.T) {
 			t.Errorf("%s is online: %v (%v), want %v", resource, online, err, want)
 		}
 	}
+	lines := func(wantAny, wantAnswered bool) {
+		t.Helper()
+		if has, answered, err := link.EndpointLines(t.Context(), "PJSIP", "1001"); err != nil || has != wantAny || answered != wantAnswered {
+			t.Errorf("the phone has a line: %v, answered: %v (%v), want %v, %v", has, answered, err, wantAny, wantAnswered)
+		}
+	}
+	lines(false, false)
+	rings := server.Elsewhere("PJSIP/1001", false)
+	lines(true, false)
+	talks := server.Elsewhere("PJSIP/1001", true)
+	lines(true, true)
+	rings.Bye()
+	talks.Bye()
+	lines(false, false)
 	_, err := link.EndpointOnline(t.Context(), "PJSIP", "1003")
 	var e *ari.Error
 	if !errors.As(err, &e) || !e.NotFound() {

@@ -186,6 +186,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.start(s.watchHours)
 	s.start(s.watchPhones)
 	s.start(s.watchWays)
+	s.start(s.watchTalksElsewhere)
 	s.start(s.watchAsterisk)
 	for {
 		select {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -47,7 +46,7 @@ func (s *Service) lookAtWays(ctx context.Context) []string {
 	for _, service := range slices.Sorted(maps.Keys(s.o.Ways)) {
 		online, err := s.link.EndpointOnline(ctx, "PJSIP", s.o.Ways[service])
 		var refused *ari.Error
-		if errors.As(err, &refused) && refused.Status == http.StatusNotFound { // Asterisk's files are older than hotline.yaml
+		if errors.As(err, &refused) && refused.NotFound() { // Asterisk's files are older than hotline.yaml
 			err = nil
 		}
 		if err != nil {

@@ -22,6 +22,7 @@ type AgentView struct {
 	Began        time.Time `json:"began,omitzero"`           // since when with that call: in talk only
 	Then         State     `json:"then,omitzero"`            // asked for during the talk
 	Until        time.Time `json:"until,omitzero"`           // wrap-up: when it ends by itself, on the clock of Since
+	CallAway     bool      `json:"call_away,omitempty"`      // in talk, and nothing is heard of the service with that call: whether it goes on is not known here
 	Away         bool      `json:"away,omitempty"`           // nothing is heard of the agent's service: they are offered nobody
 }
 
@@ -101,7 +102,7 @@ func (m *Machine) view(a *agent) AgentView {
 		}
 	case StateTalking, StateHold, StateConsult:
 		v.Call, v.Queue, v.Owner = a.call, a.queue.rules.ID, a.owner
-		v.With, v.Third, v.Began = m.partner(a), a.third, a.part
+		v.With, v.Third, v.Began, v.CallAway = m.partner(a), a.third, a.part, m.unheard(a.owner)
 	case StateWrapUp:
 		v.Call, v.Queue, v.Owner = a.call, a.queue.rules.ID, a.owner
 	case StatePaused, StateUnreachable:

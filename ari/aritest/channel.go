@@ -136,6 +136,19 @@ func (s *Server) Arrive(c Caller) *Channel {
 	return ch
 }
 
+// Elsewhere is a line of a phone that the dialplan has, and no application: it
+// rings, or is answered, and ends by Bye.
+func (s *Server) Elsewhere(endpoint string, answered bool) *Channel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch := s.newChannel(s.newID(), endpoint)
+	ch.state = "Ringing"
+	if answered {
+		ch.answered()
+	}
+	return ch
+}
+
 // Channel finds a channel by its ID; nil if there is none.
 func (s *Server) Channel(id string) *Channel {
 	s.mu.Lock()

@@ -538,7 +538,13 @@ func (s *Server) serveEndpoint(endpoint string) answer {
 	if phone.Does == Unreachable {
 		state = "offline"
 	}
-	return ok(map[string]any{"technology": tech, "resource": resource, "state": state, "channel_ids": []string{}})
+	channels := []string{}
+	for id, c := range s.channels {
+		if c.endpoint == endpoint {
+			channels = append(channels, id)
+		}
+	}
+	return ok(map[string]any{"technology": tech, "resource": resource, "state": state, "channel_ids": channels})
 }
 
 func (s *Server) servePlayback(method, id string) answer {
