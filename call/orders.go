@@ -280,7 +280,7 @@ func (c *call) show() {
 		desk.Third = c.beside()
 		now[c.agent.ID] = desk
 	}
-	if third := c.third(); third != nil && third.ID != "" {
+	if third := c.third(); third != nil && third.ID != "" && third.leg != nil { // before, there is nothing to answer
 		desk := c.desk(scene.Ringing)
 		who := scene.Target{Kind: scene.ToAgent, ID: c.agent.ID}
 		switch {

@@ -1,6 +1,7 @@
 package call_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -393,4 +394,27 @@ func TestAHandOverOutlivesTheService(t *testing.T) {
 	s.is("1001", queue.StateReady)
 	s.unbroken()
 	h.byes(s)
+}
+
+// Whoever is called in is shown the call once it can be answered, and not before.
+func TestADeskShowsWhatCanBeAnswered(t *testing.T) {
+	t.Parallel()
+	h, s := stage(t)
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	h.web = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ari/channels/create" {
+			close(asked)
+			<-goOn
+		}
+		h.asterisk.ServeHTTP(w, r)
+	})
+	s.do(scene.DoTransfer, to1002)
+	<-asked // the line of the second agent is being made
+	if desk, there := h.calls.Desk("1002"); there {
+		t.Errorf("before the phone rings the desk shows %+v", desk)
+	}
+	close(goOn)
+	s.hear(s.caller, s.phone("PJSIP/1002"))
+	s.caller.Bye()
+	h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
 }
