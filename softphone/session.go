@@ -297,7 +297,10 @@ func (s *Session) live() (why string) {
 		case now := <-watch.C:
 			s.look(now)
 		case <-away.C:
-			return WhyLost
+			if s.Audio() != AudioOK {
+				return WhyLost
+			}
+			away.Reset(s.gateway.times.lost) // the page is there: whoever talks goes on
 		case why := <-s.ends:
 			return why
 		case <-s.gateway.over.Done():
