@@ -56,7 +56,7 @@ func (g *Gateway) Port(at netip.AddrPort) (*Port, error) {
 	bound := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	p := &Port{gateway: g, codec: g.o.Codec, conn: conn, done: make(chan struct{}),
 		at: netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port())}
-	p.out.stream = newStream()
+	p.out.stream = newStreamOf(p.at.String(), time.Now())
 	if !g.keepPort(p) {
 		_ = conn.Close()
 		return nil, ErrClosed

@@ -150,11 +150,14 @@ func TestResume(t *testing.T) {
 
 func TestASessionWithoutASocketLapses(t *testing.T) {
 	w := newWorld(t, func(_ *Options, clocks *times) {
-		clocks.resume, clocks.lost = 300*time.Millisecond, 100*time.Millisecond
+		clocks.resume, clocks.lost, clocks.watch = 300*time.Millisecond, 200*time.Millisecond, 20*time.Millisecond
 	})
-	b, _, a := w.talk("1001")
+	b, k, a := w.talk("1001")
 	id := b.Session
+	silence := k.speak(speech)
 	b.Cut()
+	w.quiet("1001 closed", time.Second) // who is heard is there
+	silence()
 	w.hears("1001 closed lost")
 	if a.port.line.Load() != nil {
 		t.Error("the leg is still plugged into the line that is gone")

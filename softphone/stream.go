@@ -1,6 +1,7 @@
 package softphone
 
 import (
+	"hash/fnv"
 	"math/rand/v2"
 	"time"
 )
@@ -39,6 +40,26 @@ type stream struct {
 func newStream() *stream {
 	return &stream{ssrc: rand.Uint32(), seq: uint16(rand.Uint32()), ts: rand.Uint32(), size: frameSize}
 }
+
+// newStreamOf is a stream whose numbers another process may go on with: they
+// follow from its name and the clock alone, so that to the receiver the two are
+// one source that has lost some packets. A receiver that hears another source,
+// or numbers that have gone back, may take what follows for old: Asterisk did,
+// every other time.
+func newStreamOf(name string, now time.Time) *stream {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(name)) // which never fails
+	ran := now.Add(now.Sub(time.Unix(0, 0)) / clocksDiffer)
+	ms := uint64(ran.UnixMilli())
+	return &stream{ssrc: hash.Sum32(), seq: uint16(ms / frameMs), ts: uint32(ms * (clockRate / 1000)), size: frameSize, sent: now}
+}
+
+// Numbers run ahead of the clock by a thousandth, so that a browser whose own
+// clock is fast has not used those that come next.
+const (
+	clocksDiffer = 1000
+	frameMs      = frameSize * 1000 / clockRate
+)
 
 // next returns the numbers for p, which arrived at now, or false if it must not
 // be sent: it has been, or is from before its source was taken up.

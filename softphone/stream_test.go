@@ -191,3 +191,25 @@ func TestRoundTrip(t *testing.T) {
 		t.Error("a browser that has had no report has a round trip")
 	}
 }
+
+// Another process at the same port goes on as the same source, with numbers that are ahead of all that were used.
+func TestAStreamGoesOnInAnotherProcess(t *testing.T) {
+	began := time.Date(2026, 3, 10, 9, 0, 0, 0, time.UTC)
+	first := newStreamOf("127.0.0.1:4000", began)
+	now, last := began, numbers{}
+	for n := range uint32(50 * 3600) { // an hour, of a browser whose clock is a half in a thousand fast
+		now = began.Add(time.Duration(n) * 19990 * time.Microsecond)
+		last, _ = first.next(packet{ssrc: 7, seq: uint16(n), timestamp: n * frameSize, payload: make([]byte, frameSize)}, now)
+	}
+	next := newStreamOf("127.0.0.1:4000", now.Add(200*time.Millisecond))
+	got, fresh := next.next(packet{ssrc: 9, seq: 5, timestamp: 77, payload: make([]byte, frameSize)}, now.Add(400*time.Millisecond))
+	if got.ssrc = next.ssrc; !fresh || got.ssrc != first.ssrc || !got.marker {
+		t.Errorf("it goes on as %+v, fresh %v; want source %d, with a marker", got, fresh, first.ssrc)
+	}
+	if seq, ts := int16(got.seq-last.seq), int32(got.timestamp-last.timestamp); seq <= 0 || seq > 1000 || ts <= 0 || ts > 10*clockRate {
+		t.Errorf("it goes on %d packets and %d samples after the last, want a little later", seq, ts)
+	}
+	if other := newStreamOf("127.0.0.1:4002", now); other.ssrc == first.ssrc {
+		t.Error("two ports are one source")
+	}
+}

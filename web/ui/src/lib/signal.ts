@@ -43,9 +43,11 @@ const closed = { bad: 4400, taken: 4409, gone: 4410, gap: 4422, closing: 4503 }
 // are: so they ask often at first. A session waits 20 s for its tab.
 const pauses = [100, 200, 300, 400, 500, 500, 500, 500, 1000, 2000, 3000]
 // The service acknowledges within 100 ms. A socket that leaves a frame unanswered for so long is dead, though nobody has
-// said so: the cable was pulled, or another network taken. An attempt that has come to nothing by then is given up, too.
+// said so: the cable was pulled, or another network taken.
 const acknowledgedWithin = 4000
-const welcomedWithin = 5000
+// How long an attempt may take. A browser asks for the ticket on a connection of before, which may be as dead as the
+// socket, and has several of them: the first attempts find that out.
+const welcomedWithin = (attempt: number) => (attempt === 0 ? 5000 : Math.min(5000, 1000 + 250 * attempt))
 
 export class Signal {
   readonly #o: SignalOptions
@@ -128,7 +130,7 @@ export class Signal {
     this.#close()
     const turn = this.#turn
     if (this.#state !== 'lost') this.#to('connecting')
-    this.#retry = setTimeout(() => this.#again(), welcomedWithin)
+    this.#retry = setTimeout(() => this.#again(), welcomedWithin(this.#attempt))
     let token: string
     try {
       token = await this.#o.ticket()
