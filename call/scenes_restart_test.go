@@ -40,6 +40,9 @@ func (h *house) again() {
 	h.serves()
 }
 
+// tones is how often the caller's hold tone has begun.
+func (s *set) tones() int { return strings.Count(strings.Join(s.caller.Played(), " "), "hold.tone.30") }
+
 // A service that stops in any scene leaves it to the next as it is.
 func TestScenesOutliveTheService(t *testing.T) {
 	never := aritest.Phone{Does: aritest.NoAnswer}
@@ -56,7 +59,11 @@ func TestScenesOutliveTheService(t *testing.T) {
 		another bool // the third's phone is called anew
 	}{
 		"hold by the desk": {
-			does: func(p *people) { p.do(scene.DoHold); p.waiting() },
+			does: func(p *people) {
+				before := p.tones() // of the wait
+				p.do(scene.DoHold)
+				p.until("the hold's tone plays", func() bool { return p.tones() > before })
+			},
 			holds: func(p *people) {
 				p.do(scene.DoResume)
 				p.hear(p.caller, p.agent)
@@ -167,7 +174,7 @@ func TestScenesOutliveTheService(t *testing.T) {
 			}
 			p := &people{set: s}
 			test.does(p)
-			tones := strings.Count(strings.Join(s.caller.Played(), " "), "hold.tone.30")
+			tones := s.tones()
 			h.asterisk.Phone("PJSIP/1002", answers)
 			h.again()
 			s.hotline = h.hotline
@@ -177,7 +184,7 @@ func TestScenesOutliveTheService(t *testing.T) {
 			for agent, state := range test.states {
 				s.is(agent, state)
 			}
-			if now := strings.Count(strings.Join(s.caller.Played(), " "), "hold.tone.30"); now > tones {
+			if s.tones() > tones {
 				t.Errorf("the tone began anew: %v", s.caller.Played())
 			}
 			for _, quiet := range s.caller.Silences() {

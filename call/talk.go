@@ -139,12 +139,21 @@ func (c *call) happened(ctx context.Context, e ari.Event) {
 	case c.watching(e.Leg):
 		c.watcherEvent(e)
 	case e.Leg != c.agent.leg || !c.state.Row().Has(scene.Agent):
-	case e.Kind == ari.Held:
-		c.step(scene.PhoneHolds, scene.Order{}, "")
-	case e.Kind == ari.Resumed:
-		c.step(scene.PhoneResumes, scene.Order{}, "")
+	case e.Kind == ari.Held, e.Kind == ari.Resumed:
+		c.phoneHolds(e.Kind == ari.Held)
 	case e.Kind == ari.Key:
 		c.key(ctx, e.Digit)
+	}
+}
+
+// phoneHolds answers that the agent's phone holds the line by itself, or not: by
+// its button, or because its browser is not heard.
+func (c *call) phoneHolds(held bool) {
+	switch {
+	case held && !c.state.Held:
+		c.step(scene.PhoneHolds, scene.Order{}, "")
+	case !held && c.state.Held:
+		c.step(scene.PhoneResumes, scene.Order{}, "")
 	}
 }
 

@@ -79,11 +79,15 @@ func (d *Desks) Unmade(channelID string) {
 }
 
 // Found is a leg that an earlier process made. Its sound goes to where that one
-// had it sent, and its person has to be back at the browser within [goneFor].
-// A visitor is known by the leg's name.
+// had it sent, and its person has to be back at the browser within [goneFor];
+// until then nobody hears them, so a talk is on hold. A visitor is known by the
+// leg's name.
 func (d *Desks) Found(owner string, leg *ari.Leg, at netip.AddrPort) {
 	if owner == "" {
 		owner = visitorOf(leg.ID())
+	}
+	if leg.Answered() {
+		leg.Freeze()
 	}
 	d.background(func(ctx context.Context) {
 		l, err := d.openAgain(ctx, owner, leg.ID(), at)
@@ -95,6 +99,7 @@ func (d *Desks) Found(owner string, leg *ari.Leg, at netip.AddrPort) {
 		l.live(leg)
 		leg.Alerted() // which is news only where nobody has answered
 		d.mu.Lock()
+		l.silent = true
 		l.within(goneFor, l.giveUp)
 		d.mu.Unlock()
 		if s := d.session(owner); s != nil && s.Audio() == softphone.AudioOK {

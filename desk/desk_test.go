@@ -471,9 +471,12 @@ func TestATalkGoesOnInAnotherProcess(t *testing.T) {
 	}
 	leg := session.Restore(channels[0])
 	next.Found(agent, leg, at)
+	found := &call{world: w, session: session, leg: leg}
+	found.sees(ari.Held) // until the browser is back the caller hears the tone
 	again := &world{Desks: next, t: t, ctx: w.ctx, gateway: gateway, link: w.link, told: w.told,
 		page: softphonetest.Page{URL: "ws" + strings.TrimPrefix(page.URL, "http"), Origin: page.URL}}
 	p = again.sits(agent)
+	found.sees(ari.Resumed)
 	m.says('3')
 	p.hear('3')
 	m.hears('6')

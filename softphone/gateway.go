@@ -46,6 +46,9 @@ type Options struct {
 	// unspecified stands for each of this machine's; port 0 for any. The zero
 	// value: any address, any port.
 	Listen netip.AddrPort
+	// Heir says that another process may have Listen's address still, which lets
+	// go of it when it leaves: it is waited for. See [Gateway.Listening].
+	Heir bool
 	// ListenTCP is for browsers that cannot use UDP; the zero value: there is none.
 	ListenTCP netip.AddrPort
 	// NAT are the addresses that browsers see this machine under, where those are
@@ -141,7 +144,7 @@ func newGateway(o Options, t times) (*Gateway, error) {
 	if g.figures, err = newFigures(o.Registerer, g.states); err != nil {
 		return nil, err
 	}
-	if g.muxes, err = openMuxes(o.Listen, o.ListenTCP, g.log, g.figures.errors.Inc); err != nil {
+	if g.muxes, err = openMuxes(o.Listen, o.ListenTCP, o.Heir, g.log, g.figures.errors.Inc); err != nil {
 		return nil, err
 	}
 	if g.api, err = newAPI(o, t, g.muxes); err != nil {
@@ -153,6 +156,21 @@ func newGateway(o Options, t times) (*Gateway, error) {
 
 // Addr is where media arrive; with several addresses, the first.
 func (g *Gateway) Addr() netip.AddrPort { return g.muxes.addr }
+
+// Listening waits until media can arrive: at once, but for an heir's. What it
+// returns is ctx's cause, or ErrClosed.
+func (g *Gateway) Listening(ctx context.Context) error {
+	for _, socket := range g.muxes.sockets {
+		select {
+		case <-socket.bound:
+		case <-g.over.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("softphone: another process has %s still: %w", socket.local, context.Cause(ctx))
+		}
+	}
+	return nil
+}
 
 // Ticket returns a token with which owner's page may open a signalling socket,
 // once, within TicketFor.

@@ -2,6 +2,7 @@ package softphone
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
@@ -88,6 +89,40 @@ func TestASocketWhoseAddressIsNotFreeIsTriedAgain(t *testing.T) {
 	w.connect(b)
 	if refused.Load() != 4 {
 		t.Errorf("the address was asked for %d times, want 4", refused.Load())
+	}
+}
+
+// A process that takes over waits for the port of the one before it, which lets go of it when it leaves.
+func TestAnHeirTakesTheMediaPortWhenItIsFree(t *testing.T) {
+	before := newWorld(t, nil)
+	at := before.Addr()
+	if g, err := New(Options{App: before, Listen: at}); err == nil {
+		g.Close()
+		t.Fatal("two gateways have one port")
+	}
+	heir := newWorld(t, func(o *Options, _ *times) { o.Listen, o.Heir = at, true })
+	if heir.Addr() != at {
+		t.Errorf("media are to arrive at %v, want %v", heir.Addr(), at)
+	}
+	soon, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errNo)
+	defer cancel()
+	if err := heir.Listening(soon); !errors.Is(err, errNo) {
+		t.Errorf("beside the one that has it, the port is ours: %v", err)
+	}
+	if err := before.Gateway.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := heir.Listening(heir.within(patience)); err != nil {
+		t.Fatal(err)
+	}
+	heir.connect(heir.open("1001"))
+
+	waits, err := New(Options{App: before, Listen: at, Heir: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(waits.Close(), waits.Listening(t.Context())); !errors.Is(err, ErrClosed) {
+		t.Errorf("an heir that ends before its time: %v", err)
 	}
 }
 

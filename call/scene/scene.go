@@ -114,7 +114,7 @@ const (
 
 // Events of lines.
 const (
-	PhoneHolds    Act = "phone-holds"    // the agent's phone, by its own button
+	PhoneHolds    Act = "phone-holds"    // the agent's phone, by its own button, or because it is not heard
 	PhoneResumes  Act = "phone-resumes"  // … which takes the call back
 	ThirdAnswered Act = "third-answered" // the phone that rings for a third
 	ThirdFailed   Act = "third-failed"   // it is not answered, or cannot be rung
@@ -187,7 +187,8 @@ const (
 type State struct {
 	Scene   Name `json:"scene"`
 	Muted   bool `json:"muted,omitempty"`      // nobody hears the agent
-	Held    bool `json:"phone_held,omitempty"` // the agent's phone holds the line by its own button
+	Held    bool `json:"phone_held,omitempty"` // the agent's phone holds the line by its own button, or is not heard
+	Asked   bool `json:"asked,omitempty"`      // the agent has asked for the hold, and ends it
 	Monitor Mode `json:"monitor,omitempty"`
 }
 
@@ -242,9 +243,10 @@ func (s State) After(step Act) (next State, handOver, ok bool) {
 	if handOver || !next.withAgent() { // another line, which has no marks yet
 		next.Muted, next.Held = false, false
 	}
-	if next.Scene == Talking && next.Held {
+	if next.Scene == Talking && next.Held || step == PhoneResumes && s.Asked {
 		next.Scene = Hold
 	}
+	next.Asked = next.Scene == Hold && (s.Asked || step == DoHold)
 	if next.Row().End {
 		next.Monitor = ""
 	}

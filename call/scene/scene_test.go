@@ -18,9 +18,13 @@ func TestWays(t *testing.T) {
 		want  State
 		over  bool // the third has the call in the end
 	}{
-		"hold and back":                           {steps: []Act{DoHold, DoResume}, want: talking},
-		"hold by the phone's button":              {steps: []Act{PhoneHolds}, want: State{Scene: Hold, Held: true}},
-		"… and back":                              {steps: []Act{PhoneHolds, PhoneResumes}, want: talking},
+		"hold and back":              {steps: []Act{DoHold, DoResume}, want: talking},
+		"hold by the phone's button": {steps: []Act{PhoneHolds}, want: State{Scene: Hold, Held: true}},
+		"… and back":                 {steps: []Act{PhoneHolds, PhoneResumes}, want: talking},
+		"a hold that was asked for outlasts a line that is lost and back": {steps: []Act{DoHold, PhoneHolds, PhoneResumes},
+			want: State{Scene: Hold, Asked: true}},
+		"… and ends when it is asked for":         {steps: []Act{DoHold, PhoneHolds, PhoneResumes, DoResume}, want: talking},
+		"… and the next one is the phone's":       {steps: []Act{DoHold, DoResume, PhoneHolds, PhoneResumes}, want: talking},
 		"muted through a hold":                    {steps: []Act{DoMute, DoHold, DoResume}, want: State{Scene: Talking, Muted: true}},
 		"consult, and back":                       {steps: []Act{DoConsult, ThirdAnswered, DoCancel}, want: talking},
 		"consult from hold":                       {steps: []Act{DoHold, DoConsult}, want: State{Scene: Calling}},
@@ -66,6 +70,7 @@ func TestActs(t *testing.T) {
 	for s, want := range map[State][]Act{
 		talking:                          {DoHold, DoMute, DoConsult, DoTransfer, DoKeys, DoHangup},
 		{Scene: Talking, Muted: true}:    {DoHold, DoUnmute, DoConsult, DoTransfer, DoKeys, DoHangup},
+		{Scene: Hold, Asked: true}:       {DoResume, DoMute, DoConsult, DoTransfer, DoHangup},
 		{Scene: Hold}:                    {DoResume, DoMute, DoConsult, DoTransfer, DoHangup},
 		{Scene: Hold, Held: true}:        {DoMute, DoConsult, DoTransfer, DoHangup}, // only the phone can take the call back
 		{Scene: Calling}:                 {DoMute, DoCancel},
@@ -128,6 +133,10 @@ func TestNobodyIsLeftInSilence(t *testing.T) {
 				t.Fatalf("%s hands over to nobody", step)
 			case next.Scene == Talking && next.Held:
 				t.Fatalf("%s leads to a talk with a phone that holds", step)
+			case s.Asked && next.Scene == Talking && step != DoResume:
+				t.Fatalf("%s ends a hold that the agent has asked for: %+v", step, next)
+			case next.Asked && next.Scene != Hold:
+				t.Fatalf("%s leaves the mark of a hold that is over: %+v", step, next)
 			case (next.Muted || next.Held) && !now.Has(Agent):
 				t.Fatalf("%s leaves the marks of an agent who is not there: %+v", step, next)
 			case s.Muted && !next.Muted && step != DoUnmute && !handOver && now.Has(Agent):

@@ -153,7 +153,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	sessions, closeSessions := openSessions(cfg.Sessions(), log)
 	defer closeSessions()
 	health := &health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}
-	gateway, err := openGateway(cfg, desks, log, reg)
+	gateway, err := openGateway(cfg, desks, beside, log, reg)
 	if err != nil {
 		return err
 	}
@@ -200,6 +200,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group.Go(func() error { return front.serve(running, tenure.begun) })
 	group.Go(func() error { sweep(running, tenure.begun, store, log); return nil })
 	group.Go(func() error { look.run(running); return nil })
+	group.Go(func() error { inheritMedia(running, tenure.begun, gateway, log); return nil })
 	group.Go(func() error { keepHeadroom(running); return nil })
 
 	<-running.Done()

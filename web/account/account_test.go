@@ -312,6 +312,11 @@ func TestThrottle(t *testing.T) {
 	if throttle.Wait("li", there) > 0 || throttle.Wait("wang", here) > 0 {
 		t.Error("the same name elsewhere, or another here, has to wait too")
 	}
+	for range 10 { // which were being compared when it began
+		if got := throttle.Failed("li", here); got != "" || throttle.Wait("li", here) != firstWait {
+			t.Fatalf("tries of the same moment make it %v, by %q", throttle.Wait("li", here), got)
+		}
+	}
 	now = now.Add(firstWait)
 	if throttle.Wait("li", here) > 0 {
 		t.Error("the wait does not end")
@@ -324,6 +329,7 @@ func TestThrottle(t *testing.T) {
 		t.Error("who succeeded has to wait")
 	}
 	for range 100 {
+		now = now.Add(throttle.Wait("li", here))
 		throttle.Failed("li", here)
 	}
 	if got := throttle.Wait("li", here); got != mostWait {

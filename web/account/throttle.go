@@ -92,12 +92,17 @@ func (t *Throttle) Wait(name string, from netip.Addr) time.Duration {
 }
 
 // Failed counts a failure, and says by which limit somebody is locked out with
-// it for the first time; "" for none.
+// it for the first time; "" for none. Tries that were under way together when a
+// wait began do not make it longer: whoever tries many at once would keep the
+// owner out for as long as they like.
 func (t *Throttle) Failed(name string, from netip.Addr) (lockedOut string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, l := range limits {
 		one := t.known(l.by(name, from))
+		if one.until.After(t.now()) {
+			continue
+		}
 		one.failed++
 		one.last = t.now()
 		over := one.failed - l.free

@@ -189,7 +189,7 @@ export class DeskStore {
   async state(what: 'sign-in' | 'ready' | 'pause' | 'sign-out' | 'extend', reason = '', undoable = true): Promise<void> {
     const before = this.desk?.agent
     if ((what === 'sign-in' || what === 'ready') && !this.able) {
-      app.sorry(new Refusal('not-now'))
+      app.sorry(new Refusal('no-microphone'))
       return
     }
     try {

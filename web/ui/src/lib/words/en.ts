@@ -38,6 +38,7 @@ export const en: Words = {
   outOfService: 'Taken out of service', away: 'other site',
   thenState: { '': '', offline: 'offline after this call', paused: 'break after this call' },
   reasons: { rest: 'Short rest', lunch: 'Meal', training: 'Training', meeting: 'Meeting', paperwork: 'Paperwork', personal: 'Personal' },
+  causes: { 'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone' },
   states: {
     ready: 'Ready', pause: 'Break', signIn: 'Start taking calls', signOut: 'Go offline', choose: 'My state', reason: 'Why a break', since: 'for',
     undo: (was) => `Undo, back to “${was}”`, changedTo: (now) => `Now “${now}”`,
@@ -188,7 +189,7 @@ export const en: Words = {
     'no-network': 'The service cannot be reached. Check your network.', 'no-answer': 'The service did not answer. Please try again.', 'not-resumed': 'The connection broke meanwhile. Look at the call to see whether it was done.',
     'no-call': 'That call has ended.', impossible: 'That cannot be done now.', 'unknown-target': 'There is no such person or queue.',
     'not-available': (v) => `They cannot take a call now${v.state ? ` (${text(v.state)})` : ''}.`, self: 'You cannot transfer to yourself.', 'bad-keys': 'Only digits, * and #.',
-    'not-now': 'The service cannot do it now. Please try later.', busy: 'A moment please: too many at once.', failed: 'It did not work. Please try again.', 'bad-order': 'The service does not understand this.',
+    'not-now': 'The service cannot do it now. Please try later.', 'no-microphone': 'No microphone: you cannot take calls yet. Allow it in the browser, and plug your headset in.', busy: 'A moment please: too many at once.', failed: 'It did not work. Please try again.', 'bad-order': 'The service does not understand this.',
     credentials: 'Account and password do not go together, or the account is locked.', throttled: (v) => `Too many attempts. Please try again in ${text(v.seconds)} s.`, 'sso-denied': 'Your company account was not accepted. Please try again.', 'sso-away': 'Your company’s sign-in cannot be reached. Please try later.', 'sso-unknown': 'Your company account is not known here yet.',
     'not-your-call': 'You do not have that call.', 'cross-origin': 'This came from another site and was refused.',
     token: 'Please sign in.', talking: 'You cannot sign out during a call.', 'no-agent-line': 'Your account has no agent, and cannot listen in.', session: 'You have been signed out. Please sign in again.', role: 'Your account may not do that.', forbidden: 'Your account may not do that.', 'no-desk': 'Your account has no desk.',

@@ -71,3 +71,6 @@ export function codeSentence(code: string, values: Record<string, unknown> = {})
 
 /** named is a code's name in a part of the catalogue; a team's own code, which no catalogue has, is its own name. */
 export function named(part: Record<string, string>, code: string): string { return part[code] ?? code }
+
+/** causeOf is why somebody is away: what they chose, or what the service found. */
+export function causeOf(code: string): string { return named(say().reasons, named(say().causes, code)) }

@@ -38,6 +38,7 @@ export const zh = {
   outOfService: '停止派话', away: '其他机房',
   thenState: { '': '', offline: '通话结束后离线', paused: '通话结束后小休' },
   reasons: { rest: '小憩', lunch: '用餐', training: '培训', meeting: '会议', paperwork: '处理工单', personal: '个人事务' },
+  causes: { 'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风' },
   states: {
     ready: '空闲', pause: '小休', signIn: '上线接话', signOut: '下线', choose: '我的状态', reason: '小休原因', since: '已持续',
     undo: (was: string) => `撤销，回到“${was}”`, changedTo: (now: string) => `已改为“${now}”`,
@@ -190,7 +191,7 @@ export const zh = {
     'no-network': '连不上服务，请检查网络。', 'no-answer': '服务没有回应，请再试一次。', 'not-resumed': '连接断开过，不确定是否已办成，请看一下通话状态。',
     'no-call': '这通电话已经结束了。', impossible: '现在的状态不能这样操作。', 'unknown-target': '找不到这个转接对象。',
     'not-available': (v: Values) => `对方现在不能接听${v.state ? `（${text(v.state)}）` : ''}。`, self: '不能转给自己。', 'bad-keys': '只能输入数字、* 和 #。',
-    'not-now': '服务暂时办不到，请稍后再试。', busy: '操作太快了，请稍等一下。', failed: '没有办成，请再试一次。', 'bad-order': '这个操作服务看不懂。',
+    'not-now': '服务暂时办不到，请稍后再试。', 'no-microphone': '没有麦克风，暂不能接话。请在浏览器里允许使用麦克风，并插好耳机。', busy: '操作太快了，请稍等一下。', failed: '没有办成，请再试一次。', 'bad-order': '这个操作服务看不懂。',
     credentials: '账号或密码不对，或账号已锁定。', throttled: (v: Values) => `尝试次数太多，请 ${text(v.seconds)} 秒后再试。`, 'sso-denied': '单位账号没有通过验证，请再试一次。', 'sso-away': '单位的登录系统暂时连不上，请稍后再试。', 'sso-unknown': '您的单位账号在这里还没有开通。',
     'not-your-call': '这通电话不在您手上。', 'cross-origin': '请求来自别的网站，已被拒绝。',
     token: '请先登录。', talking: '通话中不能退出，请先结束通话。', 'no-agent-line': '您的账号没有座席号，不能旁听。', session: '登录已过期，请重新登录。', role: '您的账号没有这个权限。', forbidden: '您的账号没有这个权限。', 'no-desk': '您的账号没有开通工作台。',
