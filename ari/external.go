@@ -92,7 +92,7 @@ func (l *Link) Bring(ctx context.Context, v Visitor) (*Leg, error) {
 		"endpoint": v.Endpoint, "channelId": v.ChannelID, "callerId": v.Number,
 		"context": v.Context, "extension": v.Exten, "priority": 1,
 	}
-	err := l.do(ctx, request{op: opOriginate, target: v.Endpoint, method: http.MethodPost, path: []string{"channels"}, body: body}, nil)
+	err := l.do(ctx, request{op: opOriginate, target: v.ChannelID, method: http.MethodPost, path: []string{"channels"}, body: body}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -213,7 +213,7 @@ func (c *call) sayWord(ctx context.Context) {
 		c.log.Warn("a word to the agent is not said", "agent_id", c.agent.ID, "err", err)
 		return
 	}
-	f.word = playing
+	f.word, f.wordTo = playing, c.agent.leg
 }
 
 // endWord ends what is being told to the agent.

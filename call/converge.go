@@ -144,13 +144,21 @@ func (c *call) move(ctx context.Context, in, out []*ari.Leg) (err error) {
 			return err
 		}
 	}
-	if len(out) > 0 {
-		err = c.bridge.Remove(ctx, out...)
+	if to := c.floor().wordTo; slices.Contains(in, to) || slices.Contains(out, to) { // what plays on a leg keeps it waiting
+		if err := c.endWord(ctx); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(out, c.caller) { // first, and by a request that waits for nobody else
+		err = c.bridge.Remove(ctx, c.caller)
+	}
+	if others := c.butCaller(out); len(others) > 0 && err == nil {
+		err = c.bridge.Remove(ctx, others...)
 	}
 	// Asterisk lets them hear each other before it answers: whether they talked
 	// must be known, even if the caller leaves meanwhile.
 	known := context.WithoutCancel(ctx)
-	if agents := slices.DeleteFunc(slices.Clone(in), func(leg *ari.Leg) bool { return leg == c.caller }); len(agents) > 0 && err == nil {
+	if agents := c.butCaller(in); len(agents) > 0 && err == nil {
 		err = c.bridge.AddKeyless(known, agents...)
 	}
 	if slices.Contains(in, c.caller) && err == nil {
@@ -167,6 +175,11 @@ func (c *call) move(ctx context.Context, in, out []*ari.Leg) (err error) {
 		delete(c.bridged, leg)
 	}
 	return nil
+}
+
+// butCaller are all of these legs but the caller's.
+func (c *call) butCaller(legs []*ari.Leg) []*ari.Leg {
+	return slices.DeleteFunc(slices.Clone(legs), func(leg *ari.Leg) bool { return leg == c.caller })
 }
 
 // allMet is called when those in the bridge hear the caller.
@@ -279,8 +292,10 @@ const legEndGrace = 2 * time.Second
 
 // leaveBridge ends the bridge; the caller alone is left, outside of it. The
 // caller leaves first: Asterisk takes legs out of a bridge that ends a moment
-// after it has said that it has, and what it accepts to play in that moment is
-// not always played.
+// after it has said that it has, and what it accepts to play in that moment it
+// drops without a word (play_uri in res_stasis_playback.c: the leg still has a
+// bridge, which has no such leg any more). Whether the caller leaves by this
+// request or had left before it, the answer comes after that moment.
 func (c *call) leaveBridge(ctx context.Context) error {
 	if c.bridge == nil {
 		return nil

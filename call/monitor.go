@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"hotline/ari"
@@ -174,20 +175,26 @@ func (c *call) dropWatcher(ctx context.Context) {
 }
 
 // takeUpWatcher goes on with the supervisor of a talk that an earlier process
-// had: their phone is there, the rest is made anew.
+// had: their phone is there, the rest is made anew. One that rings, or was made
+// and never dialled, is let go of before, and rung anew.
 func (c *call) takeUpWatcher(left *standing, snap *ari.Snapshot) {
 	was := left.watcher
 	if was == nil || left.state.Monitor == "" {
 		return
 	}
 	w := &watcher{Profile: c.profile(was.Agent), name: was.Leg}
-	if channel, there := snap.Channels[was.Leg]; there {
-		w.leg, w.answered = c.takeUp(channel, was.Agent), channel.State == "Up"
-		c.bridged[w.leg] = c.inBridge(channel.ID, snap)
+	made := snap.Legs(c.id)
+	at := slices.IndexFunc(made, left.watches)
+	switch {
+	case at >= 0:
+		w.name, w.leg, w.answered = made[at].ID, c.takeUp(made[at], was.Agent), true
+		c.bridged[w.leg] = c.inBridge(w.name, snap)
 		if c.bridged[w.leg] {
 			w.in = scene.Barging
 		}
-	} else {
+	case slices.ContainsFunc(made, func(channel ari.Channel) bool { return isLeg(channel.ID, was.Leg) }):
+		w.name = c.nameAgain(was.Leg)
+	default:
 		w.leg = c.session.RestoreLost(was.Leg)
 	}
 	for _, b := range snap.BridgesNamed(c.id) {
@@ -196,5 +203,7 @@ func (c *call) takeUpWatcher(left *standing, snap *ari.Snapshot) {
 		}
 	}
 	c.floor().watcher = w
-	context.AfterFunc(w.leg.Context(), c.floor().signal)
+	if w.leg != nil {
+		context.AfterFunc(w.leg.Context(), c.floor().signal)
+	}
 }

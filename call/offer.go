@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"hotline/ari"
@@ -60,7 +61,7 @@ func (p *phones) event(ctx context.Context, e ari.Event) *agentLeg {
 	case ari.Ringing:
 		_ = a.offer.Ringing() // an offer that is over says so by its context
 	case ari.DialFailed:
-		a.offer.Failed(dialRefusals[e.DialStatus])
+		a.offer.Failed(p.refusal(a.Profile, dialRefusals[e.DialStatus]))
 		p.ringing = slices.Delete(p.ringing, at, at+1)
 	case ari.Answered:
 		p.ringing = slices.Delete(p.ringing, at, at+1)
@@ -101,7 +102,7 @@ const roleAgent = "agent"
 // cannot be rung at all; the caller then keeps the place and goes to the next.
 func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	a := &agentLeg{Profile: o.Agent, offer: o}
-	c.offers, c.waiting.Queue = o.Number, o.Queue // which may be another one than they joined
+	c.offers, c.waiting = o.Number, c.waiting.in(o.Queue) // which may be another one than they joined
 	err := c.ringAgent(ctx, o.Agent, ari.Dial{
 		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
 		Role:         roleAgent,
@@ -116,7 +117,7 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	}
 	if err != nil {
 		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
-		o.Failed(queue.Unreachable)
+		o.Failed(c.refusal(o.Agent, queue.Unreachable))
 		if a.leg != nil {
 			c.hangUp(ctx, a.leg, "the phone could not be dialed")
 		}
@@ -137,11 +138,21 @@ const againMark = "-r"
 
 // legName is what the leg of an offer is called. Offers of an earlier process
 // that never reached the journal may have had the same number.
-func (c *call) legName(o *queue.Offer) string {
+func (c *call) legName(o *queue.Offer) string { return c.nameAgain(o.ID) }
+
+// nameAgain is the name of a leg that this process makes in the place of one that
+// an earlier process has made, or may have.
+func (c *call) nameAgain(name string) string {
 	if c.run == 0 {
-		return o.ID
+		return name
 	}
-	return fmt.Sprintf("%s%s%d", o.ID, againMark, c.run)
+	return fmt.Sprintf("%s%s%d", name, againMark, c.run)
+}
+
+// isLeg says whether a channel is the leg of that name, or one that was made in
+// its place.
+func isLeg(channelID, name string) bool {
+	return channelID == name || strings.HasPrefix(channelID, name+againMark)
 }
 
 // dialRefusals are the ways a dial fails, as the queue counts them: a phone that

@@ -46,12 +46,15 @@ func (s *Service) takeOrders(callID string) (orders <-chan order, stop func()) {
 	}
 }
 
-// Do carries out what an agent asks of their call, or a supervisor of the call
-// that the order names. What is impossible is a [*scene.Refused]; nil says that
-// the call and its journal have taken it in, and Asterisk is being told.
+// Do carries out what an agent asks of their call. What is impossible, and what
+// only supervisors may, is a [*scene.Refused]; nil says that the call and its
+// journal have taken it in, and Asterisk is being told.
 func (s *Service) Do(ctx context.Context, agentID string, o scene.Order) error {
-	if o.Act == scene.DoRejoin {
+	switch {
+	case o.Act == scene.DoRejoin:
 		return s.bringBack(agentID, o.Call)
+	case !o.Act.Asked():
+		return impossible(o.Act)
 	}
 	if o.Call == "" {
 		desk, there := s.Desk(agentID)
@@ -60,6 +63,24 @@ func (s *Service) Do(ctx context.Context, agentID string, o scene.Order) error {
 		}
 		o.Call = desk.ID
 	}
+	return s.ask(ctx, agentID, o)
+}
+
+// Monitor carries out what a supervisor asks of somebody else's call (E6), as Do
+// does. Whether they may is for who calls this to know, and to write down first.
+func (s *Service) Monitor(ctx context.Context, supervisorID, callID string, act scene.Act) error {
+	if !act.Supervised() {
+		return impossible(act)
+	}
+	return s.ask(ctx, supervisorID, scene.Order{Call: callID, Act: act})
+}
+
+func impossible(act scene.Act) error {
+	return &scene.Refused{Code: scene.Impossible, Values: map[string]string{"act": string(act)}}
+}
+
+// ask has a talk's own goroutine carry an order out.
+func (s *Service) ask(ctx context.Context, agentID string, o scene.Order) error {
 	s.asked.mu.Lock()
 	talk := s.asked.byCall[o.Call]
 	s.asked.mu.Unlock()

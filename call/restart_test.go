@@ -31,6 +31,7 @@ type house struct {
 	file     string
 	web      http.Handler // in front of Asterisk
 	slow     *slowBook    // in front of the journal, where there is one
+	dies     atomic.Bool  // the queue hears of no hand-over any more
 }
 
 // startHouse has a first service run, with agents 1001 and 1002 in the queue.
@@ -84,7 +85,7 @@ func (h *house) serves() {
 		t.Fatal(err)
 	}
 	o := h.options
-	o.Link, o.Queue, o.Journal, o.Reader = link, lines, scribe, book.Reader()
+	o.Link, o.Queue, o.Journal, o.Reader = link, dying{lines, h}, scribe, book.Reader()
 	if h.slow != nil {
 		h.slow.Journal, o.Journal = scribe, h.slow
 	}

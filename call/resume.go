@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"hotline/ari"
@@ -139,8 +138,10 @@ func (c *call) takeUpTalk(left *standing, with, third *agentLeg, snap *ari.Snaps
 	with.joined, with.back = left.met, left.met
 	row := left.state.Row()
 	from := c.connect(with)
-	c.state, c.floor().unsure = left.state, true
-	with.told = left.parted != nil
+	c.state, c.floor().unsure, c.floor().began = left.state, true, left.changed
+	if with.told = left.parted != nil; left.tone != nil {
+		c.floor().toldIn = left.state.Scene
+	}
 	switch {
 	case row.End && left.third != nil: // sent to a queue
 		c.waiting.Queue, c.waiting.Joined = left.third.ID, time.Time{}
@@ -182,10 +183,12 @@ func (c *call) seatAgent(a *agentLeg) error {
 }
 
 // takeUpThird goes on with the third of a scene: one who has answered is there,
-// an agent whose phone rings is rung anew once the queue is open.
+// an agent whose phone rings is rung anew once the queue is open, and so is
+// somebody outside whose phone was perhaps never dialled.
 func (c *call) takeUpThird(left *standing, third *agentLeg) {
 	row := left.state.Row()
 	entry := left.third.Kind == scene.ToDirectory
+	undialled := entry && third != nil && third.leg.Evidence().DialStatus == ""
 	if third == nil {
 		third = &agentLeg{}
 		if entry || row.Has(scene.Third) {
@@ -208,7 +211,15 @@ func (c *call) takeUpThird(left *standing, third *agentLeg) {
 		}
 		c.noteAgent(third, found(third.ID, c.id, c.waiting.Queue))
 	}
-	if !third.answered && !entry { // what rings is let go of before
+	switch {
+	case third.answered:
+	case undialled:
+		again := *left.third
+		again.Leg = c.nameAgain(again.Leg)
+		third = &agentLeg{Profile: third.Profile, directory: third.directory, called: &again}
+	case entry:
+		third.limit = time.NewTimer(outsideAtMost)
+	default: // what rings is let go of before
 		third = &agentLeg{Profile: third.Profile, called: third.called}
 	}
 	c.floor().third = third
@@ -220,21 +231,25 @@ func (s *standing) isThird(channel ari.Channel) bool {
 	if s.third == nil || s.stage.Stage != stageTalk {
 		return false
 	}
-	return channel.ID == s.third.Leg || s.third.Agent != "" && s.agentOf(channel) == s.third.Agent && slices.Contains(channel.Args, roleAgent)
+	return s.third.Leg != "" && isLeg(channel.ID, s.third.Leg) || s.third.Agent != "" && s.agentOf(channel) == s.third.Agent && slices.Contains(channel.Args, roleAgent)
 }
 
-// watches says whether a channel is the phone of a supervisor who goes on watching.
+// watches says whether a channel is the phone of a supervisor who goes on
+// watching: they have answered.
 func (s *standing) watches(channel ari.Channel) bool {
-	return s.watcher != nil && s.state.Monitor != "" && channel.ID == s.watcher.Leg
+	return s.watcher != nil && s.state.Monitor != "" && isLeg(channel.ID, s.watcher.Leg) && channel.State == "Up"
 }
 
 // agentOf is whose phone a leg is: of one that is registered at another
 // service's Asterisk only the offer tells.
 func (s *standing) agentOf(channel ari.Channel) string {
 	for offer, agent := range s.offered {
-		if channel.ID == offer || strings.HasPrefix(channel.ID, offer+againMark) {
+		if isLeg(channel.ID, offer) {
 			return agent
 		}
+	}
+	if s.watcher != nil && isLeg(channel.ID, s.watcher.Leg) {
+		return s.watcher.Agent
 	}
 	return agentID(channel.Endpoint())
 }

@@ -220,3 +220,167 @@ func TestTheWayBackOutlivesTheService(t *testing.T) {
 	h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
 	h.until("nothing is left in Asterisk", func() bool { return h.asterisk.Channels() == 0 && h.asterisk.Bridges() == 0 })
 }
+
+// taken has the service replaced, and waits until the next has the call.
+func (h *house) taken(s *set) {
+	h.t.Helper()
+	h.stop()
+	h.asterisk.Heal()
+	h.serves()
+	s.hotline, s.calls = h.hotline, h.calls
+	h.until("the call is taken up", func() bool { return len(journaled[call.Resumed](h, call.KindResumed)) == 1 })
+}
+
+// unbroken looks that the caller always heard something.
+func (s *set) unbroken() {
+	s.t.Helper()
+	for _, quiet := range s.caller.Silences() {
+		if lasted := quiet.To.Sub(quiet.From); lasted > 300*time.Millisecond {
+			s.t.Errorf("the caller heard nothing for %v", lasted)
+		}
+	}
+}
+
+// byes ends the call and looks that nothing is left.
+func (h *house) byes(s *set) {
+	h.t.Helper()
+	s.caller.Bye()
+	h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
+	h.until("nothing is left in Asterisk", func() bool { return h.asterisk.Channels() == 0 && h.asterisk.Bridges() == 0 })
+}
+
+// Somebody outside who is called, called in, or has the call, goes on being that
+// with the next service: nobody is left with a phone that was never dialled.
+func TestSomebodyOutsideOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	soon := aritest.Phone{Does: aritest.Answers, After: 1500 * time.Millisecond}
+	for name, test := range map[string]struct {
+		phone aritest.Phone
+		does  func(s *set)
+		holds func(s *set)
+	}{
+		"has the call": {answers, func(s *set) {
+			s.do(scene.DoTransfer, repair)
+			s.hear(s.caller, s.phone(repairPhone))
+		}, func(s *set) { s.hear(s.caller, s.phone(repairPhone)) }},
+		"is consulted": {answers, func(s *set) {
+			s.do(scene.DoConsult, repair)
+			s.hear(s.agent, s.phone(repairPhone))
+			s.waiting()
+		}, func(s *set) {
+			s.hear(s.agent, s.phone(repairPhone))
+			s.do(scene.DoComplete)
+			s.hear(s.caller, s.phone(repairPhone))
+		}},
+		"rings": {soon, func(s *set) {
+			s.do(scene.DoTransfer, repair)
+			outside := s.phone(repairPhone)
+			s.until("it rings", func() bool { return outside.State() == "Ringing" })
+			s.waiting()
+		}, func(s *set) { s.hear(s.caller, s.phone(repairPhone)) }},
+		"is made and not dialled": {answers, func(s *set) {
+			s.do(scene.DoHold)
+			s.waiting()
+			s.asterisk.Stall(time.Second) // the service stops before it is told that the channel is made
+			s.do(scene.DoTransfer, repair)
+			s.until("it is made", s.phone(repairPhone).InStasis)
+		}, func(s *set) { s.hear(s.caller, s.phone(repairPhone)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, s := stage(t, entries)
+			h.asterisk.Phone(repairPhone, test.phone)
+			test.does(s)
+			h.taken(s)
+			test.holds(s)
+			s.unbroken()
+			h.byes(s)
+		})
+	}
+}
+
+// A supervisor who is in a talk stays in it; one whose phone rings is rung anew.
+func TestASupervisorOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		act   scene.Act
+		rings bool
+	}{
+		"listens": {act: scene.DoListen}, "whispers": {act: scene.DoWhisper}, "has joined": {act: scene.DoBarge},
+		"is rung": {scene.DoListen, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, s := stage(t)
+			one, _ := s.queue.Agent("1001")
+			there := func() {
+				t.Helper()
+				supervisor := s.phone("PJSIP/1002")
+				if test.act == scene.DoBarge {
+					s.hear(s.caller, s.agent, supervisor)
+					return
+				}
+				s.until("the supervisor hears the talk, once", func() bool {
+					snoops := s.agent.Snoops()
+					return len(snoops) == 1 && len(supervisor.Joined()) == 2 && snoops[0].Whispers() == (test.act == scene.DoWhisper)
+				})
+			}
+			if test.rings {
+				h.asterisk.Phone("PJSIP/1002", aritest.Phone{Does: aritest.NoAnswer})
+			}
+			if err := s.calls.Monitor(t.Context(), "1002", one.Call, test.act); err != nil {
+				t.Fatal(err)
+			}
+			if test.rings {
+				supervisor := s.phone("PJSIP/1002")
+				s.until("it rings", func() bool { return supervisor.State() == "Ringing" })
+				h.asterisk.Phone("PJSIP/1002", answers)
+			} else {
+				there()
+			}
+			h.taken(s)
+			there()
+			s.unbroken()
+			h.byes(s)
+		})
+	}
+}
+
+// dying is a queue that hears of no hand-over any more: the service dies before.
+type dying struct {
+	call.Queue
+	h *house
+}
+
+func (d dying) HandOver(callID, from, to string) error {
+	if !d.h.dies.Load() {
+		return d.Queue.HandOver(callID, from, to)
+	}
+	known := func(s call.Scene) bool { return s.On == scene.DoComplete }
+	if !slices.ContainsFunc(journaled[call.Scene](d.h, call.KindScene), known) {
+		d.h.t.Error("the queue is told of a hand-over before the journal has it: should we die now, the next process would not know of it")
+	}
+	return nil
+}
+
+// A service that dies in the middle of a hand-over has nobody whom the queue
+// takes for free while they talk.
+func TestAHandOverOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	h, s := stage(t)
+	s.do(scene.DoConsult, to1002)
+	third := s.phone("PJSIP/1002")
+	s.hear(s.agent, third)
+	s.waiting()
+	h.dies.Store(true)
+	s.do(scene.DoComplete)
+	s.hear(s.caller, third)
+	h.stop()
+	h.dies.Store(false)
+	h.taken(s)
+	s.hear(s.caller, third)
+	s.is("1002", queue.StateTalking)
+	s.is("1001", queue.StateReady)
+	s.unbroken()
+	h.byes(s)
+}

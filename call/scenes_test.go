@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,10 +52,20 @@ func (s *set) do(act scene.Act, to ...scene.Target) {
 // refused is what an order is refused with.
 func (s *set) refused(agent string, o scene.Order) string {
 	s.t.Helper()
-	err := s.calls.Do(s.t.Context(), agent, o)
+	return s.code(string(o.Act)+" by "+agent, s.calls.Do(s.t.Context(), agent, o))
+}
+
+// mayNotListen is what a supervisor is refused with.
+func (s *set) mayNotListen(supervisor string) string {
+	s.t.Helper()
+	return s.code("listening by "+supervisor, s.calls.Monitor(s.t.Context(), supervisor, s.callID(), scene.DoListen))
+}
+
+func (s *set) code(what string, err error) string {
+	s.t.Helper()
 	var refused *scene.Refused
 	if !errors.As(err, &refused) {
-		s.t.Fatalf("%s by %s: %v, and is to be refused", o.Act, agent, err)
+		s.t.Fatalf("%s: %v, and is to be refused", what, err)
 	}
 	return refused.Code
 }
@@ -86,6 +97,13 @@ func (s *set) phone(endpoint string) *aritest.Channel {
 	s.t.Helper()
 	s.until("the phone "+endpoint+" is called", func() bool { return len(s.asterisk.At(endpoint)) == 1 })
 	return s.asterisk.At(endpoint)[0]
+}
+
+// talk lasts for as long as it takes until who hangs up has had the caller.
+func (s *set) talk() {
+	s.t.Helper()
+	began := time.Now()
+	s.until("they have talked", func() bool { return time.Since(began) > 2*time.Second })
 }
 
 // is waits for an agent's state.
@@ -395,10 +413,217 @@ func TestDirectoryAndDutyManager(t *testing.T) {
 	outside = s.phone(repairPhone)
 	s.hear(s.caller, outside)
 	s.is("1001", queue.StateReady)
+	s.talk()
 	s.leaveRaw(s.callID())
 	outside.Bye()
 	got := s.outcome()
 	s.wantLegs(got, "caller: service command (proven)", "agent 1001: service command (proven)", "directory repair: agent pressed (proven)")
+}
+
+// Whoever hangs up as a caller is being given to them, or taken back, has not had
+// the caller: nobody is asked for a rating who has only waited.
+func TestNobodyHasTheCallerYet(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(s *set, third *aritest.Channel){
+		"the third hangs up as the transfer completes": func(s *set, third *aritest.Channel) {
+			s.do(scene.DoComplete)
+			third.Bye()
+		},
+		"both hang up, the third first": func(s *set, third *aritest.Channel) {
+			third.Bye()
+			s.agent.Bye()
+		},
+		"who was called hangs up as they answer": func(s *set, _ *aritest.Channel) {
+			s.do(scene.DoCancel)
+			s.is("1002", queue.StateReady)
+			s.do(scene.DoTransfer, to1002)
+			third := s.phone("PJSIP/1002")
+			s.until("the third has answered", func() bool { return third.State() == "Up" })
+			third.Bye()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t)
+			s.do(scene.DoConsult, to1002)
+			third := s.phone("PJSIP/1002")
+			s.hear(s.agent, third)
+			s.waiting()
+			leave(s, third)
+			s.until("the caller is asked for a rating, or goes on", func() bool {
+				return played(s.caller, "rating.ask") || played(s.caller, "transfer.in_vain") || played(s.caller, "transfer.not_reached")
+			})
+			if played(s.caller, "rating.ask") {
+				t.Fatalf("the caller, who has met nobody, heard %v", s.caller.Played())
+			}
+			s.until("the caller is with an agent", func() bool { return len(s.caller.Joined()) == 2 })
+			s.ends()
+		})
+	}
+}
+
+func TestASecondTransferIsTold(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	told := func(times int) {
+		t.Helper()
+		if n := strings.Count(strings.Join(s.caller.Played(), " "), "transfer.please_wait"); n != times {
+			t.Errorf("of %d transfers the caller was told of %d: %v", times, n, s.caller.Played())
+		}
+	}
+	s.do(scene.DoTransfer, to1002)
+	s.hear(s.caller, s.phone("PJSIP/1002"))
+	told(1)
+	s.is("1002", queue.StateTalking)
+	if err := s.calls.Do(t.Context(), "1002", scene.Order{Act: scene.DoTransfer, Target: &scene.Target{Kind: scene.ToAgent, ID: "1003"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.hear(s.caller, s.phone("PJSIP/1003"))
+	told(2)
+	s.ends()
+}
+
+// A supervisor's line ends with the talk that they listen to.
+func TestASupervisorLeavesWithTheTalk(t *testing.T) {
+	t.Parallel()
+	for _, act := range []scene.Act{scene.DoListen, scene.DoBarge} {
+		t.Run(string(act), func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t)
+			if err := s.calls.Monitor(t.Context(), "1003", s.callID(), act); err != nil {
+				t.Fatal(err)
+			}
+			supervisor := s.phone("PJSIP/1003")
+			s.until("the supervisor is in the talk", func() bool { return len(supervisor.Joined()) > 1 })
+			s.leaveRaw(s.callID())
+			s.do(scene.DoHangup)
+			s.until("the rating is asked", func() bool { return played(s.caller, "rating.ask") })
+			s.until("the supervisor's line has ended", func() bool { return supervisor.State() == "" && s.asterisk.Bridges() == 0 })
+			if s.caller.State() != "Up" {
+				t.Error("the supervisor's line has ended with the call alone")
+			}
+			s.caller.Press("5")
+			s.outcome()
+		})
+	}
+}
+
+// A duty manager who has the call themselves asks the other one.
+func TestADutyManagerAsksTheOther(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, entries, func(o *call.Options) { o.Duty = []string{"1900", "1001", "1003"} })
+	duty := scene.Target{Kind: scene.ToDuty}
+	s.do(scene.DoConsult, duty)
+	s.hear(s.agent, s.phone("PJSIP/1003"))
+	s.do(scene.DoCancel)
+	s.hear(s.caller, s.agent)
+	s.is("1003", queue.StateReady)
+	if err := s.queue.Pause("1003", "a break"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.refused("1001", scene.Order{Act: scene.DoConsult, Target: &duty}); got != scene.NotAvailable {
+		t.Errorf("where the other is on a break the duty manager is refused with %s", got)
+	}
+	s.ends()
+}
+
+// An agent who is told something, the codes perhaps, goes on in the middle of it:
+// what plays on their line keeps no caller waiting.
+func TestAWordKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	for name, acts := range map[string]func(s *set){
+		"a blind transfer": func(s *set) {
+			s.agent.Press("*8")
+			s.until("the agent hears the codes", func() bool { return played(s.agent, "code.menu") })
+			s.agent.Press("*7790#")
+		},
+		"a warm one": func(s *set) {
+			s.do(scene.DoConsult, to1002)
+			s.hear(s.agent, s.phone("PJSIP/1002"))
+			s.waiting()
+			s.agent.Press("*8")
+			s.until("the agent hears the codes", func() bool { return played(s.agent, "code.menu") })
+			s.agent.Press("*4")
+		},
+		"back to the caller": func(s *set) {
+			s.agent.Press("*1")
+			s.waiting()
+			s.agent.Press("*8")
+			s.until("the agent hears the codes", func() bool { return played(s.agent, "code.menu") })
+			s.agent.Press("*1")
+			s.hear(s.caller, s.agent)
+			s.agent.Press("*7790#")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t)
+			s.asterisk.MediaLasts(func(medium string) time.Duration {
+				switch {
+				case strings.Contains(medium, "code.menu"):
+					return 8 * time.Second
+				case strings.Contains(medium, "hold.tone"):
+					return 30 * time.Second
+				}
+				return 0
+			})
+			s.hear(s.caller, s.agent)
+			acts(s)
+			s.hear(s.caller, s.phone("PJSIP/1002"))
+			for _, quiet := range s.caller.Silences() {
+				if lasted := quiet.To.Sub(quiet.From); lasted > time.Second {
+					t.Errorf("the caller heard nothing for %v", lasted)
+				}
+			}
+			s.ends()
+		})
+	}
+}
+
+// Who is called in holds their phone as the call becomes theirs: the caller hears
+// the tone, and not a phone that holds.
+func TestACallIsGivenToAPhoneThatHolds(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	s.do(scene.DoConsult, to1002)
+	third := s.phone("PJSIP/1002")
+	s.hear(s.agent, third)
+	s.waiting()
+	third.Hold()
+	s.agent.Press("*6")
+	s.until("what has happened after it is known", s.agent.Muted)
+	s.do(scene.DoComplete)
+	s.is("1002", queue.StateHold)
+	s.waiting()
+	third.Unhold()
+	s.hear(s.caller, third)
+	s.is("1002", queue.StateTalking)
+	s.ends()
+}
+
+// Who is outside is none of ours: their keys are no codes, of a hold or of calls
+// at our expense.
+func TestWhoIsOutsideHasNoCodes(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, entries)
+	s.asterisk.Phone(repairPhone, answers)
+	s.do(scene.DoTransfer, repair)
+	outside := s.phone(repairPhone)
+	s.hear(s.caller, outside)
+	for _, code := range []string{"*1", "*2790#", "*201#", "*7*1#", "*8"} {
+		outside.Press(code)
+	}
+	outside.Hold() // after the keys: what is told of it tells that they have been heard
+	s.waiting()
+	outside.Unhold()
+	s.hear(s.caller, outside)
+	if rung := len(s.asterisk.At("PJSIP/1002")) + len(s.asterisk.At("PJSIP/1003")) + len(s.asterisk.At(repairPhone)); rung != 1 {
+		t.Errorf("who is outside has had %d phones rung", rung-1)
+	}
+	if played(outside, "code.menu") || s.caller.Keys() != "" {
+		t.Errorf("who is outside has heard %v, and the caller's phone was sent the keys %q", outside.Played(), s.caller.Keys())
+	}
+	s.ends()
 }
 
 func TestTransferToAQueue(t *testing.T) {
@@ -406,6 +631,11 @@ func TestTransferToAQueue(t *testing.T) {
 	s := newSet(t)
 	s.do(scene.DoTransfer, scene.Target{Kind: scene.ToQueue, ID: "service"})
 	s.until("the caller is with the next agent", func() bool { return len(s.caller.Joined()) == 2 && s.agent.State() == "" })
+	for _, agent := range s.queue.Agents() {
+		if desk, there := s.calls.Desk(agent.ID); there && desk.Third != nil {
+			t.Errorf("the desk of agent %s, who has the caller alone, shows the third %+v", agent.ID, *desk.Third)
+		}
+	}
 	s.ends()
 }
 
@@ -515,7 +745,7 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	s := newSet(t)
 	ask := func(act scene.Act) {
 		t.Helper()
-		if err := s.calls.Do(t.Context(), "1003", scene.Order{Call: s.callID(), Act: act}); err != nil {
+		if err := s.calls.Monitor(t.Context(), "1003", s.callID(), act); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -543,11 +773,14 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	s.until("nobody listens in any more", func() bool { return len(s.agent.Snoops()) == 0 })
 	ask(scene.DoListen)
 	snoop(false, supervisor)
-	if got := s.refused("1002", scene.Order{Call: s.callID(), Act: scene.DoListen}); got != scene.Impossible {
+	if got := s.mayNotListen("1002"); got != scene.Impossible {
 		t.Errorf("a second supervisor is refused with %s", got)
 	}
-	if got := s.refused("1001", scene.Order{Call: s.callID(), Act: scene.DoListen}); got != scene.NotAvailable {
+	if got := s.mayNotListen("1001"); got != scene.NotAvailable {
 		t.Errorf("the agent who listens to themselves is refused with %s", got)
+	}
+	if got := s.refused("1003", scene.Order{Call: s.callID(), Act: scene.DoWhisper}); got != scene.Impossible {
+		t.Errorf("who asks as an agent does is refused with %s", got)
 	}
 	ask(scene.DoLeave)
 	s.until("the supervisor's line has ended", func() bool { return supervisor.State() == "" && s.asterisk.Bridges() == 1 })
@@ -581,7 +814,7 @@ const browserLine = "UnicastRTP/127.0.0.1:4000"
 func TestASupervisorListensInABrowser(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, func(o *call.Options) { o.Browsers = atBrowser{"1003", t} })
-	if err := s.calls.Do(t.Context(), "1003", scene.Order{Call: s.callID(), Act: scene.DoListen}); err != nil {
+	if err := s.calls.Monitor(t.Context(), "1003", s.callID(), scene.DoListen); err != nil {
 		t.Fatal(err)
 	}
 	s.until("the supervisor hears the agent's line, without having answered anything", func() bool {

@@ -147,7 +147,7 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 		s.rung(d)
 	}),
 	queue.KindCalled: step((*standing).rung),
-	queue.KindMoved:  step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
+	queue.KindMoved:  step(func(s *standing, d queue.Change) { s.place = s.place.in(d.Into) }),
 }
 
 // rung notes whose phone rings for an offer.

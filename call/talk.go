@@ -16,6 +16,7 @@ func (c *call) connect(a *agentLeg) stage {
 		c.waitedFor = 0
 	}
 	c.agent, c.state, c.rated = a, scene.State{Scene: scene.Talking}, nil
+	c.floor().third = nil // of the talk before
 	return c.talk
 }
 
@@ -62,6 +63,9 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 		case <-c.floor().keypad.late():
 			c.floor().keyedTooLittle()
 
+		case <-c.unheardOf():
+			c.step(scene.ThirdFailed, scene.Order{}, "")
+
 		case <-c.floor().lines:
 		case <-again:
 		}
@@ -69,6 +73,7 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 		again = c.reach(ctx)
 	}
 	c.floor().dismiss(c)
+	c.dropWatcher(ctx)
 	return c.talkEnds(), nil
 }
 
@@ -94,11 +99,13 @@ type floor struct {
 	muted    *ari.Leg      // that Asterisk has muted
 	say      string        // what the agent is to be told next; "": nothing
 	word     *ari.Playback // what the agent is told
+	wordTo   *ari.Leg      // whose line that plays on
 	ringback *ari.Playback // what the agent hears while the third's phone rings
 	keypad   keypad
 	leaving  []leaving  // who is in the talk no more
 	began    time.Time  // of the scene, on the service's clock
-	toldIn   scene.Name // the scene of which the caller has been told
+	given    time.Time  // machine's clock: when a caller who waited last came to the agent, from a third or to one
+	toldIn   scene.Name // the scene in which the caller waits, of which they have been told
 	watcher  *watcher   // a supervisor; nil: there is none
 }
 
@@ -141,7 +148,7 @@ func (c *call) happened(ctx context.Context, e ari.Event) {
 	case e.Leg != c.agent.leg || !c.state.Row().Has(scene.Agent):
 	case e.Kind == ari.Held, e.Kind == ari.Resumed:
 		c.phoneHolds(e.Kind == ari.Held)
-	case e.Kind == ari.Key:
+	case e.Kind == ari.Key && !c.agent.outside(): // whose keys are no codes
 		c.key(ctx, e.Digit)
 	}
 }
@@ -168,9 +175,22 @@ func (c *call) linesEnded() {
 		}
 	}
 	if c.state.Row().Has(scene.Agent) && c.agent.leg.Context().Err() != nil {
-		c.step(actOf(c.tellLeft(c.agent)), scene.Order{}, "")
+		c.step(c.leftAs(actOf(c.tellLeft(c.agent))), scene.Order{}, "")
 	}
 	c.watcherEnded()
+}
+
+// metAtLeast is for how long a caller who was handed over must have had the new
+// agent for a talk: who hangs up sooner did not mean this caller.
+const metAtLeast = 2 * time.Second
+
+// leftAs is what the end of the agent's line means for a caller who has only just
+// come to them from a wait.
+func (c *call) leftAs(act scene.Act) scene.Act {
+	if _, _, possible := c.state.After(scene.NotMet); possible && act == scene.AgentLeft && time.Since(c.floor().given) < metAtLeast {
+		return scene.NotMet
+	}
+	return act
 }
 
 // tellLeft writes down how an agent's line has ended.
@@ -190,8 +210,9 @@ func actOf(e Ending) scene.Act {
 	return scene.AgentFailed
 }
 
-// step goes on to where an act leads; false where it is impossible. The queue
-// and the journal know of it before anything is done.
+// step goes on to where an act leads; false where it is impossible. The journal
+// and then the queue know of it before anything is done: what only the journal
+// knows the next process tells the queue.
 func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	was := c.state
 	next, handOver, possible := was.After(act)
@@ -202,12 +223,13 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	if next.Scene != was.Scene {
 		c.floor().began = c.now()
 	}
+	if !next.Row().Tone {
+		c.floor().toldIn = ""
+	}
 	left := c.agent
 	entries := []fact{}
 	if handOver {
 		c.handOver()
-	} else {
-		c.tellQueue(was.Row(), next.Row())
 	}
 	if handOver || was.Row().End { // a talk begins, or begins again
 		entries = append(entries, fact{KindStage, c.talksWith(), c.agent.streams()})
@@ -223,6 +245,11 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 		c.floor().third = nil
 	}
 	c.writeAll(append(entries, fact{kind: KindScene, data: c.sceneEntry(act, o, by)})...)
+	if handOver {
+		c.tellHandOver(left)
+	} else {
+		c.tellQueue(was.Row(), next.Row())
+	}
 	c.name(stageOf(next.Row()))
 	if gone != nil && gone != c.third() && gone != c.agent {
 		c.endThird(gone, "the third is let go of")
@@ -233,7 +260,13 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	if was.Row().Has(scene.Agent) && (left != c.agent || !next.Row().Has(scene.Agent)) {
 		c.floor().leave(left)
 	}
+	if handOver && !c.agent.heard || act == scene.ThirdLeft && was.Row().Tone {
+		c.floor().given = time.Now()
+	}
 	c.show()
+	if handOver && c.agent.leg.Held() {
+		c.step(scene.PhoneHolds, scene.Order{}, "")
+	}
 	return true
 }
 
@@ -268,13 +301,18 @@ func stageOf(row scene.Row) string {
 	return stageTalk
 }
 
-// handOver makes the third the call's agent. Where nobody had the call any more
-// they have been that for the queue since they answered.
+// handOver makes the third the call's agent.
 func (c *call) handOver() {
 	from, to := c.agent, c.third()
 	c.agent, c.floor().third, c.rated = to, nil, nil
 	to.connected, to.since, to.back = true, time.Now(), to.ID == from.ID && !to.outside()
-	switch {
+}
+
+// tellHandOver tells the queue that the call's agent has it from another. Where
+// nobody had the call any more they have been that for the queue since they
+// answered.
+func (c *call) tellHandOver(from *agentLeg) {
+	switch to := c.agent; {
 	case to.outside():
 		c.endTalk(from)
 	case from.connected && !from.parted:

@@ -24,6 +24,10 @@ type Entry struct {
 // than a desk.
 const directoryRing = 30 * time.Second
 
+// outsideAtMost is when we give up somebody outside of whom Asterisk tells
+// nothing: it ends the ringing before.
+const outsideAtMost = directoryRing + 5*time.Second
+
 // roleOutside names the leg of a directory entry.
 const roleOutside = "outside"
 
@@ -72,16 +76,19 @@ func unknownTarget(t scene.Target) error {
 }
 
 // reserve has the queue keep the first of these agents for this call who can be
-// rung.
+// rung. Where there is none, what is said of who is busy comes before the rest.
 func (c *call) reserve(a *agentLeg, ids ...string) error {
-	state := "nobody"
+	var self, unknown error
+	state := ""
 	for _, id := range ids {
 		agent, known := c.queue.Agent(id)
 		switch {
 		case !known:
-			return unknownTarget(a.called.Target)
+			unknown = unknownTarget(a.called.Target)
+			continue
 		case c.agent != nil && id == c.agent.ID && !c.agent.parted:
-			return &scene.Refused{Code: scene.Self}
+			self = &scene.Refused{Code: scene.Self}
+			continue
 		}
 		offer, err := c.queue.Call(id, c.id)
 		if err == nil {
@@ -94,7 +101,11 @@ func (c *call) reserve(a *agentLeg, ids ...string) error {
 		c.log.Debug("an agent cannot be called in", "agent_id", id, "err", err)
 		state = agent.State.String()
 	}
-	return &scene.Refused{Code: scene.NotAvailable, Values: map[string]string{"kind": a.called.Kind, "id": a.called.ID, "state": state}}
+	if other := cmp.Or(self, unknown); state == "" && other != nil {
+		return other
+	}
+	values := map[string]string{"kind": a.called.Kind, "id": a.called.ID, "state": cmp.Or(state, "nobody")}
+	return &scene.Refused{Code: scene.NotAvailable, Values: values}
 }
 
 // readyIn lists the agents of a queue who are ready, longest idle first.
@@ -136,7 +147,7 @@ func (c *call) ringThird(ctx context.Context) error {
 			return err
 		}
 		c.log.Warn("a third could not be rung", "agent_id", third.ID, "directory", third.directory, "err", err)
-		third.failed(queue.Unreachable)
+		third.failed(c.refusal(third.Profile, queue.Unreachable))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 		return nil
 	}
@@ -182,6 +193,7 @@ func (c *call) dialOutside(ctx context.Context, third *agentLeg, made func(*ari.
 		return err
 	}
 	made(leg)
+	third.limit = time.NewTimer(outsideAtMost)
 	return leg.Dial(ctx, directoryRing)
 }
 
@@ -208,7 +220,7 @@ func (c *call) thirdEvent(e ari.Event) {
 	case ari.Ringing:
 		third.rings()
 	case ari.DialFailed:
-		third.failed(dialRefusals[e.DialStatus])
+		third.failed(c.refusal(third.Profile, dialRefusals[e.DialStatus]))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	case ari.Answered:
 		c.thirdAnswered(third)
@@ -231,9 +243,18 @@ func (c *call) thirdEnded(third *agentLeg) {
 		c.step(scene.ThirdLeft, scene.Order{}, "")
 	case third.answered:
 	case third.offer != nil && third.offer.Context().Err() != nil, third.leg != nil && third.leg.Context().Err() != nil:
-		third.failed(queue.Unreachable) // where its event has not said otherwise
+		third.failed(c.refusal(third.Profile, queue.Unreachable)) // where its event has not said otherwise
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	}
+}
+
+// unheardOf fires where somebody outside should have answered long ago, or not;
+// nil (never) where nobody is rung there.
+func (c *call) unheardOf() <-chan time.Time {
+	if third := c.third(); third != nil && third.limit != nil && !third.answered {
+		return third.limit.C
+	}
+	return nil
 }
 
 // endThird lets go of a third who has not become the call's agent.

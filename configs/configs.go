@@ -55,16 +55,18 @@ type Listen struct {
 
 // Web is where people work in a browser and programs ask the JSON API.
 type Web struct {
-	Listen   netip.AddrPort `yaml:"listen"`    // empty: nobody is answered
-	Origin   string         `yaml:"origin"`    // what people's browsers show, where a proxy stands before us; empty: whatever they ask for
-	Embed    []string       `yaml:"embed"`     // sites whose pages may have the page that customers call from in them
-	Proxies  []Network      `yaml:"proxies"`   // whose word counts for where somebody comes from (X-Forwarded-For)
-	Media    netip.AddrPort `yaml:"media"`     // where browsers' sound arrives, by UDP; port 0: any
-	MediaNAT []Address      `yaml:"media_nat"` // the addresses that browsers see it under, where those are others
-	Visitors bool           `yaml:"visitors"`  // whether customers may call from a page of ours
-	Tokens   []Token        `yaml:"tokens"`    // programs that may ask
-	Sessions Sessions       `yaml:"sessions"`  // how long people stay signed in
-	OIDC     OIDC           `yaml:"oidc"`      // where else they may sign in
+	Listen         netip.AddrPort `yaml:"listen"`           // empty: nobody is answered
+	Origin         string         `yaml:"origin"`           // what people's browsers show, where a proxy stands before us; empty: whatever they ask for
+	Embed          []string       `yaml:"embed"`            // sites whose pages may have the page that customers call from in them
+	Proxies        []Network      `yaml:"proxies"`          // whose word counts for where somebody comes from (X-Forwarded-For)
+	Media          netip.AddrPort `yaml:"media"`            // where browsers' sound arrives, by UDP; port 0: any
+	MediaNAT       []Address      `yaml:"media_nat"`        // the addresses that browsers see it under, where those are others
+	TURN           TURN           `yaml:"turn"`             // a relay for browsers that reach us in no other way
+	Visitors       bool           `yaml:"visitors"`         // whether customers may call from a page of ours
+	VisitorsAtOnce int            `yaml:"visitors_at_once"` // how many of them there may be at the same time
+	Tokens         []Token        `yaml:"tokens"`           // programs that may ask
+	Sessions       Sessions       `yaml:"sessions"`         // how long people stay signed in
+	OIDC           OIDC           `yaml:"oidc"`             // where else they may sign in
 }
 
 // Redis is where several services keep one queue, each with calls and agents' phones of its own.
@@ -372,6 +374,7 @@ func (c *Config) overlay(lookup func(string) (string, bool)) {
 	for i, token := range c.Web.Tokens {
 		lay(token.variable(), fmt.Sprintf("web.tokens[%d].token", i), func(v string) { c.Web.Tokens[i].Token = Secret(v) })
 	}
+	lay("HOTLINE_TURN_SECRET", "web.turn.secret", func(v string) { c.Web.TURN.Secret = Secret(v) })
 	lay("HOTLINE_OIDC_SECRET", "web.oidc.client_secret", func(v string) { c.Web.OIDC.ClientSecret = Secret(v) })
 	lay("HOTLINE_ASTERISK_ROOT", "asterisk.root", func(v string) { c.Asterisk.Root = v })
 	for i := range c.Agents {

@@ -15,6 +15,14 @@ type Sessions struct {
 	Lifetime Duration `yaml:"lifetime"` // in all
 }
 
+// TURN is a relay that browsers' sound goes through where it has no other way. It knows the same secret, and so asks
+// nobody whom it serves.
+type TURN struct {
+	URLs   []string `yaml:"urls"`   // turn:host:port?transport=udp; none: there is no relay
+	Secret Secret   `yaml:"secret"` // HOTLINE_TURN_SECRET overrides it
+	Lasts  Duration `yaml:"lasts"`  // how long a page's credentials are good
+}
+
 // OIDC is where people sign in who have an account with somebody else.
 type OIDC struct {
 	Issuer       string `yaml:"issuer"` // its address; empty: nobody signs in so
@@ -49,6 +57,7 @@ type Entry struct {
 
 var (
 	outside   = regexp.MustCompile(`^[0-9]{3,20}$`)
+	relay     = regexp.MustCompile(`^turns?:([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(\?transport=(udp|tcp))?$`)
 	claimName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.:/-]{0,99}$`)
 )
 
@@ -75,6 +84,14 @@ func (r *rules) people(w Web) {
 		if network.Bits() == 0 {
 			r.wrong(fmt.Sprintf("web.proxies[%d]", i), "%s is everybody, who could then say where they come from; name the proxy's address", plain(network))
 		}
+	}
+	for i, address := range w.TURN.URLs {
+		r.matches(fmt.Sprintf("web.turn.urls[%d]", i), address, relay, "use for example turn:turn.example.com:3478?transport=udp")
+	}
+	r.between("web.visitors_at_once", w.VisitorsAtOnce, 1, 1000)
+	if len(w.TURN.URLs) > 0 {
+		r.secret("web.turn.secret", w.TURN.Secret, apiToken, "use the relay's static-auth-secret of 16 to 128 letters, digits and . _ ~ + / -, here or in HOTLINE_TURN_SECRET")
+		r.lasts("web.turn.lasts", w.TURN.Lasts, time.Hour, 7*24*time.Hour)
 	}
 	if w.OIDC.On() {
 		r.oidc(w)

@@ -19,7 +19,7 @@ func (c *Config) YAML() ([]byte, error) {
 // Secrets are the variables that Load takes secrets from, as NAME=value.
 func (c *Config) Secrets() []string {
 	list := []string{"HOTLINE_ARI_PASSWORD=" + c.Asterisk.ARI.Password.Reveal(), "HOTLINE_REDIS_PASSWORD=" + c.Redis.Password.Reveal(),
-		"HOTLINE_OIDC_SECRET=" + c.Web.OIDC.ClientSecret.Reveal()}
+		"HOTLINE_TURN_SECRET=" + c.Web.TURN.Secret.Reveal(), "HOTLINE_OIDC_SECRET=" + c.Web.OIDC.ClientSecret.Reveal()}
 	for _, t := range c.Web.Tokens {
 		list = append(list, t.variable()+"="+t.Token.Reveal())
 	}

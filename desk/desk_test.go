@@ -487,7 +487,7 @@ func TestAVisitorCallsIn(t *testing.T) {
 	w := newWorld(t)
 	arrived := make(chan ari.Arrival, 1)
 	go func() { arrived <- <-w.link.Arrivals() }()
-	p := w.sits(desk.NewVisitor())
+	p := w.sits(desk.VisitorOf("a secret"))
 	a := <-arrived
 	if a.Exten != "96196" || len(a.Args) == 0 || a.Args[0] != "in" || !a.External() {
 		t.Errorf("the visitor arrives as %+v", a)
@@ -527,7 +527,7 @@ func TestAVisitorsSessionEndsWithTheCall(t *testing.T) {
 	w := newWorld(t)
 	arrived := make(chan ari.Arrival, 1)
 	go func() { arrived <- <-w.link.Arrivals() }()
-	p := w.sits(desk.NewVisitor())
+	p := w.sits(desk.VisitorOf("a secret"))
 	c := &call{world: w, session: w.link.Session("20260206-090000-0001")}
 	t.Cleanup(c.session.Close)
 	c.leg = c.session.Adopt(<-arrived)
@@ -548,4 +548,16 @@ func TestAnAgentWithoutAMicrophone(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.hears("1001 paused: microphone denied")
+}
+
+// What only supervisors may, a socket may not: nothing there asks who somebody
+// is, nor writes it down.
+func TestNobodyListensInThroughTheSocket(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	for _, act := range []string{"listen", "whisper", "barge", "leave", "agent-left", "fly"} {
+		if code := p.does(`{"call":"20260206-090000-0002","act":"` + act + `"}`); code != scene.Impossible {
+			t.Errorf("%s is refused with %q", act, code)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -16,15 +17,41 @@ import (
 // recover is replaced by another on the same address. Where another process has
 // that address still, it is waited for.
 type guarded struct {
-	listen func() (net.PacketConn, error) // on the address of before
-	failed func()                         // counts
+	listen func() (datagrams, error) // on the address of before
+	failed func()                    // counts
 	log    *slog.Logger
 	local  net.Addr
+	from   addresses // of the reader alone
 
 	mu     sync.RWMutex
-	conn   net.PacketConn // nil: another process has the address
-	bound  chan struct{}  // closed when we have it
+	conn   datagrams     // nil: another process has the address
+	bound  chan struct{} // closed when we have it
 	closed chan struct{}
+}
+
+// datagrams is what is needed of a *net.UDPConn.
+type datagrams interface {
+	net.PacketConn
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+}
+
+// addresses are those that packets came from, as the mux wants them: one for
+// each browser, instead of one for each packet.
+type addresses map[netip.AddrPort]*net.UDPAddr
+
+// maxAddresses bounds them, as anybody may send.
+const maxAddresses = 4096
+
+func (a addresses) of(from netip.AddrPort) *net.UDPAddr {
+	address, known := a[from]
+	if !known {
+		if len(a) >= maxAddresses {
+			clear(a)
+		}
+		address = net.UDPAddrFromAddrPort(from)
+		a[from] = address
+	}
+	return address
 }
 
 // The pace of recovering: so many errors in a row are read over before the
@@ -41,8 +68,8 @@ const (
 // relieved lets go of it when it leaves. The port of both is then one that was
 // named, and not any.
 func listenGuarded(addr *net.UDPAddr, receive int, heir bool, log *slog.Logger, failed func()) (*guarded, error) {
-	g := &guarded{failed: failed, log: log, bound: make(chan struct{}), closed: make(chan struct{}), local: addr}
-	g.listen = func() (net.PacketConn, error) { return listenUDP(g.local.(*net.UDPAddr), receive) }
+	g := &guarded{failed: failed, log: log, from: addresses{}, bound: make(chan struct{}), closed: make(chan struct{}), local: addr}
+	g.listen = func() (datagrams, error) { return listenUDP(g.local.(*net.UDPAddr), receive) }
 	conn, err := listenUDP(addr, receive)
 	switch {
 	case heir && errors.Is(err, syscall.EADDRINUSE):
@@ -111,25 +138,26 @@ func enlarge(conn *net.UDPConn, receive int) {
 	})
 }
 
-func (g *guarded) current() net.PacketConn {
+func (g *guarded) current() datagrams {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return g.conn
 }
 
-// ReadFrom returns a packet, or net.ErrClosed after Close.
+// ReadFrom returns a packet, or net.ErrClosed after Close. It is for one
+// goroutine, the mux's, which must not change the address.
 func (g *guarded) ReadFrom(b []byte) (int, net.Addr, error) {
 	if !g.inherit() {
 		return 0, nil, net.ErrClosed
 	}
 	for pause, failures := firstPause, 1; ; failures++ {
 		conn := g.current()
-		n, from, err := conn.ReadFrom(b)
+		n, from, err := conn.ReadFromUDPAddrPort(b)
 		if err == nil {
 			if failures > 1 {
 				g.log.Info("softphone: the media socket receives again", "errors", failures-1)
 			}
-			return n, from, nil
+			return n, g.from.of(from), nil
 		}
 		if g.isClosed() {
 			return 0, nil, net.ErrClosed
@@ -152,7 +180,7 @@ func (g *guarded) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // replace puts a new socket in the place of old. Where that fails it is tried
 // again after the next error.
-func (g *guarded) replace(old net.PacketConn) {
+func (g *guarded) replace(old datagrams) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.isClosed() {

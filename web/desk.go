@@ -18,6 +18,10 @@ type Scenes interface {
 	// Do carries an order of an agent out, or refuses it with a *scene.Refused.
 	Do(ctx context.Context, agentID string, o scene.Order) error
 
+	// Monitor has a supervisor listen to a call, whisper, join or leave, or refuses
+	// it likewise. Do never does.
+	Monitor(ctx context.Context, supervisorID, callID string, act scene.Act) error
+
 	// Desk is what an agent has at hand: the call they talk in or are offered.
 	Desk(agentID string) (scene.Desk, bool)
 
@@ -33,6 +37,9 @@ type Scenes interface {
 type noScenes struct{}
 
 func (noScenes) Do(context.Context, string, scene.Order) error {
+	return &scene.Refused{Code: scene.NotNow}
+}
+func (noScenes) Monitor(context.Context, string, string, scene.Act) error {
 	return &scene.Refused{Code: scene.NotNow}
 }
 func (noScenes) Desk(string) (scene.Desk, bool)         { return scene.Desk{}, false }
@@ -284,7 +291,7 @@ func (a *API) monitor(r request) (reply, error) {
 	if err := a.record(r.Context(), KindMonitored, Monitored{By: r.by, Call: callID, Mode: string(m.Mode)}, callStream(callID), AccountStream(r.account.Name)); err != nil {
 		return reply{}, unwritten(err)
 	}
-	if err := a.o.Scenes.Do(r.Context(), id, scene.Order{Call: callID, Act: m.Mode}); err != nil {
+	if err := a.o.Scenes.Monitor(r.Context(), id, callID, m.Mode); err != nil {
 		return reply{}, refusedAct(err)
 	}
 	return reply{}, nil
@@ -312,7 +319,28 @@ func (a *API) giveTicket(r request) (reply, error) {
 	if a.o.Ticket == nil {
 		return reply{}, problem(http.StatusNotFound, "no-lines", "there are no lines in browsers here")
 	}
-	return reply{body: Ticket{a.o.Ticket(v.ID), time.Now().Add(ticketLasts).UTC()}}, nil
+	return reply{body: Ticket{a.o.Ticket(v.ID, a.stillAt(r, v.ID)), time.Now().Add(ticketLasts).UTC()}}, nil
+}
+
+// askWithin bounds a look at a session that nobody waits for.
+const askWithin = 2 * time.Second
+
+// stillAt says, long after a request, whether whoever sent it may be at the desk
+// of an agent: they may have signed out, been locked, or lost the role. What
+// cannot be found out ends nobody's line.
+func (a *API) stillAt(r request, agentID string) func() bool {
+	asked := request{r.Request.Clone(context.WithoutCancel(r.Context())), r.identity}
+	return func() bool {
+		ctx, cancel := context.WithTimeout(asked.Context(), askWithin)
+		defer cancel()
+		now, err := a.again(request{asked.WithContext(ctx), asked.identity})
+		var refused *Problem
+		if err != nil && !errors.As(err, &refused) {
+			a.once.warn("sessions", "whether people at desks are still signed in cannot be looked up", "err", err)
+			return true
+		}
+		return err == nil && now.may(ownDesk) && now.account.Agent == agentID
+	}
 }
 
 // Targets are whom calls can be brought to, beside agents.

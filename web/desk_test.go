@@ -3,15 +3,18 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
@@ -217,6 +220,57 @@ func TestTickets(t *testing.T) {
 	}
 	d.api.o.Ticket = nil
 	d.as("li").gets(404, nil, "POST", "/desk/ticket", "")
+}
+
+// A line is its owner's while they may be at the desk: signing out, another password, a lock, a role that is taken, another
+// agent and an account that is gone end it; a store that cannot be asked does not.
+func TestALineOutlivesNoRight(t *testing.T) {
+	for name, ends := range map[string]func(d *desk, li, qian *person){
+		"signed out":   func(_ *desk, li, _ *person) { li.gets(204, nil, "DELETE", "/session", "") },
+		"a password":   func(_ *desk, _, qian *person) { qian.gets(200, nil, "POST", "/accounts/li/password", "{}") },
+		"locked":       func(_ *desk, _, qian *person) { qian.gets(200, nil, "PATCH", "/accounts/li", `{"locked":true}`) },
+		"another role": func(_ *desk, _, qian *person) { qian.gets(200, nil, "PATCH", "/accounts/li", `{"roles":["reviewer"]}`) },
+		"another agent": func(_ *desk, _, qian *person) {
+			qian.gets(200, nil, "PATCH", "/accounts/li", `{"agent":"1002"}`)
+		},
+		"removed": func(_ *desk, _, qian *person) { qian.gets(204, nil, "DELETE", "/accounts/li", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			li, qian := d.as("li"), d.as("qian")
+			ctx, answered := context.WithCancel(t.Context())
+			r := li.request().WithContext(ctx)
+			r.Method, r.URL.Path = "POST", Root+"/desk/ticket"
+			d.public.ServeHTTP(httptest.NewRecorder(), r)
+			answered() // as every request's context ends
+			if !d.still() {
+				t.Fatal("a line that was just asked for is given up")
+			}
+			ends(d, li, qian)
+			if d.still() {
+				t.Error("the line goes on")
+			}
+		})
+	}
+	d := newDeskWith(t, func(o *Options) { o.Signing.Store = failing{o.Signing.Store, new(atomic.Bool)} })
+	d.as("li").gets(200, nil, "POST", "/desk/ticket", "")
+	d.api.signing.Store.(failing).fails.Store(true)
+	if !d.still() {
+		t.Error("a store that fails ends a line")
+	}
+}
+
+// failing is a store of sessions that cannot be read, once that is said.
+type failing struct {
+	scs.Store
+	fails *atomic.Bool
+}
+
+func (f failing) Find(token string) ([]byte, bool, error) {
+	if f.fails.Load() {
+		return nil, false, errors.New("the disk is gone")
+	}
+	return f.Store.Find(token)
 }
 
 // The views have the form that openapi.yaml says, and no whole number in them.

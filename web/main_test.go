@@ -43,6 +43,7 @@ type desk struct {
 	scenes *fakeScenes
 	past   *fakePast
 	log    bytes.Buffer
+	still  func() bool // of the last ticket
 
 	mu       sync.Mutex
 	recorded []queue.Change
@@ -131,7 +132,7 @@ func newDeskWith(t *testing.T, otherwise func(*Options)) *desk {
 		Record:  d.write, Scenes: d.scenes, Past: d.past, Phrases: func() phrase.Book { return phrase.Book{"en": {"hold": {"One moment."}}} },
 		Forms:   Forms{Codes: []string{"resolved", "complaint"}, Topics: []Topic{{ID: "bill", Name: "账单", Fields: []string{"户号"}}, {ID: "question", Name: "咨询"}}},
 		Targets: Targets{Queues: []Named{{"service", "人工服务"}, {"vip", "贵宾"}}, Directory: []Named{{"repair-team", "抢修班"}}, Duty: []string{"9001"}},
-		Ticket:  func(owner string) string { return "for " + owner },
+		Ticket:  func(owner string, still func() bool) string { d.still = still; return "for " + owner },
 		Logger:  slog.New(slog.NewTextHandler(&d.log, nil)),
 	}
 	if otherwise != nil {
@@ -316,6 +317,10 @@ func (f *fakeScenes) Do(_ context.Context, _ string, o scene.Order) error {
 		f.did = append(f.did, o)
 	}
 	return f.refuse
+}
+
+func (f *fakeScenes) Monitor(ctx context.Context, id, callID string, act scene.Act) error {
+	return f.Do(ctx, id, scene.Order{Call: callID, Act: act})
 }
 
 func (f *fakeScenes) Desk(agentID string) (scene.Desk, bool) {

@@ -144,6 +144,7 @@ func (s *signing) person(r *http.Request) (account.Account, bool, error) {
 		return account.Account{}, false, nil
 	}
 	if seen := time.Unix(s.sessions.GetInt64(ctx, sessionSeen), 0); s.now().Sub(seen) > min(seenEvery, s.Idle/4) {
+		s.throttle.SignedIn(a.Name, s.address(r))
 		s.sessions.Put(ctx, sessionSeen, s.now().Unix())
 		if _, _, err := s.sessions.Commit(ctx); err != nil {
 			s.once.warn("seen", "a session may end before its time", "err", err)

@@ -121,6 +121,7 @@ const (
 	ThirdLeft     Act = "third-left"     // the third's line has ended
 	AgentFailed   Act = "agent-failed"   // the agent's line failed
 	AgentLeft     Act = "agent-left"     // the agent has hung up
+	NotMet        Act = "not-met"        // … as the caller came to them, before they could have talked
 	QueueTakes    Act = "queue-takes"    // the target is a queue, and has a place for the caller
 )
 
@@ -167,6 +168,7 @@ var moves = []Move{
 
 	{In: []Name{Talking, Hold}, On: DoHangup, To: Rating},
 	{In: []Name{Talking, Hold}, On: AgentLeft, To: Rating},
+	{In: []Name{Talking, Hold}, On: NotMet, To: InVain},
 	{In: []Name{Talking, Hold, Calling, Consulting}, On: AgentFailed, To: LineLost},
 }
 
@@ -187,8 +189,8 @@ const (
 type State struct {
 	Scene   Name `json:"scene"`
 	Muted   bool `json:"muted,omitempty"`      // nobody hears the agent
-	Held    bool `json:"phone_held,omitempty"` // the agent's phone holds the line by its own button, or is not heard
-	Asked   bool `json:"asked,omitempty"`      // the agent has asked for the hold, and ends it
+	Asked   bool `json:"hold_asked,omitempty"` // the agent has asked for the hold, whatever their phone does
+	Held    bool `json:"phone_held,omitempty"` // the agent's phone holds the line: by its own button, or since a browser is not heard
 	Monitor Mode `json:"monitor,omitempty"`
 }
 
@@ -240,17 +242,20 @@ func (s State) After(step Act) (next State, handOver, ok bool) {
 			next.Scene, handOver, ok = m.To, m.HandOver, true
 		}
 	}
+	if !ok {
+		return s, false, false
+	}
 	if handOver || !next.withAgent() { // another line, which has no marks yet
 		next.Muted, next.Held = false, false
 	}
-	if next.Scene == Talking && next.Held || step == PhoneResumes && s.Asked {
+	if next.Scene == Talking && (next.Held || s.Asked && step == PhoneResumes) {
 		next.Scene = Hold
 	}
 	next.Asked = next.Scene == Hold && (s.Asked || step == DoHold)
 	if next.Row().End {
 		next.Monitor = ""
 	}
-	return next, handOver, ok
+	return next, handOver, true
 }
 
 // asked are the acts of an agent, in the order in which a desk shows them.

@@ -26,6 +26,8 @@ func TestWays(t *testing.T) {
 		"… and ends when it is asked for":         {steps: []Act{DoHold, PhoneHolds, PhoneResumes, DoResume}, want: talking},
 		"… and the next one is the phone's":       {steps: []Act{DoHold, DoResume, PhoneHolds, PhoneResumes}, want: talking},
 		"muted through a hold":                    {steps: []Act{DoMute, DoHold, DoResume}, want: State{Scene: Talking, Muted: true}},
+		"a hold outlives a line that is lost":     {steps: []Act{DoHold, PhoneHolds, PhoneResumes}, want: State{Scene: Hold, Asked: true}},
+		"… and ends as it was asked for":          {steps: []Act{DoHold, PhoneHolds, PhoneResumes, DoResume}, want: talking},
 		"consult, and back":                       {steps: []Act{DoConsult, ThirdAnswered, DoCancel}, want: talking},
 		"consult from hold":                       {steps: []Act{DoHold, DoConsult}, want: State{Scene: Calling}},
 		"consult nobody answers":                  {steps: []Act{DoConsult, ThirdFailed}, want: talking},
@@ -72,6 +74,7 @@ func TestActs(t *testing.T) {
 		{Scene: Talking, Muted: true}:    {DoHold, DoUnmute, DoConsult, DoTransfer, DoKeys, DoHangup},
 		{Scene: Hold, Asked: true}:       {DoResume, DoMute, DoConsult, DoTransfer, DoHangup},
 		{Scene: Hold}:                    {DoResume, DoMute, DoConsult, DoTransfer, DoHangup},
+		{Scene: Hold, Asked: true}:       {DoResume, DoMute, DoConsult, DoTransfer, DoHangup},
 		{Scene: Hold, Held: true}:        {DoMute, DoConsult, DoTransfer, DoHangup}, // only the phone can take the call back
 		{Scene: Calling}:                 {DoMute, DoCancel},
 		{Scene: Consulting}:              {DoMute, DoCancel, DoJoin, DoComplete, DoKeys},
@@ -131,6 +134,10 @@ func TestNobodyIsLeftInSilence(t *testing.T) {
 				t.Fatalf("%s leads to %+v and loses the agent, who did not ask for it", step, next)
 			case handOver && !was.WithThird():
 				t.Fatalf("%s hands over to nobody", step)
+			case s.Asked && next.Scene == Talking && step != DoResume:
+				t.Fatalf("%s ends the hold that the agent asked for", step)
+			case next.Asked && next.Scene != Hold:
+				t.Fatalf("%s leaves the mark of a hold: %+v", step, next)
 			case next.Scene == Talking && next.Held:
 				t.Fatalf("%s leads to a talk with a phone that holds", step)
 			case s.Asked && next.Scene == Talking && step != DoResume:

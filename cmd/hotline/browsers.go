@@ -44,7 +44,8 @@ var codecs = map[configs.Codec]softphone.Codec{"alaw": softphone.PCMA, "ulaw": s
 // openGateway opens browsers' sockets. Beside a service that runs, a port that is
 // named in web.media is that one's until it leaves.
 func openGateway(cfg *configs.Config, desks *desk.Desks, beside bool, log *slog.Logger, reg prometheus.Registerer) (*softphone.Gateway, error) {
-	o := softphone.Options{App: desks, Listen: cfg.Web.Media, Heir: beside, Codec: codecs[cfg.Service.Codec], Logger: log, Registerer: reg}
+	o := softphone.Options{App: desks, Listen: cfg.Web.Media, Heir: beside, Codec: codecs[cfg.Service.Codec], Logger: log, Registerer: reg,
+		TURN: softphone.TURN{URLs: cfg.Web.TURN.URLs, Secret: cfg.Web.TURN.Secret.Reveal(), For: cfg.Web.TURN.Lasts.Duration}}
 	if cfg.Web.Origin != "" {
 		o.Origins = []string{cfg.Web.Origin}
 	}
@@ -87,6 +88,18 @@ func (f floor) View(agentID string) (shown any, state string) {
 		return d, d.Now.String() // it is shown anew each time
 	}
 	return d, string(text)
+}
+
+// visits are calls from pages without an account.
+type visits struct {
+	gateway *softphone.Gateway
+	desks   *desk.Desks
+}
+
+func (v visits) Ticket(secret string) string { return v.gateway.Ticket(desk.VisitorOf(secret)) }
+
+func (v visits) Visiting(secret string) (is, known bool) {
+	return v.desks.Visiting(desk.VisitorOf(secret))
 }
 
 // linkOf is how an agent's line is, for their page.

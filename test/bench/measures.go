@@ -34,8 +34,16 @@ var measures = []measure{
 		},
 	},
 	{
+		name: "busy", title: "A call, bare, among 100 a second", agents: 250, long: 5 * time.Minute, brief: 2 * time.Minute,
+		about: "As the bare one, with 1 s of talk, and five times as many calls a second. Where calls come one by one, waking threads and writing entries " +
+			"one at a time is nearly half of what a call costs the service; here they share.",
+		take: func(ctx context.Context, f *field, c contestant, short bool, out *figures) error {
+			return takeCalls(ctx, f, c, bare, load{agents: 250, desk: desk{100 * time.Millisecond, time.Second}, crowd: crowd{perSecond: 100, calls: pick(short, 1000, 3000)}}, out)
+		},
+	},
+	{
 		name: "full", title: "A call, full: hold tone and both directions recorded", agents: 150, long: 6 * time.Minute, brief: 2 * time.Minute,
-		about: "As above, with media: callers speak, agents' phones send back what they hear and ring for 2 s, in which callers hear the hold tone " +
+		about: "As the bare one, with media: callers speak, agents' phones send back what they hear and ring for 2 s, in which callers hear the hold tone " +
 			"(the same files, by music on hold or by the service), and MixMonitor records both directions into the same kind of file. The service also turns each recording into a finished file.",
 		take: func(ctx context.Context, f *field, c contestant, short bool, out *figures) error {
 			return takeCalls(ctx, f, c, full, load{agents: 150, desk: desk{2 * time.Second, 3 * time.Second}, crowd: crowd{perSecond: 15, calls: pick(short, 150, 900)}}, out)

@@ -20,7 +20,7 @@ import (
 // What agents do at a page with the call they have, by clicks and by keys (B4, B5, C3): who then hears whom, and what the
 // customer hears meanwhile. Nobody's page shows what is not so.
 
-// hearsAll says that a page and phones hear these from now on.
+// hearsAll waits until a page and phones hear these after a moment.
 func hearsAll(w *world, since time.Time, tab *browser.Tab, heardByPage []string, phones map[*phone.Call][]string) {
 	w.t.Helper()
 	from := tab.Now() - time.Since(since)
@@ -29,9 +29,17 @@ func hearsAll(w *world, since time.Time, tab *browser.Tab, heardByPage []string,
 	}
 	for c, voices := range phones {
 		for _, voice := range voices {
-			w.hears(c, voice, c.Since(since)-2*time.Second)
+			w.goesOn(c, voice, c.Since(since))
 		}
 	}
+}
+
+// goesOn waits until a phone hears something after a moment, since whenever it has.
+func (w *world) goesOn(c *phone.Call, id string, from time.Duration) {
+	w.t.Helper()
+	w.until(c.Phone().Name()+" does not hear "+id+" any more", func() bool {
+		return slices.ContainsFunc(c.Transcript().Of(id), func(h ear.Heard) bool { return h.End > from })
+	})
 }
 
 // hasHeard says whether a page has heard something in a time.
@@ -43,7 +51,8 @@ func hasHeard(tab *browser.Tab, id string, from, to time.Duration) bool {
 // An agent asks a colleague while the customer hears the tone, calls the colleague in, and leaves the two to each other.
 func TestConsultingAtAPage(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 3*time.Minute, nil)
+	browsers(t, 1)
+	w := newWorld(t, 2*time.Minute, nil)
 	tab := w.page("1001")
 	colleague := w.other("1002", phone.AnswerAfter(2*time.Second))
 	caller := w.talks(tab, "13900000011")
@@ -78,7 +87,7 @@ func TestConsultingAtAPage(t *testing.T) {
 	tab.Gone(".acts")
 	w.hears(caller, "agent.after", left)
 	gone := v.now() + 300*time.Millisecond
-	w.hears(caller, "voice.other", gone)
+	w.goesOn(caller, "voice.other", gone)
 	w.passes(2 * time.Second)
 	w.hearsNothing(caller, "voice.agent", gone, v.now())
 	v.steady(held, v.now())
@@ -94,12 +103,14 @@ func TestConsultingAtAPage(t *testing.T) {
 // agent at another page, who hangs up by mistake and takes the customer back.
 func TestTransferringByKeys(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 4*time.Minute, func(cfg *configs.Config) {
+	browsers(t, 2)
+	w := newWorld(t, 150*time.Second, func(cfg *configs.Config) {
 		cfg.Queues[0].RingTimeout.Duration = 8 * time.Second
 		cfg.Queues[0].WrapUp.Duration = time.Minute
 	})
 	tab := w.page("1001")
 	other := w.sits(w.person("agent 1003", "other"), "1003")
+	other.Says(".me .state", "空闲")
 	w.must("agent", "pause", "1003") // so that the customer comes to the first
 	w.other("1002", phone.RingForEver())
 	w.must("agent", "pause", "1002")
@@ -161,7 +172,8 @@ func TestTransferringByKeys(t *testing.T) {
 // and comes back.
 func TestKeysNotesAndABreak(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 3*time.Minute, func(cfg *configs.Config) {
+	browsers(t, 1)
+	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) {
 		cfg.Directory = []configs.Entry{{ID: "repair-team", Name: "抢修班", Number: "57500000"}}
 		cfg.Queues[0].WrapUp.Duration = 30 * time.Second
 	})
@@ -179,6 +191,7 @@ func TestKeysNotesAndABreak(t *testing.T) {
 	tab.See(".picker li[role=option]")
 	tab.Type(".picker input", "qxb"+kb.Enter)
 	menu := w.answered(machine)
+	tab.Says(".other", "正在与 抢修班 通话")
 	tab.Hears("voice.other", tab.Now())
 	tab.Press(kb.F9)
 	tab.See(".pad")
@@ -193,9 +206,9 @@ func TestKeysNotesAndABreak(t *testing.T) {
 	}
 	tab.Press(kb.Escape)
 	tab.Gone(".pad")
+	back := v.now()
 	tab.Press(kb.F6)
 	w.ended(menu)
-	back := v.now()
 	w.hears(caller, "voice.agent", back)
 	v.steady(began, v.now())
 

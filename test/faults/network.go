@@ -20,7 +20,7 @@ type Network struct {
 	serving    sync.WaitGroup
 
 	mu    sync.Mutex
-	cut   chan struct{}                    // closed when the cut is mended; nil: nothing is cut
+	cut   chan struct{}                   // closed when the cut is mended; nil: nothing is cut
 	ways  map[netip.AddrPort]*net.UDPConn // to the service, by where the browser sends from
 	wires map[net.Conn]struct{}
 	left  chan struct{} // closed when the browser leaves for another network: whatever is open goes nowhere from then on

@@ -37,7 +37,7 @@ type Theatre struct {
 	// them, from the next scene on.
 	Embed []string
 
-	// Do is told what agents ask for; nil: nobody is. It is done either way, and
+	// Do is told what agents and supervisors ask for; nil: nobody is. It is done either way, and
 	// changes nothing.
 	Do func(agentID string, o scene.Order)
 
@@ -211,12 +211,12 @@ func (t *Theatre) play(facts Scene) (*stage, error) {
 		Record:  func(context.Context, string, any, ...string) error { return nil },
 		Phrases: func() phrase.Book { return t.phrases },
 		Forms:   forms, Targets: targets, Number: facts.number,
-		Ticket: func(string) string { return "TICKET" },
+		Ticket: func(string, func() bool) string { return "TICKET" },
 		Health: func() web.Health { return facts.Health },
 		Link:   func(string) web.Link { return facts.Link },
 	}
 	if facts.Visitors {
-		o.Visit = func() string { return "TICKET" }
+		o.Visit = visits{}
 	}
 	o.Signal = http.HandlerFunc(s.line)
 	var err error
@@ -297,6 +297,11 @@ func (a acts) Do(_ context.Context, agentID string, o scene.Order) error {
 	return nil
 }
 
+// Monitor of web.Scenes.
+func (a acts) Monitor(ctx context.Context, supervisorID, callID string, act scene.Act) error {
+	return a.Do(ctx, supervisorID, scene.Order{Call: callID, Act: act})
+}
+
 // Desk of web.Scenes.
 func (s Scene) Desk(agentID string) (scene.Desk, bool) {
 	if s.Call != nil && agentID == s.As {
@@ -337,6 +342,12 @@ func (s Scene) Notes(_ context.Context, callID string) (web.NotesKept, bool, err
 }
 
 func (s Scene) number(_ context.Context, callID string) string { return s.Numbers[callID] }
+
+// visits are everybody's, and nobody is here yet.
+type visits struct{}
+
+func (visits) Ticket(string) string         { return "TICKET" }
+func (visits) Visiting(string) (bool, bool) { return false, true }
 
 // memory keeps sessions for as long as a scene is played.
 type memory struct {
