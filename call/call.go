@@ -102,6 +102,8 @@ type agentLeg struct {
 	joined    bool         // caller and agent have heard each other
 	parted    bool         // the queue knows that it is over
 	told      bool         // the journal knows how the line has ended
+	judged    bool         // … and has it from an earlier process
+	asked     time.Time    // machine's clock: has ended the talk at the desk; zero: has not
 	since     time.Time    // machine's clock: has the call since
 
 	// Of who is called in, the third, which they may come to be the call's agent by.

@@ -51,6 +51,7 @@ type Ending struct {
 
 // Facts are what was seen and done at a leg's end, whoever is blamed.
 type Facts struct {
+	DeskAsked  time.Time `json:"desk_asked,omitzero"`  // an agent's, at the desk
 	PhoneAsked time.Time `json:"phone_asked,omitzero"` // the phone's own hang-up
 	SoftAsked  time.Time `json:"soft_asked,omitzero"`  // asked for by a command or by Asterisk
 	Commanded  time.Time `json:"commanded,omitzero"`   // by us
@@ -100,7 +101,7 @@ func unanswered(err error) bool {
 // ended is when the leg's end began: the first sign of it.
 func (f Facts) ended() time.Time {
 	first := f.Gone
-	for _, at := range []time.Time{f.PhoneAsked, f.SoftAsked, f.Commanded} {
+	for _, at := range []time.Time{f.DeskAsked, f.PhoneAsked, f.SoftAsked, f.Commanded} {
 		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
@@ -166,6 +167,8 @@ func judge(r role, f Facts) Ending {
 	commanded := !f.Commanded.IsZero()
 	asked := !f.PhoneAsked.IsZero() && (!commanded || !f.PhoneAsked.After(f.Commanded))
 	switch {
+	case !f.DeskAsked.IsZero() && (!asked || f.DeskAsked.Before(f.PhoneAsked)):
+		return verdict(r.party, Pressed, Proven, "ended the talk at the desk")
 	case f.Lost && !asked && !commanded:
 		return verdict(NobodyKnown, Vanished, Unknown, "its end was not seen")
 	case f.Cause == causeNoRTP && !asked:
@@ -186,7 +189,11 @@ func judge(r role, f Facts) Ending {
 }
 
 // agentFacts are what is known of an agent's end.
-func (c *call) agentFacts(a *agentLeg) Facts { return facts(a.leg.Evidence(), c.o.RTPTimeoutAgent) }
+func (c *call) agentFacts(a *agentLeg) Facts {
+	f := facts(a.leg.Evidence(), c.o.RTPTimeoutAgent)
+	f.DeskAsked = a.asked
+	return f
+}
 
 // callerEnding judges the end of the caller's leg; where an earlier process has
 // seen it, its judgement holds.
@@ -210,7 +217,7 @@ func (c *call) allEndings() []Ending {
 	}
 	all = append(all, c.before...)
 	for _, a := range c.agents {
-		if a.connected || a.heard {
+		if (a.connected || a.heard) && !a.judged { // otherwise it is among those before
 			all = append(all, judge(a.role(), c.agentFacts(a)))
 		}
 	}

@@ -46,17 +46,52 @@ func (c *call) supervise(o order) error {
 	_, _, possible := c.state.After(o.Act)
 	third := c.third()
 	switch {
-	case !known || o.by == c.agent.ID || third != nil && o.by == third.ID || f.watcher == nil && agent.State.InTalk():
+	case !known || o.by == c.agent.ID || third != nil && o.by == third.ID, f.watcher == nil && busy(agent.State):
 		return &scene.Refused{Code: scene.NotAvailable, Values: map[string]string{"kind": scene.ToAgent, "id": o.by, "state": agent.State.String()}}
 	case !possible, f.watcher != nil && f.watcher.ID != o.by:
 		return &scene.Refused{Code: scene.Impossible, Values: map[string]string{"act": string(o.Act), "scene": string(c.state.Scene)}}
 	}
 	if f.watcher == nil {
+		if err := c.takeFromQueue(agent); err != nil {
+			return &scene.Refused{Code: scene.NotNow}
+		}
 		f.watcher = &watcher{Profile: agent.Profile}
 		f.watcher.name = c.session.NewID(roleWatcher)
 	}
 	c.step(o.Act, o.Order, o.by)
 	return nil
+}
+
+// busy says whether agents have a caller, or are offered one.
+func busy(s queue.State) bool {
+	return s.InTalk() || s == queue.StateReserved || s == queue.StateRinging
+}
+
+// monitoring is why a supervisor who is in somebody else's talk is offered nobody.
+const monitoring = "monitoring"
+
+// takeFromQueue has a supervisor be offered nobody who otherwise would be: they
+// have one line.
+func (s *Service) takeFromQueue(supervisor queue.AgentView) error {
+	if supervisor.State != queue.StateReady && supervisor.State != queue.StateWrapUp {
+		return nil
+	}
+	err := s.queue.Pause(supervisor.ID, monitoring)
+	if err != nil {
+		s.log.Warn("a supervisor who was to listen in is not taken from the queue", "agent_id", supervisor.ID, "err", err)
+	}
+	return err
+}
+
+// backToQueue undoes takeFromQueue.
+func (s *Service) backToQueue(supervisorID string) {
+	agent, known := s.queue.Agent(supervisorID)
+	if !known || agent.State != queue.StatePaused || agent.Reason != monitoring {
+		return
+	}
+	if err := s.queue.Ready(supervisorID); err != nil {
+		s.log.Warn("a supervisor who has listened in is still paused", "agent_id", supervisorID, "err", err)
+	}
 }
 
 // watching says whether a leg is a supervisor's phone, or listens for it.
@@ -163,6 +198,7 @@ func (c *call) dropWatcher(ctx context.Context) {
 			c.hangUp(ctx, leg, "the supervisor has left")
 		}
 	}
+	c.backToQueue(w.ID)
 	if w.leg != nil {
 		delete(c.bridged, w.leg)
 	}

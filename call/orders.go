@@ -131,6 +131,7 @@ func (c *call) obeyOrder(ctx context.Context, o order) error {
 	case o.Act.Supervised():
 		return c.supervise(o)
 	case third != nil && third.answered && o.by == third.ID && o.Act == scene.DoHangup: // who was called in leaves
+		third.asked = time.Now()
 		c.step(scene.ThirdLeft, o.Order, o.by)
 		return nil
 	case o.by != c.agent.ID || c.agent.outside():
@@ -352,7 +353,7 @@ func (c *call) desk(in scene.Name) scene.Desk {
 		answered := c.now().Add(-time.Since(c.agent.since))
 		d.Began, d.Answered = c.floor().began, &answered
 	}
-	if c.tone != nil && in != scene.Ringing {
+	if c.tone != nil && in != scene.Ringing && c.state.Row().Tone { // one that is being stopped is no hold
 		d.Hold = scene.HoldAt(c.now().Add(-time.Since(c.tone.started)), c.now())
 	}
 	return d

@@ -139,7 +139,7 @@ func (c *call) takeUpTalk(left *standing, with, third *agentLeg, snap *ari.Snaps
 	row := left.state.Row()
 	from := c.connect(with)
 	c.state, c.floor().unsure, c.floor().began = left.state, true, left.changed
-	if with.told = left.parted != nil; left.tone != nil {
+	if with.told, with.judged = left.parted != nil, left.parted != nil; left.tone != nil {
 		c.floor().toldIn = left.state.Scene
 	}
 	switch {
@@ -301,11 +301,14 @@ func legsOf(left *standing, snap *ari.Snapshot) []ari.Channel {
 
 // freeAgentsOf ends talks that the queue goes on seeing where the call, as it is
 // taken up, has no such agent: the journal had one of the two facts and not yet
-// the other when the process before this one died.
+// the other when the process before this one died. Supervisors likewise.
 func (s *Service) freeAgentsOf(taken ...*resumed) {
 	calls := make(map[string]*resumed, len(taken))
 	for _, r := range taken {
 		calls[r.id] = r
+		if was := r.left.watcher; was != nil && (r.talking == nil || r.talking.watcher == nil) {
+			s.backToQueue(was.Agent)
+		}
 	}
 	for _, agent := range s.queue.Agents() {
 		r := calls[agent.Call]

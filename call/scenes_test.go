@@ -88,7 +88,7 @@ func (s *set) waiting() {
 	s.t.Helper()
 	s.until("the caller hears the tone", func() bool {
 		list := s.caller.Played()
-		return len(s.caller.Joined()) == 0 && len(list) > 0 && played(s.caller, "hold.tone.30")
+		return len(s.caller.Joined()) == 0 && len(list) > 0 && strings.Contains(list[len(list)-1], "hold.")
 	})
 }
 
@@ -338,6 +338,26 @@ func hungUp(t *testing.T) *set {
 	return s
 }
 
+// The tone of the wait, which is stopped as the talk begins, is shown to nobody as a hold; nor is a hold that is over.
+func TestATalkIsNotShownAsAHold(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	shown := func(held bool) {
+		t.Helper()
+		if desk, _ := s.calls.Desk("1001"); desk.ID == "" || (desk.Hold != nil) != held {
+			t.Errorf("the desk shows the hold %+v in %q, want one: %v", desk.Hold, desk.Scene, held)
+		}
+	}
+	shown(false)
+	s.do(scene.DoHold)
+	s.waiting()
+	s.until("the desk shows the hold", func() bool { desk, _ := s.calls.Desk("1001"); return desk.Hold != nil })
+	s.do(scene.DoResume)
+	s.hear(s.caller, s.agent)
+	shown(false)
+	s.ends()
+}
+
 // An agent who hung up by accident takes the caller back at the desk, while the caller is still there.
 func TestBackToTheCaller(t *testing.T) {
 	t.Parallel()
@@ -368,19 +388,25 @@ func TestBackToTheCaller(t *testing.T) {
 		s.do(scene.DoHold)
 		s.waiting()
 		got := s.ends()
-		s.wantLegs(got, "caller: caller pressed (proven)", "agent 1001: service command (proven)", "agent 1001: service command (proven)")
+		s.wantLegs(got, "caller: caller pressed (proven)", "agent 1001: agent pressed (proven)", "agent 1001: service command (proven)")
 	})
-	t.Run("not answered", func(t *testing.T) {
-		t.Parallel()
-		s := hungUp(t)
-		s.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Busy, After: 50 * time.Millisecond})
-		if err := s.calls.Do(t.Context(), "1001", scene.Order{Act: scene.DoRejoin, Call: s.callID()}); err != nil {
-			t.Fatal(err)
-		}
-		s.waiting()
-		s.until("the caller is asked again", func() bool { return count(s.caller.Played(), "sound:/sounds/rating.ask") == 2 })
-		s.ends()
-	})
+	for name, late := range map[string]time.Duration{"not answered": 0, "asked for as the question begins, and not answered": 200 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t)
+			s.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Busy, After: 50 * time.Millisecond})
+			s.do(scene.DoHangup)
+			s.asterisk.Stall(late) // the question plays before the service is told so
+			s.until("the caller is asked for a rating", func() bool { return played(s.caller, "rating.ask") })
+			if err := s.calls.Do(t.Context(), "1001", scene.Order{Act: scene.DoRejoin, Call: s.callID()}); err != nil {
+				t.Fatal(err)
+			}
+			s.asterisk.Heal()
+			s.waiting()
+			s.until("the caller is asked again", func() bool { return count(s.caller.Played(), "sound:/sounds/rating.ask") == 2 })
+			s.ends()
+		})
+	}
 	t.Run("on a break", func(t *testing.T) {
 		t.Parallel()
 		s := hungUp(t)
@@ -561,7 +587,7 @@ func TestAWordKeepsNobodyWaiting(t *testing.T) {
 			s.asterisk.MediaLasts(func(medium string) time.Duration {
 				switch {
 				case strings.Contains(medium, "code.menu"):
-					return 8 * time.Second
+					return time.Minute
 				case strings.Contains(medium, "hold.tone"):
 					return 30 * time.Second
 				}
@@ -571,7 +597,7 @@ func TestAWordKeepsNobodyWaiting(t *testing.T) {
 			acts(s)
 			s.hear(s.caller, s.phone("PJSIP/1002"))
 			for _, quiet := range s.caller.Silences() {
-				if lasted := quiet.To.Sub(quiet.From); lasted > time.Second {
+				if lasted := quiet.To.Sub(quiet.From); lasted > 10*time.Second { // of the minute that the word takes; the rest is the machine's
 					t.Errorf("the caller heard nothing for %v", lasted)
 				}
 			}
@@ -599,6 +625,39 @@ func TestACallIsGivenToAPhoneThatHolds(t *testing.T) {
 	s.hear(s.caller, third)
 	s.is("1002", queue.StateTalking)
 	s.ends()
+}
+
+// Who has a caller cannot leave them to listen to others, and who listens is
+// offered nobody.
+func TestASupervisorHasOneCallAtATime(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	id := s.callID()
+	s.do(scene.DoConsult, to1002)
+	s.hear(s.agent, s.phone("PJSIP/1002"))
+	if err := s.queue.Pause("1003", "a break"); err != nil {
+		t.Fatal(err)
+	}
+	other := s.asterisk.Arrive(aritest.Caller{Number: "13900139000", Args: []string{"in", "96196"}})
+	s.until("the menu plays", func() bool { return played(other, "menu.main") })
+	other.Press("0")
+	s.do(scene.DoCancel)
+	s.until("the second caller is with agent 1002", func() bool { return len(other.Joined()) == 2 })
+	if got := s.code("listening in a talk", s.calls.Monitor(t.Context(), "1002", id, scene.DoListen)); got != scene.NotAvailable {
+		t.Errorf("who talks with a caller is refused with %s", got)
+	}
+	if err := s.queue.Ready("1003"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.calls.Monitor(t.Context(), "1003", id, scene.DoListen); err != nil {
+		t.Fatal(err)
+	}
+	s.is("1003", queue.StatePaused)
+	supervisor := s.phone("PJSIP/1003")
+	s.until("the supervisor listens", func() bool { return len(supervisor.Joined()) == 2 })
+	supervisor.Bye()
+	s.is("1003", queue.StateReady)
+	other.Bye()
 }
 
 // Who is outside is none of ours: their keys are no codes, of a hold or of calls
@@ -647,9 +706,11 @@ func TestOurSideHangsUp(t *testing.T) {
 	s.until("the rating is asked", func() bool { return played(s.caller, "rating.ask") })
 	s.is("1001", queue.StateWrapUp)
 	s.caller.Press("5")
-	if got := s.outcome(); got.Result != call.Served {
-		t.Errorf("the call ended as %+v", got.Outcome)
+	got := s.outcome()
+	if got.Result != call.Served || got.HungUp != "agent pressed (proven)" {
+		t.Errorf("the call ended as %+v, by %s", got.Outcome, got.HungUp)
 	}
+	s.wantLegs(got, "caller: service command (proven)", "agent 1001: agent pressed (proven)")
 }
 
 func TestWhatIsRefused(t *testing.T) {

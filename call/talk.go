@@ -234,6 +234,10 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	if handOver || was.Row().End { // a talk begins, or begins again
 		entries = append(entries, fact{KindStage, c.talksWith(), c.agent.streams()})
 	}
+	if act == scene.DoHangup { // not when we hang up for them, which is only the consequence
+		c.agent.asked = time.Now()
+		c.tellLeft(c.agent)
+	}
 	gone := c.third()
 	if c.floor().missed = nil; act == scene.ThirdFailed {
 		c.floor().missed = gone

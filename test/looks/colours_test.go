@@ -61,3 +61,32 @@ func palette(often map[color.RGBA]int) (list color.Palette) {
 	list = append(list[:min(len(list), most/2)], others...)
 	return list[:min(len(list), most)]
 }
+
+// alike says whether nobody could tell two pictures apart: the edges of letters and buttons are not drawn quite the same
+// each time.
+func alike(a, b []byte) bool {
+	const shade, share = 16, 100 // by so much of 255 at most, in one of so many pixels
+	one, err := png.Decode(bytes.NewReader(a))
+	if err != nil {
+		return false
+	}
+	other, err := png.Decode(bytes.NewReader(b))
+	if err != nil || one.Bounds() != other.Bounds() {
+		return false
+	}
+	size, differ := one.Bounds(), 0
+	for y := size.Min.Y; y < size.Max.Y; y++ {
+		for x := size.Min.X; x < size.Max.X; x++ {
+			p, q := color.RGBAModel.Convert(one.At(x, y)).(color.RGBA), color.RGBAModel.Convert(other.At(x, y)).(color.RGBA)
+			if p != q {
+				differ++
+			}
+			if apart(p.R, q.R) > shade || apart(p.G, q.G) > shade || apart(p.B, q.B) > shade {
+				return false
+			}
+		}
+	}
+	return differ*share < size.Dx()*size.Dy()
+}
+
+func apart(a, b uint8) uint8 { return max(a, b) - min(a, b) }

@@ -199,7 +199,11 @@ func (a *album) keep(name string, take func() []byte) error {
 		a.kept = map[string]bool{}
 	}
 	a.kept[name+".png"] = true
-	return os.WriteFile(filepath.Join(a.dir, name+".png"), small, 0o644)
+	path := filepath.Join(a.dir, name+".png")
+	if before, err := os.ReadFile(path); err == nil && alike(before, small) {
+		return nil
+	}
+	return os.WriteFile(path, small, 0o644)
 }
 
 // forget removes pictures of views that there are no more.
