@@ -151,6 +151,10 @@ func TestPages(t *testing.T) {
 
 // looks at a view in a language, at both widths.
 func (v view) looks(t *testing.T, person *browser.Browser, server, language string, screens *album) {
+	quiet := 100 // milliseconds in which nothing changes
+	if screens.dir != "" {
+		quiet = 250 // and nothing is still on its way into the picture
+	}
 	tab := person.Open("about:blank")
 	defer tab.Close()
 	tab.Look(wide)
@@ -165,7 +169,7 @@ func (v view) looks(t *testing.T, person *browser.Browser, server, language stri
 		// Each language and each width by day and by night, though not each of one with each of the other.
 		size.Dark = screens.dir == "" && (language == "en") == (size.Width == wide.Width)
 		tab.Look(size)
-		tab.Until(`__settled()`)
+		tab.Until(fmt.Sprintf(`__settled(%d)`, quiet))
 		at := fmt.Sprintf("%s.%s.%d", v.name, language, size.Width)
 		if err := screens.keep(at, func() []byte { return tab.Picture(size.Width < wide.Width) }); err != nil {
 			t.Error(err)
