@@ -37,7 +37,7 @@ type Theatre struct {
 	// them, from the next scene on.
 	Embed []string
 
-	// Do is told what agents ask for; nil: nobody is. It is done either way, and
+	// Do is told what agents and supervisors ask for; nil: nobody is. It is done either way, and
 	// changes nothing.
 	Do func(agentID string, o scene.Order)
 
@@ -313,9 +313,6 @@ func (s Scene) Desk(agentID string) (scene.Desk, bool) {
 	}
 	return scene.Desk{}, false
 }
-
-// Monitor of web.Scenes.
-func (s Scene) Monitor(context.Context, string, string, scene.Act) error { return nil }
 
 // Watch of web.Scenes.
 func (s Scene) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }

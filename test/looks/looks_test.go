@@ -151,6 +151,10 @@ func TestPages(t *testing.T) {
 
 // looks at a view in a language, at both widths.
 func (v view) looks(t *testing.T, person *browser.Browser, server, language string, screens *album) {
+	quiet := 100 // milliseconds in which nothing changes
+	if screens.dir != "" {
+		quiet = 250 // and nothing is still on its way into the picture
+	}
 	tab := person.Open("about:blank")
 	defer tab.Close()
 	tab.Look(wide)
@@ -165,7 +169,7 @@ func (v view) looks(t *testing.T, person *browser.Browser, server, language stri
 		// Each language and each width by day and by night, though not each of one with each of the other.
 		size.Dark = screens.dir == "" && (language == "en") == (size.Width == wide.Width)
 		tab.Look(size)
-		tab.Until(`__settled()`)
+		tab.Until(fmt.Sprintf(`__settled(%d)`, quiet))
 		at := fmt.Sprintf("%s.%s.%d", v.name, language, size.Width)
 		if err := screens.keep(at, func() []byte { return tab.Picture(size.Width < wide.Width) }); err != nil {
 			t.Error(err)
@@ -199,7 +203,11 @@ func (a *album) keep(name string, take func() []byte) error {
 		a.kept = map[string]bool{}
 	}
 	a.kept[name+".png"] = true
-	return os.WriteFile(filepath.Join(a.dir, name+".png"), small, 0o644)
+	path := filepath.Join(a.dir, name+".png")
+	if before, err := os.ReadFile(path); err == nil && alike(before, small) {
+		return nil
+	}
+	return os.WriteFile(path, small, 0o644)
 }
 
 // forget removes pictures of views that there are no more.

@@ -31,7 +31,7 @@
   window.fetch = during(window.fetch.bind(window))
   if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = during(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))
   new MutationObserver(() => { changed = performance.now() }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['class', 'aria-busy', 'disabled'] })
-  window.__settled = () => document.readyState === 'complete' && document.querySelector('main') !== null && asked === 0 && performance.now() - changed > 250
+  window.__settled = (quiet = 250) => document.readyState === 'complete' && document.querySelector('main') !== null && asked === 0 && performance.now() - changed > quiet
 
   // A socket is asked for until it says something, or ends.
   const Socket = WebSocket
