@@ -1,4 +1,4 @@
-package ui
+package looks
 
 import (
 	"os"
@@ -24,7 +24,7 @@ func TestEveryCodeHasWords(t *testing.T) {
 		"refused": {scene.NoCall, scene.Impossible, scene.UnknownTarget, scene.NotAvailable, scene.Self, scene.BadKeys, scene.NotNow, "visits", "visits-full", "no-visitors", "no-visit", "busy", "bad-order", "session", "stale", "condition"},
 	}
 	for _, language := range []string{"zh-CN", "en"} {
-		text, err := os.ReadFile("src/lib/words/" + language + ".ts")
+		text, err := os.ReadFile("../../web/ui/src/lib/words/" + language + ".ts")
 		if err != nil {
 			t.Fatal(err)
 		}
