@@ -25,9 +25,9 @@ build:
 ui:
 	@scripts/ui
 
-# Pictures of the pages in both languages, wide and narrow, into docs/screens; fails where axe-core finds something serious.
-screens:
-	@scripts/ui screens
+# Pictures of every page in both languages, wide and narrow, into docs/screens; fails where axe-core finds something.
+screens: bootstrap
+	SCREENS=$(CURDIR)/docs/screens $(GO) test -count=1 -run TestPages -timeout 10m ./test/looks
 
 # Everything: see scripts/test.
 test: asterisk vet

@@ -42,6 +42,10 @@ func (c *Channel) External() (netip.AddrPort, bool) {
 // External says whether a caller came from a browser.
 func (a *Arrival) External() bool { return strings.HasPrefix(a.Name, externalTech) }
 
+// External says whether the leg's person is at a browser: that they are not heard
+// is told by [Leg.Freeze] alone, and Asterisk knows nothing of it.
+func (l *Leg) External() bool { return strings.HasPrefix(l.Name(), externalTech) }
+
 // Sound is where Asterisk takes an external leg's sound from.
 func (l *Leg) Sound(ctx context.Context) (netip.AddrPort, error) {
 	ip, err := l.GetVar(ctx, "UNICASTRTP_LOCAL_ADDRESS")
@@ -65,7 +69,7 @@ func (l *Link) ExternalLeg(channelID string) (*Leg, bool) {
 	l.mu.Lock()
 	leg, ours := l.routes[channelID].(*Leg)
 	l.mu.Unlock()
-	if !ours || leg.Context().Err() != nil || !strings.HasPrefix(leg.Name(), externalTech) {
+	if !ours || leg.Context().Err() != nil || !leg.External() {
 		return nil, false
 	}
 	return leg, true
@@ -88,7 +92,7 @@ func (l *Link) Bring(ctx context.Context, v Visitor) (*Leg, error) {
 		"endpoint": v.Endpoint, "channelId": v.ChannelID, "callerId": v.Number,
 		"context": v.Context, "extension": v.Exten, "priority": 1,
 	}
-	err := l.do(ctx, request{op: opOriginate, target: v.Endpoint, method: http.MethodPost, path: []string{"channels"}, body: body}, nil)
+	err := l.do(ctx, request{op: opOriginate, target: v.ChannelID, method: http.MethodPost, path: []string{"channels"}, body: body}, nil)
 	if err != nil {
 		return nil, err
 	}

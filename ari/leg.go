@@ -403,7 +403,7 @@ func (s *Session) Create(ctx context.Context, d Dial) (*Leg, error) {
 		body["originator"] = d.Originator.id
 	}
 	var made channel
-	err := s.link.do(ctx, request{op: opCreate, target: d.Endpoint, method: http.MethodPost, path: []string{"channels", "create"}, body: body}, &made)
+	err := s.link.do(ctx, request{op: opCreate, target: id, method: http.MethodPost, path: []string{"channels", "create"}, body: body}, &made)
 	if err != nil && !(d.ID != "" && taken(err)) {
 		s.disown(id)
 		leg.release()

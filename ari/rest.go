@@ -16,7 +16,7 @@ import (
 // Error is a request that did not succeed. Match it with errors.As.
 type Error struct {
 	Op      string // the verb: "play", "dial"
-	Target  string // the channel, bridge, playback or recording
+	Target  string // the channel, bridge, playback or recording; never an endpoint, which may have a number in it
 	Status  int    // HTTP status; 0 when there was no answer
 	Message string // Asterisk's own words, or ours when it gave none
 	Err     error  // cause, when there was no answer

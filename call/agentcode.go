@@ -83,7 +83,7 @@ func (s *Service) serveAgent(ctx context.Context, arrival ari.Arrival) {
 		code, pin = dialled[:3], strings.TrimSuffix(dialled[3:], "#")
 	}
 	log := s.log.With("agent_id", id, "channel_id", arrival.ChannelID)
-	if code == codeRejoin && s.giveBack(id, arrival) { // the call it belongs to adopts the leg
+	if code == codeRejoin && s.giveBack(id, "", &arrival) { // the call it belongs to adopts the leg
 		s.noteCode(ctx, id, code, "done")
 		return
 	}

@@ -20,6 +20,9 @@ type Browsers interface {
 	Unmade(channelID string)
 	// Ring shows the call; it is missed after so long.
 	Ring(leg *ari.Leg, limit time.Duration)
+	// Take puts the call through to a person who has asked for it; should that fail
+	// it rings, and is missed after so long.
+	Take(leg *ari.Leg, limit time.Duration)
 	// Found is a leg that an earlier process made, with its address here; for a
 	// caller's, who called in from a page, nobody is named.
 	Found(agentID string, leg *ari.Leg, at netip.AddrPort)
@@ -31,14 +34,15 @@ type noBrowsers struct{}
 func (noBrowsers) Line(string, string) (string, bool)     { return "", false }
 func (noBrowsers) Unmade(string)                          {}
 func (noBrowsers) Ring(*ari.Leg, time.Duration)           {}
+func (noBrowsers) Take(*ari.Leg, time.Duration)           {}
 func (noBrowsers) Found(string, *ari.Leg, netip.AddrPort) {}
 
-// ringAgent rings an agent where they are: at a browser, or by their phone. made
-// is told of the leg before anything happens on it. With an error the leg, if
+// ringAgent rings an agent where they are: at a browser, as atBrowser does, or by
+// their phone. made is told of the leg before anything happens on it. With an error the leg, if
 // there is one, has to be hung up.
-func (c *call) ringAgent(ctx context.Context, agent queue.Profile, d ari.Dial, limit time.Duration, made func(*ari.Leg)) error {
-	endpoint, atBrowser := c.o.Browsers.Line(agent.ID, d.ID)
-	if d.Endpoint = endpoint; !atBrowser {
+func (c *call) ringAgent(ctx context.Context, agent queue.Profile, d ari.Dial, limit time.Duration, made func(*ari.Leg), atBrowser func(*ari.Leg, time.Duration)) error {
+	endpoint, online := c.o.Browsers.Line(agent.ID, d.ID)
+	if d.Endpoint = endpoint; !online {
 		d.Endpoint = c.o.Phone(agent)
 	}
 	// Whether the leg is made must be known, even if the caller leaves meanwhile.
@@ -48,8 +52,8 @@ func (c *call) ringAgent(ctx context.Context, agent queue.Profile, d ari.Dial, l
 		return err
 	}
 	made(leg)
-	if atBrowser {
-		c.o.Browsers.Ring(leg, limit)
+	if online {
+		atBrowser(leg, limit)
 		return nil
 	}
 	return leg.Dial(ctx, limit)

@@ -238,7 +238,9 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 	if l.note != nil {
 		l.note(spoken(prompts), id)
 	}
-	playing, err := l.leg.Play(ctx, l.files(prompts), ari.PlayOptions{ID: id})
+	known, done := l.known(ctx)
+	defer done()
+	playing, err := l.leg.Play(known, l.files(prompts), ari.PlayOptions{ID: id})
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
@@ -246,6 +248,20 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 		return nil, fmt.Errorf("playing %s and what follows: %w", prompts[0], err)
 	}
 	return playing, nil
+}
+
+// known is for a request whose end must be known though the conversation is
+// interrupted meanwhile, as when an agent wants the caller back: what plays
+// is to be stopped. It ends with the caller's line, and with the service.
+func (l *line) known(ctx context.Context) (context.Context, context.CancelFunc) {
+	known, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	gone := context.AfterFunc(l.leg.Context(), cancel)
+	stopped := context.AfterFunc(ctx, func() {
+		if stopping(ctx) {
+			cancel()
+		}
+	})
+	return known, func() { gone(); stopped(); cancel() }
 }
 
 // takeUp goes on with what an earlier process began to say, if that is what is

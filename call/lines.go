@@ -11,6 +11,7 @@ import (
 type Queue interface {
 	Join(queue.Caller) (*queue.Ticket, error)
 	Close(queueID, reason string) error
+	Reopen(queueID string) error
 	Rules() []queue.Rules
 
 	Agents() []queue.AgentView
@@ -34,6 +35,7 @@ type Queue interface {
 	Rejoin(agentID, callID string) error
 	Found(agentID, callID, queueID string) error
 
+	SetWays(services []string) error
 	Restore([]queue.Restored) error
 	Open()
 }

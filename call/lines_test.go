@@ -233,3 +233,67 @@ func TestAQueueHasHoursOfItsOwn(t *testing.T) {
 		})
 	}
 }
+
+// A caller who has overflowed into a queue that closes goes back to the one they wanted, and is served there; where that
+// closes too, they are told so.
+func TestAQueueClosesIntoWhichACallerHasOverflowed(t *testing.T) {
+	var morning calendar.Span
+	if err := morning.UnmarshalText([]byte("08:00-12:00")); err != nil {
+		t.Fatal(err)
+	}
+	spans := []calendar.Span{morning}
+	hours, err := calendar.New(calendar.Options{Location: time.UTC, Hours: calendar.Hours{Workday: spans, Weekend: spans, Holiday: spans}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for name, both := range map[string]bool{"the first is open": false, "both close": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ahead atomic.Int64 // of the clock
+			ahead.Store(int64(noon.Add(-time.Minute).Sub(time.Now())))
+			h := newHotline(t, 1, func(o *call.Options) {
+				o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+				o.Queues = map[string]call.QueueOptions{"service": {}, "second": {Hours: hours}}
+				if both {
+					o.Queues["service"] = call.QueueOptions{Hours: hours}
+				}
+			})
+			rules := h.queue.Rules()[0]
+			rules.OverflowTo, rules.OverflowAfter, rules.PreferFor = "second", 300*time.Millisecond, 0
+			if err := errors.Join(
+				h.queue.SetRules(queue.Rules{ID: "second"}, "test"), h.queue.SetRules(rules, "test"),
+				h.queue.SetProfile(queue.Profile{ID: "1002", Queues: []string{"second"}}, "test"),
+				h.queue.SignIn("1001"), h.queue.Pause("1001", "break"), h.queue.SignIn("1002"), h.queue.Pause("1002", "break"),
+			); err != nil {
+				t.Fatal(err)
+			}
+			h.asterisk.Phone("PJSIP/1001", answers)
+			caller := h.asterisk.Arrive(aritest.Caller{Number: "13800138000", Args: []string{"in", "96196"}})
+			h.until("the menu plays", func() bool { return played(caller, "menu.main") })
+			h.leaveRawRecording()
+			caller.Press("0")
+			h.until("the caller has overflowed", func() bool { return len(h.queue.Waiting("second")) == 1 })
+			h.until("the tone plays", func() bool { return played(caller, "hold.tone.30") })
+			ahead.Add(int64(2 * time.Minute))
+			if both {
+				h.until("the caller hears that it is closed", func() bool { return played(caller, "queue.closed") })
+				caller.Bye()
+				if got, want := h.outcome().Outcome, (call.Outcome{Result: call.TurnedAway, Reason: "queue-closed"}); got != want {
+					t.Errorf("the call ended as %+v, want %+v", got, want)
+				}
+				return
+			}
+			h.until("the caller is back in the first queue", func() bool { return len(h.queue.Waiting("service")) == 1 })
+			if err := h.queue.Ready("1002"); err != nil {
+				t.Fatal(err)
+			}
+			h.ready()
+			h.talks(caller)
+			caller.Bye()
+			if got := h.outcome(); got.Result != call.Served || played(caller, "queue.closed") {
+				t.Errorf("the call ended as %+v; told that the queue is closed: %v", got.Outcome, played(caller, "queue.closed"))
+			}
+		})
+	}
+}

@@ -150,14 +150,15 @@ func (c *call) seatWatcher(ctx context.Context) error {
 	return nil
 }
 
-// ringWatcher calls the supervisor's phone. Where that cannot be, there is none.
+// ringWatcher calls the supervisor's phone; at a browser they are there at once,
+// since they have asked. Where that cannot be, there is none.
 func (c *call) ringWatcher(ctx context.Context, w *watcher) error {
 	err := c.ringAgent(ctx, w.Profile, ari.Dial{
 		ID: w.name, Role: roleWatcher, CallerName: c.agent.Name, CallerNumber: c.agent.Number,
 	}, watcherRing, func(leg *ari.Leg) {
 		w.leg = leg
 		context.AfterFunc(leg.Context(), c.floor().signal)
-	})
+	}, c.o.Browsers.Take)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil || c.replaced():

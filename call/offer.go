@@ -61,7 +61,7 @@ func (p *phones) event(ctx context.Context, e ari.Event) *agentLeg {
 	case ari.Ringing:
 		_ = a.offer.Ringing() // an offer that is over says so by its context
 	case ari.DialFailed:
-		a.offer.Failed(dialRefusals[e.DialStatus])
+		a.offer.Failed(p.refusal(a.Profile, dialRefusals[e.DialStatus]))
 		p.ringing = slices.Delete(p.ringing, at, at+1)
 	case ari.Answered:
 		p.ringing = slices.Delete(p.ringing, at, at+1)
@@ -102,7 +102,7 @@ const roleAgent = "agent"
 // cannot be rung at all; the caller then keeps the place and goes to the next.
 func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	a := &agentLeg{Profile: o.Agent, offer: o}
-	c.offers, c.waiting.Queue = o.Number, o.Queue // which may be another one than they joined
+	c.offers, c.waiting = o.Number, c.waiting.in(o.Queue) // which may be another one than they joined
 	err := c.ringAgent(ctx, o.Agent, ari.Dial{
 		ID:           c.legName(o), // so that the entry of the offer names the leg before it is made
 		Role:         roleAgent,
@@ -111,13 +111,13 @@ func (c *call) offer(ctx context.Context, o *queue.Offer) *agentLeg {
 	}, o.RingTimeout, func(leg *ari.Leg) {
 		a.leg = leg
 		c.agents = append(c.agents, a)
-	})
+	}, c.o.Browsers.Ring)
 	if err != nil && (ctx.Err() != nil || c.replaced()) {
 		return a // the wait is over, and ends this offer with it; or the offer is another process's
 	}
 	if err != nil {
 		c.log.Warn("an agent's phone could not be rung; the caller goes to the next", "agent_id", a.ID, "err", err)
-		o.Failed(queue.Unreachable)
+		o.Failed(c.refusal(o.Agent, queue.Unreachable))
 		if a.leg != nil {
 			c.hangUp(ctx, a.leg, "the phone could not be dialed")
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hotline/call/scene"
+	"hotline/queue"
 )
 
 // order is what somebody asks of a talk.
@@ -49,7 +50,10 @@ func (s *Service) takeOrders(callID string) (orders <-chan order, stop func()) {
 // only supervisors may, is a [*scene.Refused]; nil says that the call and its
 // journal have taken it in, and Asterisk is being told.
 func (s *Service) Do(ctx context.Context, agentID string, o scene.Order) error {
-	if !o.Act.Asked() {
+	switch {
+	case o.Act == scene.DoRejoin:
+		return s.bringBack(agentID, o.Call)
+	case !o.Act.Asked():
 		return impossible(o.Act)
 	}
 	if o.Call == "" {
@@ -104,6 +108,20 @@ func (s *Service) ask(ctx context.Context, agentID string, o scene.Order) error 
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// bringBack has an agent who hung up by accident be rung for the caller, who is
+// still there (B4).
+func (s *Service) bringBack(agentID, callID string) error {
+	agent, _ := s.queue.Agent(agentID)
+	switch {
+	case s.Back(agentID) == "":
+	case agent.State != queue.StateWrapUp && agent.State != queue.StateReady:
+		return &scene.Refused{Code: scene.NotAvailable, Values: map[string]string{"kind": scene.ToAgent, "id": agentID, "state": agent.State.String()}}
+	case s.giveBack(agentID, callID, nil):
+		return nil
+	}
+	return &scene.Refused{Code: scene.NoCall, Values: map[string]string{"call": callID}}
 }
 
 // obeyOrder does what is asked, if that is possible and theirs to ask.
@@ -229,6 +247,13 @@ func (d *desks) show(callID string, now map[string]scene.Desk) {
 	}
 }
 
+// changes tells that an agent's desk shows something else.
+func (d *desks) changes(agent string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tell(agent)
+}
+
 func (d *desks) tell(agent string) {
 	for _, who := range []string{agent, ""} {
 		for told := range d.changed[who] {
@@ -249,18 +274,23 @@ func (c *call) show() {
 		if c.state.Monitor != scene.Listening {
 			desk.Monitor = c.state.Monitor
 		}
-		if third := c.third(); third != nil {
-			desk.Third = &scene.Other{Target: third.called.Target, Name: third.Name, State: scene.ThirdRinging, Since: c.floor().began}
-			if third.answered {
-				desk.Third.State = scene.ThirdTalking
-			}
+		if w := c.floor().watcher; w != nil && c.state.Monitor != "" {
+			desk.Watched = &scene.Watching{Agent: w.ID, Mode: c.state.Monitor}
 		}
+		desk.Third = c.beside()
 		now[c.agent.ID] = desk
 	}
 	if third := c.third(); third != nil && third.ID != "" {
 		desk := c.desk(scene.Ringing)
-		desk.Kind = scene.PartThird
-		desk.Third = &scene.Other{Target: scene.Target{Kind: scene.ToAgent, ID: c.agent.ID}, Name: c.agent.Name, State: scene.ThirdTalking, Since: c.floor().began}
+		who := scene.Target{Kind: scene.ToAgent, ID: c.agent.ID}
+		switch {
+		case third.ID == c.agent.ID: // it is the caller who comes back
+			desk.Third = c.missed()
+		case row.Has(scene.Agent):
+			desk.Kind, desk.Third = scene.PartThird, c.other(c.agent, who, scene.ThirdTalking)
+		default:
+			desk.Third = c.other(c.agent, who, scene.ThirdSent)
+		}
 		if third.answered {
 			desk.Scene, desk.Acts = row.Shown, []scene.Act{scene.DoHangup}
 		} else if third.offer != nil {
@@ -270,6 +300,30 @@ func (c *call) show() {
 		now[third.ID] = desk
 	}
 	c.desks.show(c.id, now)
+}
+
+// beside is the third as the agent is shown them; nil where there is none.
+func (c *call) beside() *scene.Other {
+	switch third := c.third(); {
+	case third == nil:
+		return c.missed()
+	case third.answered:
+		return c.other(third, third.called.Target, scene.ThirdTalking)
+	default:
+		return c.other(third, third.called.Target, scene.ThirdRinging)
+	}
+}
+
+// missed is who was not reached in the last step; nil for nobody.
+func (c *call) missed() *scene.Other {
+	if m := c.floor().missed; m != nil {
+		return c.other(m, m.called.Target, scene.ThirdMissed)
+	}
+	return nil
+}
+
+func (c *call) other(a *agentLeg, as scene.Target, state string) *scene.Other {
+	return &scene.Other{Target: as, Name: a.Name, State: state, Since: c.floor().began}
 }
 
 // showOffered has the desks of those whose phones ring show what for.
@@ -299,7 +353,7 @@ func (c *call) desk(in scene.Name) scene.Desk {
 		answered := c.now().Add(-time.Since(c.agent.since))
 		d.Began, d.Answered = c.floor().began, &answered
 	}
-	if c.tone != nil && in != scene.Ringing {
+	if c.tone != nil && in != scene.Ringing && c.state.Row().Tone { // one that is being stopped is no hold
 		d.Hold = scene.HoldAt(c.now().Add(-time.Since(c.tone.started)), c.now())
 	}
 	return d

@@ -144,6 +144,7 @@ type Reached struct {
 // offer, and back to the head of the line when an agent's line breaks.
 type Place struct {
 	Queue     string    `json:"queue"`
+	Asked     string    `json:"asked,omitempty"` // the queue they wanted, where they have overflowed out of it
 	Priority  int       `json:"priority,omitempty"`
 	Emergency bool      `json:"emergency,omitempty"`
 	Since     time.Time `json:"since"`            // the order in line: on the service's clock, as if that had never been set back
@@ -151,6 +152,18 @@ type Place struct {
 	Head      bool      `json:"head,omitempty"`   // returns to the head of the line (B4)
 	Prefer    string    `json:"prefer,omitempty"` // the agent whom the caller was with when the line broke
 	Back      bool      `json:"back,omitempty"`   // of a caller who called again after a lost line, and has been told so
+}
+
+// in is the place in another queue, that a caller has overflowed into or goes
+// back to.
+func (p Place) in(queue string) Place {
+	if p.Asked == "" {
+		p.Asked = p.Queue
+	}
+	if p.Queue = queue; p.Asked == queue {
+		p.Asked = ""
+	}
+	return p
 }
 
 // Resumed is a call taken up by another process than the one that began it.

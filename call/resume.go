@@ -122,7 +122,7 @@ func (c *call) takeUpAgents(left *standing, snap *ari.Snapshot) stage {
 			return c.connect(with)
 		} // otherwise signed out since: the phone is released, as it would have been
 	case stage == stageRate:
-		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent)}
+		c.agent = &agentLeg{Profile: c.profile(left.stage.Agent), leg: c.session.RestoreLost(left.talked), parted: true, told: true}
 	}
 	return c.reenter(left)
 }
@@ -440,19 +440,22 @@ func (r *resumed) keepWords(ctx context.Context) {
 }
 
 // sceneNow asks whether the agent has the caller on hold: what the phone said
-// while nobody was here is not told again. Without an answer it is as it was.
+// while nobody was here is not told again. Without an answer it is as it was. Of
+// a browser the leg knows.
 func (c *call) sceneNow(ctx context.Context) {
 	if c.agent == nil || !c.agent.connected || c.agent.parted || c.agent.leg.Context().Err() != nil {
+		return
+	}
+	if leg := c.agent.leg; leg.External() {
+		c.phoneHolds(leg.Held())
 		return
 	}
 	held, err := c.agent.leg.GetVar(ctx, "CHANNEL(rtp,hold)")
 	switch {
 	case err != nil:
 		c.log.Warn("whether the agent has the caller on hold is not known", "agent_id", c.agent.ID, "err", err)
-	case held == "1" && !c.state.Held:
-		c.step(scene.PhoneHolds, scene.Order{}, "")
-	case held == "0" && c.state.Held:
-		c.step(scene.PhoneResumes, scene.Order{}, "")
+	case held == "1" || held == "0":
+		c.phoneHolds(held == "1")
 	}
 }
 

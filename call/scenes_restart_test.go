@@ -40,6 +40,9 @@ func (h *house) again() {
 	h.serves()
 }
 
+// tones is how often the caller's hold tone has begun.
+func (s *set) tones() int { return strings.Count(strings.Join(s.caller.Played(), " "), "hold.tone.30") }
+
 // A service that stops in any scene leaves it to the next as it is.
 func TestScenesOutliveTheService(t *testing.T) {
 	never := aritest.Phone{Does: aritest.NoAnswer}
@@ -56,7 +59,11 @@ func TestScenesOutliveTheService(t *testing.T) {
 		another bool // the third's phone is called anew
 	}{
 		"hold by the desk": {
-			does: func(p *people) { p.do(scene.DoHold); p.waiting() },
+			does: func(p *people) {
+				before := p.tones() // of the wait
+				p.do(scene.DoHold)
+				p.until("the hold's tone plays", func() bool { return p.tones() > before })
+			},
 			holds: func(p *people) {
 				p.do(scene.DoResume)
 				p.hear(p.caller, p.agent)
@@ -128,6 +135,25 @@ func TestScenesOutliveTheService(t *testing.T) {
 			},
 			states: map[string]queue.State{"1001": queue.StateTalking, "1002": queue.StateReady},
 		},
+		"rejoining": {
+			does: func(p *people) {
+				p.do(scene.DoHangup)
+				p.until("the way back is open", func() bool { return p.calls.Back("1001") != "" })
+				p.asterisk.Phone("PJSIP/1001", never)
+				if err := p.calls.Do(p.t.Context(), "1001", scene.Order{Act: scene.DoRejoin}); err != nil {
+					p.t.Fatal(err)
+				}
+				p.third = p.phone("PJSIP/1001")
+				p.until("it rings", func() bool { return p.third.State() == "Ringing" })
+				p.waiting()
+				p.asterisk.Phone("PJSIP/1001", answers)
+			},
+			holds: func(p *people) {
+				p.until("the phone of before is let go of", func() bool { return p.third.State() == "" })
+				p.hear(p.caller, p.phone("PJSIP/1001"))
+			},
+			states: map[string]queue.State{"1001": queue.StateTalking},
+		},
 		"handed over": {
 			does: func(p *people) {
 				p.do(scene.DoConsult, to1002)
@@ -148,7 +174,7 @@ func TestScenesOutliveTheService(t *testing.T) {
 			}
 			p := &people{set: s}
 			test.does(p)
-			tones := strings.Count(strings.Join(s.caller.Played(), " "), "hold.tone.30")
+			tones := s.tones()
 			h.asterisk.Phone("PJSIP/1002", answers)
 			h.again()
 			s.hotline = h.hotline
@@ -158,7 +184,7 @@ func TestScenesOutliveTheService(t *testing.T) {
 			for agent, state := range test.states {
 				s.is(agent, state)
 			}
-			if now := strings.Count(strings.Join(s.caller.Played(), " "), "hold.tone.30"); now > tones {
+			if s.tones() > tones {
 				t.Errorf("the tone began anew: %v", s.caller.Played())
 			}
 			for _, quiet := range s.caller.Silences() {
@@ -174,6 +200,25 @@ func TestScenesOutliveTheService(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The way back to a caller who is asked for the rating outlives the service, too.
+func TestTheWayBackOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	h, s := stage(t)
+	s.do(scene.DoHangup)
+	h.until("the caller is asked for a rating", func() bool { return played(s.caller, "rating.ask") })
+	h.again()
+	s.hotline = h.hotline
+	h.until("the way back is open", func() bool { return h.calls.Back("1001") != "" })
+	h.until("the queue is open", func() bool {
+		err := h.calls.Do(t.Context(), "1001", scene.Order{Act: scene.DoRejoin})
+		return err == nil || len(h.asterisk.At("PJSIP/1001")) == 1
+	})
+	s.hear(s.caller, s.phone("PJSIP/1001"))
+	s.caller.Bye()
+	h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
+	h.until("nothing is left in Asterisk", func() bool { return h.asterisk.Channels() == 0 && h.asterisk.Bridges() == 0 })
 }
 
 // taken has the service replaced, and waits until the next has the call.

@@ -2,11 +2,13 @@ package call_test
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"hotline/ari"
 	"hotline/ari/aritest"
 	"hotline/call"
 	"hotline/call/scene"
@@ -253,8 +255,13 @@ func TestThreeWay(t *testing.T) {
 func TestBlindTransfer(t *testing.T) {
 	t.Parallel()
 	s := newSet(t)
+	s.asterisk.Phone("PJSIP/1002", aritest.Phone{Does: aritest.Answers, After: 100 * time.Millisecond})
 	s.do(scene.DoTransfer, to1002)
 	third := s.phone("PJSIP/1002")
+	s.until("the desk says who has sent the caller", func() bool {
+		desk, _ := s.calls.Desk("1002")
+		return desk.Kind == scene.PartIn && desk.Third != nil && desk.Third.State == scene.ThirdSent && desk.Third.ID == "1001"
+	})
 	s.hear(s.caller, third)
 	s.is("1002", queue.StateTalking)
 	if !played(s.caller, "transfer.please_wait") {
@@ -303,10 +310,114 @@ func TestConsultInVain(t *testing.T) {
 		view, _ := s.queue.Agent("1001")
 		return view.State == queue.StateTalking && len(s.caller.Joined()) == 2
 	})
+	s.until("the desk says who was not reached", func() bool {
+		desk, _ := s.calls.Desk("1001")
+		return desk.Third != nil && desk.Third.State == scene.ThirdMissed && desk.Third.ID == "1002"
+	})
 	if got := s.refused("1001", scene.Order{Act: scene.DoConsult, Target: &to1002}); got != scene.NotAvailable {
 		t.Errorf("who has just declined is %s", got)
 	}
+	s.do(scene.DoMute)
+	if desk, _ := s.calls.Desk("1001"); desk.Third != nil {
+		t.Errorf("after the next step the desk still shows %+v", desk.Third)
+	}
 	s.ends()
+}
+
+// hungUp is a caller whose agent has hung up, and who is asked for the rating.
+func hungUp(t *testing.T) *set {
+	s := newSet(t)
+	if got := s.refused("1001", scene.Order{Act: scene.DoRejoin}); got != scene.NoCall {
+		t.Errorf("who has not left is refused with %s", got)
+	}
+	s.do(scene.DoHangup)
+	s.until("the caller is asked for a rating", func() bool { return played(s.caller, "rating.ask") })
+	if got := s.calls.Back("1001"); got != s.callID() {
+		t.Errorf("the desk offers the way back to %q, want %q", got, s.callID())
+	}
+	return s
+}
+
+// The tone of the wait, which is stopped as the talk begins, is shown to nobody as a hold; nor is a hold that is over.
+func TestATalkIsNotShownAsAHold(t *testing.T) {
+	t.Parallel()
+	s := newSet(t)
+	shown := func(held bool) {
+		t.Helper()
+		if desk, _ := s.calls.Desk("1001"); desk.ID == "" || (desk.Hold != nil) != held {
+			t.Errorf("the desk shows the hold %+v in %q, want one: %v", desk.Hold, desk.Scene, held)
+		}
+	}
+	shown(false)
+	s.do(scene.DoHold)
+	s.waiting()
+	s.until("the desk shows the hold", func() bool { desk, _ := s.calls.Desk("1001"); return desk.Hold != nil })
+	s.do(scene.DoResume)
+	s.hear(s.caller, s.agent)
+	shown(false)
+	s.ends()
+}
+
+// An agent who hung up by accident takes the caller back at the desk, while the caller is still there.
+func TestBackToTheCaller(t *testing.T) {
+	t.Parallel()
+	t.Run("at a phone", func(t *testing.T) {
+		t.Parallel()
+		s := hungUp(t)
+		if got := s.refused("1001", scene.Order{Act: scene.DoRejoin, Call: "another"}); got != scene.NoCall {
+			t.Errorf("the way back to another call is refused with %s", got)
+		}
+		s.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Answers, After: 100 * time.Millisecond})
+		if err := s.calls.Do(t.Context(), "1001", scene.Order{Act: scene.DoRejoin}); err != nil {
+			t.Fatal(err)
+		}
+		s.waiting()
+		s.until("the desk shows the caller, and nobody beside", func() bool {
+			desk, _ := s.calls.Desk("1001")
+			return desk.Kind == scene.PartIn && desk.Third == nil
+		})
+		s.hear(s.caller, s.phone("PJSIP/1001"))
+		s.is("1001", queue.StateTalking)
+		if got := decoded[call.Talk](s.journal, call.KindRejoined); len(got) != 1 {
+			t.Errorf("the journal tells of %d returns", len(got))
+		}
+		if s.calls.Back("1001") != "" {
+			t.Error("who is back may come back")
+		}
+		s.agent = s.phone("PJSIP/1001")
+		s.do(scene.DoHold)
+		s.waiting()
+		got := s.ends()
+		s.wantLegs(got, "caller: caller pressed (proven)", "agent 1001: agent pressed (proven)", "agent 1001: service command (proven)")
+	})
+	for name, late := range map[string]time.Duration{"not answered": 0, "asked for as the question begins, and not answered": 200 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSet(t)
+			s.asterisk.Phone("PJSIP/1001", aritest.Phone{Does: aritest.Busy, After: 50 * time.Millisecond})
+			s.do(scene.DoHangup)
+			s.asterisk.Stall(late) // the question plays before the service is told so
+			s.until("the caller is asked for a rating", func() bool { return played(s.caller, "rating.ask") })
+			if err := s.calls.Do(t.Context(), "1001", scene.Order{Act: scene.DoRejoin, Call: s.callID()}); err != nil {
+				t.Fatal(err)
+			}
+			s.asterisk.Heal()
+			s.waiting()
+			s.until("the caller is asked again", func() bool { return count(s.caller.Played(), "sound:/sounds/rating.ask") == 2 })
+			s.ends()
+		})
+	}
+	t.Run("on a break", func(t *testing.T) {
+		t.Parallel()
+		s := hungUp(t)
+		if err := s.queue.Pause("1001", "rest"); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.refused("1001", scene.Order{Act: scene.DoRejoin}); got != scene.NotAvailable {
+			t.Errorf("who is on a break is refused with %s", got)
+		}
+		s.ends()
+	})
 }
 
 func TestDirectoryAndDutyManager(t *testing.T) {
@@ -710,8 +821,8 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	ask(scene.DoListen)
 	supervisor := s.phone("PJSIP/1003")
 	snoop(false, supervisor)
-	if desk, _ := s.calls.Desk("1001"); desk.Monitor != "" {
-		t.Errorf("the agent is shown that somebody listens: %q", desk.Monitor)
+	if desk, _ := s.calls.Desk("1001"); desk.Monitor != "" || desk.Watched == nil || *desk.Watched != (scene.Watching{Agent: "1003", Mode: scene.Listening}) {
+		t.Errorf("the agent is shown that somebody listens: %q; the floor is shown %+v", desk.Monitor, desk.Watched)
 	}
 	ask(scene.DoWhisper)
 	snoop(true, supervisor)
@@ -735,6 +846,42 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	ask(scene.DoLeave)
 	s.until("the supervisor's line has ended", func() bool { return supervisor.State() == "" && s.asterisk.Bridges() == 1 })
 	s.hear(s.caller, s.agent)
+	if desk, _ := s.calls.Desk("1001"); desk.Watched != nil {
+		t.Errorf("the floor is shown %+v, who has left", desk.Watched)
+	}
+	s.ends()
+}
+
+// atBrowser is one agent's browser, which answers what its person has asked for, and nothing else.
+type atBrowser struct {
+	agent string
+	t     *testing.T
+}
+
+func (b atBrowser) Line(agentID, _ string) (string, bool) {
+	return browserLine + "/c(alaw)", agentID == b.agent
+}
+func (b atBrowser) Unmade(string)                          {}
+func (b atBrowser) Ring(*ari.Leg, time.Duration)           {}
+func (b atBrowser) Found(string, *ari.Leg, netip.AddrPort) {}
+func (b atBrowser) Take(leg *ari.Leg, _ time.Duration) {
+	if err := leg.Pickup(b.t.Context()); err != nil {
+		b.t.Errorf("the supervisor's line is not answered: %v", err)
+	}
+}
+
+const browserLine = "UnicastRTP/127.0.0.1:4000"
+
+func TestASupervisorListensInABrowser(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, func(o *call.Options) { o.Browsers = atBrowser{"1003", t} })
+	if err := s.calls.Monitor(t.Context(), "1003", s.callID(), scene.DoListen); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the supervisor hears the agent's line, without having answered anything", func() bool {
+		at, snoops := s.asterisk.At(browserLine), s.agent.Snoops()
+		return len(at) == 1 && len(snoops) == 1 && slices.Contains(at[0].Joined(), snoops[0].ID())
+	})
 	s.ends()
 }
 

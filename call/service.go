@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +52,7 @@ type Options struct {
 	PIN         func(agent, pin string) bool
 	Name        string                           // of this service where several share their queues: the Home of its own agents
 	Phone       func(agent queue.Profile) string // how Asterisk dials an agent's phone; nil: all are registered here, under their accounts
+	Ways        map[string]string                // the other services whose agents' phones Asterisk can be told to ring, each with the name of its endpoint in Asterisk
 	Browsers    Browsers                         // where agents take calls without a phone; nil: nowhere
 	Who         func(number string) string       // a caller's number as a key that tells nobody what it is, for queue.Caller.Who; nil: one of this process's own
 	NetLog      string                           // where the dialplan's net writes down its callers, as this machine sees it; "": nowhere
@@ -103,6 +106,7 @@ type Service struct {
 	asked         talks
 	desks         desks
 	order         queue.LineClock // by which callers stand in line
+	ways          ways
 
 	suspicion chan struct{} // something may be left in Asterisk; capacity 1
 	running   chan struct{} // closed once Run has set what follows
@@ -150,6 +154,7 @@ func New(o Options) *Service {
 		holdLists: holdLists{lists: map[string][]string{}},
 		asked:     talks{byCall: map[string]*seat{}},
 		desks:     newDesks(),
+		ways:      ways{open: slices.Sorted(maps.Keys(o.Ways))},
 		pins:      pinGuard{check: o.PIN, wrong: map[string][]time.Time{}},
 		byBack:    map[string]*wayBack{}, byNumber: map[string][]*call{}, talks: map[string]chan []string{}, live: map[string]int64{}, endedCalls: map[string]endedCall{}, inNet: map[string]*netCall{},
 		suspicion: make(chan struct{}, 1), running: make(chan struct{}),
@@ -180,6 +185,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer stop(errShutdown)
 	s.start(s.watchHours)
 	s.start(s.watchPhones)
+	s.start(s.watchWays)
 	s.start(s.watchAsterisk)
 	for {
 		select {
@@ -267,7 +273,7 @@ func (s *Service) refer(ctx context.Context, arrival ari.Arrival) {
 }
 
 // watchHours sends waiting callers to a spoken outcome when closing time comes,
-// the hotline's or their queue's own. It looks at the wall clock every second, since that clock can jump.
+// the hotline's or their queue's own, and tells the queue when it is over. It looks at the wall clock every second, since that clock can jump.
 func (s *Service) watchHours(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -275,13 +281,17 @@ func (s *Service) watchHours(ctx context.Context) {
 	for {
 		reason, _ := s.closed()
 		for _, rules := range s.queue.Rules() {
-			was := closed[rules.ID]
-			closed[rules.ID] = reason != "" || s.queueClosed(rules.ID)
-			if was || !closed[rules.ID] {
-				continue
+			was, is := closed[rules.ID], reason != "" || s.queueClosed(rules.ID)
+			closed[rules.ID] = is
+			var err error
+			switch {
+			case is && !was:
+				err = s.queue.Close(rules.ID, queue.LapseClosing)
+			case was && !is:
+				err = s.queue.Reopen(rules.ID)
 			}
-			if err := s.queue.Close(rules.ID, queue.LapseClosing); err != nil && !errors.Is(err, queue.ErrUnknownQueue) {
-				s.log.Error("closing time did not reach a queue", "queue", rules.ID, "err", err)
+			if err != nil && !errors.Is(err, queue.ErrUnknownQueue) {
+				s.log.Error("closing or opening time did not reach a queue", "queue", rules.ID, "err", err)
 			}
 		}
 		select {
@@ -484,38 +494,56 @@ func (s *Service) bridgeKind() string {
 	return "mixing"
 }
 
-// wayBack is how an agent comes back to one call.
-type wayBack struct{ back func(ari.Arrival) }
+// wayBack is how an agent comes back to one call: with a leg of their own, or
+// without (nil), and is rung.
+type wayBack struct {
+	call string
+	back func(*ari.Arrival)
+}
 
 // awaitBack lets the agent come back to a call until the returned function is
 // called; a later call of the agent's takes its place. back is called at most
 // once, from another goroutine, and never after the returned function has
 // returned; it must not block.
-func (s *Service) awaitBack(agentID string, back func(ari.Arrival)) (stop func()) {
-	way := &wayBack{back}
+func (s *Service) awaitBack(agentID, callID string, back func(*ari.Arrival)) (stop func()) {
+	way := &wayBack{callID, back}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.byBack[agentID] = way
+	s.mu.Unlock()
+	s.desks.changes(agentID)
 	return func() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		if s.byBack[agentID] == way {
 			delete(s.byBack, agentID)
 		}
+		s.mu.Unlock()
+		s.desks.changes(agentID)
 	}
 }
 
-// giveBack hands an agent's leg to the call they may come back to, once; false
-// when there is none.
-func (s *Service) giveBack(agentID string, a ari.Arrival) bool {
+// giveBack takes the way back to a call, once; with callID "" to whichever there
+// is. It is false where there is none. a is the agent's leg; nil: they are to be
+// rung.
+func (s *Service) giveBack(agentID, callID string, a *ari.Arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	way, ok := s.byBack[agentID]
-	if ok {
-		delete(s.byBack, agentID)
-		way.back(a)
+	if !ok || callID != "" && way.call != callID {
+		return false
 	}
-	return ok
+	delete(s.byBack, agentID)
+	way.back(a)
+	return true
+}
+
+// Back is the call to which an agent who has hung up may come back; "" for none.
+func (s *Service) Back(agentID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if way := s.byBack[agentID]; way != nil {
+		return way.call
+	}
+	return ""
 }
 
 // agentID is the account of an agent's phone: PJSIP/1001 is 1001.

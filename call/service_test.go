@@ -25,19 +25,22 @@ func newService(t *testing.T, o Options) *Service {
 func TestAnAgentComesBackToTheLastCallAlone(t *testing.T) {
 	s := newService(t, Options{})
 	var came []string
-	stopFirst := s.awaitBack("1001", func(ari.Arrival) { came = append(came, "first") })
-	stopSecond := s.awaitBack("1001", func(ari.Arrival) { came = append(came, "second") })
+	stopFirst := s.awaitBack("1001", "c1", func(*ari.Arrival) { came = append(came, "first") })
+	stopSecond := s.awaitBack("1001", "c2", func(*ari.Arrival) { came = append(came, "second") })
 	stopFirst() // the farewell of the first ends after the second's began
-	if !s.giveBack("1001", ari.Arrival{}) || len(came) != 1 || came[0] != "second" {
+	if s.giveBack("1001", "c1", nil) || s.Back("1001") != "c2" {
+		t.Error("the agent can come back to a call that is over, or not to the last")
+	}
+	if !s.giveBack("1001", "", &ari.Arrival{}) || len(came) != 1 || came[0] != "second" {
 		t.Errorf("the agent came back to %q, want the second call", came)
 	}
-	if s.giveBack("1001", ari.Arrival{}) {
+	if s.giveBack("1001", "", &ari.Arrival{}) {
 		t.Error("the agent came back twice")
 	}
 	stopSecond()
-	stop := s.awaitBack("1001", func(ari.Arrival) { t.Error("the agent came back to a call that is over") })
+	stop := s.awaitBack("1001", "c3", func(*ari.Arrival) { t.Error("the agent came back to a call that is over") })
 	stop()
-	if s.giveBack("1001", ari.Arrival{}) {
+	if s.giveBack("1001", "", &ari.Arrival{}) {
 		t.Error("a call that is over took the agent")
 	}
 }

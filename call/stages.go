@@ -264,13 +264,16 @@ func (c *call) rate(ctx context.Context) (stage, error) {
 	c.enterSaying(Reached{Stage: stageRate, Agent: c.agent.ID})
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	back := make(chan ari.Arrival, 1)
-	stop := c.awaitBack(c.agent.ID, func(a ari.Arrival) { back <- a; cancel(errRejoined) })
+	back := make(chan *ari.Arrival, 1)
+	stop := c.awaitBack(c.agent.ID, c.id, func(a *ari.Arrival) { back <- a; cancel(errRejoined) })
 	err := c.askAndClose(asking)
 	stop()
 	select {
 	case arrival := <-back:
-		return c.welcomeBack(c.adopt(arrival)), nil
+		if arrival == nil {
+			return c.rejoin, nil
+		}
+		return c.welcomeBack(c.adopt(*arrival)), nil
 	default:
 		return nil, err
 	}

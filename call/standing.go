@@ -32,7 +32,8 @@ type standing struct {
 	parts    []part    // of the recording
 	informed bool
 	left     *LeftMessage
-	rated    *Rated // after the last talk
+	talked   string // the agent's leg of the last talk
+	rated    *Rated // after it
 	state    scene.State
 	third    *Called   // of the scene
 	watcher  *Watching // of the talk
@@ -68,7 +69,7 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 			s.met, s.parted, s.state, s.third = false, nil, scene.State{Scene: scene.Talking}, nil
 		}
 		if d.Stage == stageTalk {
-			s.rated = nil
+			s.rated, s.talked = nil, d.Leg
 		}
 		s.stage, s.changed = d, s.last
 		if d.Place != nil {
@@ -146,7 +147,7 @@ var standingSteps = map[string]func(*standing, journal.Entry){
 		s.rung(d)
 	}),
 	queue.KindCalled: step((*standing).rung),
-	queue.KindMoved:  step(func(s *standing, d queue.Change) { s.place.Queue = d.Into }),
+	queue.KindMoved:  step(func(s *standing, d queue.Change) { s.place = s.place.in(d.Into) }),
 }
 
 // rung notes whose phone rings for an offer.

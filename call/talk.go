@@ -96,6 +96,7 @@ func (c *call) talksWith() Reached {
 // floor is what a talk has beside the caller and the agent.
 type floor struct {
 	third    *agentLeg     // rung, consulted, or called in; nil: there is none
+	missed   *agentLeg     // who was to be the third, and was not reached in the last step
 	lines    chan struct{} // a line, or an offer, has ended; capacity 1
 	unsure   bool          // whether the agent is muted is not known
 	muted    *ari.Leg      // that Asterisk has muted
@@ -148,12 +149,21 @@ func (c *call) happened(ctx context.Context, e ari.Event) {
 	case c.watching(e.Leg):
 		c.watcherEvent(e)
 	case e.Leg != c.agent.leg || !c.state.Row().Has(scene.Agent):
-	case e.Kind == ari.Held:
-		c.step(scene.PhoneHolds, scene.Order{}, "")
-	case e.Kind == ari.Resumed:
-		c.step(scene.PhoneResumes, scene.Order{}, "")
+	case e.Kind == ari.Held, e.Kind == ari.Resumed:
+		c.phoneHolds(e.Kind == ari.Held)
 	case e.Kind == ari.Key && !c.agent.outside(): // whose keys are no codes
 		c.key(ctx, e.Digit)
+	}
+}
+
+// phoneHolds answers that the agent's phone holds the line by itself, or not: by
+// its button, or because its browser is not heard.
+func (c *call) phoneHolds(held bool) {
+	switch {
+	case held && !c.state.Held:
+		c.step(scene.PhoneHolds, scene.Order{}, "")
+	case !held && c.state.Held:
+		c.step(scene.PhoneResumes, scene.Order{}, "")
 	}
 }
 
@@ -223,6 +233,8 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 	entries := []fact{}
 	if handOver {
 		c.handOver()
+	}
+	if handOver || was.Row().End { // a talk begins, or begins again
 		entries = append(entries, fact{KindStage, c.talksWith(), c.agent.streams()})
 	}
 	if act == scene.DoHangup { // not when we hang up for them, which is only the consequence
@@ -230,8 +242,11 @@ func (c *call) step(act scene.Act, o scene.Order, by string) bool {
 		c.tellLeft(c.agent)
 	}
 	gone := c.third()
+	if c.floor().missed = nil; act == scene.ThirdFailed {
+		c.floor().missed = gone
+	}
 	switch {
-	case next.Scene == scene.Returning && was.Scene != scene.Returning:
+	case next.Scene != was.Scene && (next.Scene == scene.Returning || next.Scene == scene.Rejoining):
 		c.floor().third = c.agentBefore()
 	case !next.Row().WithThird() && next.Scene != scene.Queued: // where the third is that queue
 		c.floor().third = nil
@@ -402,6 +417,17 @@ func (c *call) welcomeBack(a *agentLeg) stage {
 		c.noteAgent(a, c.queue.Rejoin(a.ID, c.id))
 		return c.connect(a), nil
 	}
+}
+
+// rejoin has an agent who hung up by accident, and asks for the caller at the
+// desk, be rung: the caller hears the tone meanwhile (B4).
+func (c *call) rejoin(context.Context) (stage, error) {
+	if c.rated != nil && c.rated.Score == 0 { // interrupted: asked anew, should nobody come back
+		c.rated = nil
+	}
+	c.state = scene.State{Scene: scene.Rating}
+	c.step(scene.DoRejoin, scene.Order{}, c.agent.ID)
+	return c.talk, nil
 }
 
 // endTalk tells the queue, once, that the agent's part in this call is over.

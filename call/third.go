@@ -147,7 +147,7 @@ func (c *call) ringThird(ctx context.Context) error {
 			return err
 		}
 		c.log.Warn("a third could not be rung", "agent_id", third.ID, "directory", third.directory, "err", err)
-		third.failed(queue.Unreachable)
+		third.failed(c.refusal(third.Profile, queue.Unreachable))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 		return nil
 	}
@@ -167,7 +167,11 @@ func (c *call) dialThird(ctx context.Context, third *agentLeg) error {
 		err = c.dialOutside(ctx, third, made)
 	} else {
 		dial := ari.Dial{ID: c.legName(third.offer), Role: roleAgent, CallerName: c.shownToAgent(), CallerNumber: shown(c.number)}
-		err = c.ringAgent(ctx, third.Profile, dial, third.offer.RingTimeout, made)
+		show := c.o.Browsers.Ring
+		if c.state.Scene == scene.Rejoining { // they have asked for it
+			show = c.o.Browsers.Take
+		}
+		err = c.ringAgent(ctx, third.Profile, dial, third.offer.RingTimeout, made, show)
 	}
 	if err != nil && third.leg != nil && ctx.Err() == nil && !c.replaced() {
 		c.hangUp(ctx, third.leg, "the phone could not be dialed")
@@ -216,7 +220,7 @@ func (c *call) thirdEvent(e ari.Event) {
 	case ari.Ringing:
 		third.rings()
 	case ari.DialFailed:
-		third.failed(dialRefusals[e.DialStatus])
+		third.failed(c.refusal(third.Profile, dialRefusals[e.DialStatus]))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	case ari.Answered:
 		c.thirdAnswered(third)
@@ -239,7 +243,7 @@ func (c *call) thirdEnded(third *agentLeg) {
 		c.step(scene.ThirdLeft, scene.Order{}, "")
 	case third.answered:
 	case third.offer != nil && third.offer.Context().Err() != nil, third.leg != nil && third.leg.Context().Err() != nil:
-		third.failed(queue.Unreachable) // where its event has not said otherwise
+		third.failed(c.refusal(third.Profile, queue.Unreachable)) // where its event has not said otherwise
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	}
 }

@@ -16,6 +16,9 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 	if c.waiting.Joined.IsZero() {
 		c.waiting.Joined = time.Now()
 	}
+	if c.ticket == nil {
+		c.goBackFromClosed()
+	}
 	place := c.waiting
 	c.enter(Reached{Stage: stageWait, Place: &place})
 	if c.ticket == nil && c.shutOut() {
@@ -68,18 +71,32 @@ func (c *call) join(again bool) (*queue.Ticket, error) {
 	return c.queue.Join(queue.Caller{
 		ID: c.id, Queue: c.waiting.Queue, Priority: c.waiting.Priority,
 		Arrived: c.waiting.Since, Head: c.waiting.Head, Prefer: c.waiting.Prefer,
-		Offers: c.offers, Again: again, Waited: time.Since(c.waiting.Joined), Who: c.who(),
+		AnyHour: c.waiting.anyHour(), Offers: c.offers, Again: again, Waited: time.Since(c.waiting.Joined), Who: c.who(),
 	})
 }
 
 // shutOut says whether closing time sends this caller away.
 func (c *call) shutOut() bool { return c.shutsOut(c.waiting) }
 
-// shutsOut says whether closing time sends away who has this place: not an
-// emergency, and not one who was already talking when the agent's line broke.
+// shutsOut says whether closing time sends away who has this place.
 func (s *Service) shutsOut(p Place) bool {
 	reason, _ := s.closed()
-	return (reason != "" || s.queueClosed(p.Queue)) && !p.Emergency && !p.Head
+	return (reason != "" || s.queueClosed(p.Queue)) && !p.anyHour()
+}
+
+// anyHour says that closing time does not concern who has this place: an
+// emergency, or one who was already talking when the agent's line broke.
+func (p Place) anyHour() bool { return p.Emergency || p.Head }
+
+// goBackFromClosed has a caller who overflowed into a queue that is closed by now
+// stand in the one they wanted, if that is open.
+func (c *call) goBackFromClosed() {
+	if c.waiting.Asked == "" || !c.shutOut() {
+		return
+	}
+	if back := c.waiting.in(c.waiting.Asked); !c.shutsOut(back) {
+		c.waiting = back
+	}
 }
 
 // keepTone starts the hold tone, or lets the one go on that the caller hears
@@ -145,6 +162,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 
 		case <-ticket.Lapsed():
 			phones.stop(ctx)
+			c.waiting = c.waiting.in(ticket.Queue())
 			return c.lapsed(ticket.LapseReason()), nil
 
 		case <-c.lostUnless(len(phones.ringing) > 0):
@@ -179,9 +197,10 @@ func (c *call) leaveLine(ctx context.Context, ticket *queue.Ticket, phones *phon
 }
 
 // lapsed gives the caller a spoken outcome where the queue ended the wait. An
-// emergency is not sent away at closing time: it takes its place again, and the
-// apology's clock goes on (C3).
+// emergency is not sent away at closing time, nor who can go back to the queue
+// they wanted: they take a place again, and the apology's clock goes on (C3).
 func (c *call) lapsed(reason string) stage {
+	c.goBackFromClosed()
 	switch end, known := lapses[reason]; {
 	case known:
 		return c.turnAway(end.reason, end.prompt)

@@ -55,17 +55,18 @@ type Listen struct {
 
 // Web is where people work in a browser and programs ask the JSON API.
 type Web struct {
-	Listen   netip.AddrPort `yaml:"listen"`    // empty: nobody is answered
-	Origin   string         `yaml:"origin"`    // what people's browsers show, where a proxy stands before us; empty: whatever they ask for
-	Embed    []string       `yaml:"embed"`     // sites whose pages may have the page that customers call from in them
-	Proxies  []Network      `yaml:"proxies"`   // whose word counts for where somebody comes from (X-Forwarded-For)
-	Media    netip.AddrPort `yaml:"media"`     // where browsers' sound arrives, by UDP; port 0: any
-	MediaNAT []Address      `yaml:"media_nat"` // the addresses that browsers see it under, where those are others
-	TURN     TURN           `yaml:"turn"`      // a relay for browsers that reach us in no other way
-	Visitors bool           `yaml:"visitors"`  // whether customers may call from a page of ours
-	Tokens   []Token        `yaml:"tokens"`    // programs that may ask
-	Sessions Sessions       `yaml:"sessions"`  // how long people stay signed in
-	OIDC     OIDC           `yaml:"oidc"`      // where else they may sign in
+	Listen         netip.AddrPort `yaml:"listen"`           // empty: nobody is answered
+	Origin         string         `yaml:"origin"`           // what people's browsers show, where a proxy stands before us; empty: whatever they ask for
+	Embed          []string       `yaml:"embed"`            // sites whose pages may have the page that customers call from in them
+	Proxies        []Network      `yaml:"proxies"`          // whose word counts for where somebody comes from (X-Forwarded-For)
+	Media          netip.AddrPort `yaml:"media"`            // where browsers' sound arrives, by UDP; port 0: any
+	MediaNAT       []Address      `yaml:"media_nat"`        // the addresses that browsers see it under, where those are others
+	TURN           TURN           `yaml:"turn"`             // a relay for browsers that reach us in no other way
+	Visitors       bool           `yaml:"visitors"`         // whether customers may call from a page of ours
+	VisitorsAtOnce int            `yaml:"visitors_at_once"` // how many of them there may be at the same time
+	Tokens         []Token        `yaml:"tokens"`           // programs that may ask
+	Sessions       Sessions       `yaml:"sessions"`         // how long people stay signed in
+	OIDC           OIDC           `yaml:"oidc"`             // where else they may sign in
 }
 
 // Redis is where several services keep one queue, each with calls and agents' phones of its own.

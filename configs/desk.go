@@ -88,6 +88,7 @@ func (r *rules) people(w Web) {
 	for i, address := range w.TURN.URLs {
 		r.matches(fmt.Sprintf("web.turn.urls[%d]", i), address, relay, "use for example turn:turn.example.com:3478?transport=udp")
 	}
+	r.between("web.visitors_at_once", w.VisitorsAtOnce, 1, 1000)
 	if len(w.TURN.URLs) > 0 {
 		r.secret("web.turn.secret", w.TURN.Secret, apiToken, "use the relay's static-auth-secret of 16 to 128 letters, digits and . _ ~ + / -, here or in HOTLINE_TURN_SECRET")
 		r.lasts("web.turn.lasts", w.TURN.Lasts, time.Hour, 7*24*time.Hour)

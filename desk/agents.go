@@ -47,6 +47,27 @@ func (d *Desks) Ring(leg *ari.Leg, limit time.Duration) {
 	l.within(limit, func() { l.tell("an offer that nobody answered goes on", (*ari.Leg).Miss) })
 }
 
+// Take puts an agent through to a call that they have asked for. Where that
+// fails, it rings.
+func (d *Desks) Take(leg *ari.Leg, limit time.Duration) {
+	d.Ring(leg, limit)
+	d.background(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, commandLimit)
+		defer cancel()
+		d.mu.Lock()
+		l := d.lines[leg.ID()]
+		d.mu.Unlock()
+		if l == nil {
+			return
+		}
+		if s := d.session(l.owner); s != nil {
+			if err := d.put(ctx, s, l); err != nil && leg.Context().Err() == nil {
+				d.log.Warn("an agent is not put through to the call they asked for, which rings", "agent_id", l.owner, "err", err)
+			}
+		}
+	})
+}
+
 // Unmade gives up the line of a leg that could not be made.
 func (d *Desks) Unmade(channelID string) {
 	d.mu.Lock()
@@ -58,11 +79,15 @@ func (d *Desks) Unmade(channelID string) {
 }
 
 // Found is a leg that an earlier process made. Its sound goes to where that one
-// had it sent, and its person has to be back at the browser within [goneFor].
-// A visitor is known by the leg's name.
+// had it sent, and its person has to be back at the browser within [goneFor];
+// until then nobody hears them, so a talk is on hold. A visitor is known by the
+// leg's name.
 func (d *Desks) Found(owner string, leg *ari.Leg, at netip.AddrPort) {
 	if owner == "" {
 		owner = visitorOf(leg.ID())
+	}
+	if leg.Answered() {
+		leg.Freeze()
 	}
 	d.background(func(ctx context.Context) {
 		l, err := d.openAgain(ctx, owner, leg.ID(), at)
@@ -74,6 +99,7 @@ func (d *Desks) Found(owner string, leg *ari.Leg, at netip.AddrPort) {
 		l.live(leg)
 		leg.Alerted() // which is news only where nobody has answered
 		d.mu.Lock()
+		l.silent = true
 		l.within(goneFor, l.giveUp)
 		d.mu.Unlock()
 		if s := d.session(owner); s != nil && s.Audio() == softphone.AudioOK {

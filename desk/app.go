@@ -57,6 +57,8 @@ func (d *Desks) show(ctx context.Context, s *softphone.Session) {
 	defer stop()
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
+	ask := time.NewTicker(askEvery)
+	defer ask.Stop()
 	for last := "nothing"; ; {
 		desk, state := d.floor.View(s.Owner())
 		if state != last {
@@ -68,12 +70,27 @@ func (d *Desks) show(ctx context.Context, s *softphone.Session) {
 		select {
 		case <-changed:
 		case <-look.C:
+		case <-ask.C:
+			d.mayStay(s)
 		case <-s.Done():
 			return
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// askEvery is how often it is asked whether people at desks may be there still.
+const askEvery = 5 * time.Second
+
+// mayStay ends the session of an agent who has been signed out, or may not be at
+// a desk any more. A talk goes on to its end: its caller has done nothing.
+func (d *Desks) mayStay(s *softphone.Session) bool {
+	if d.of(s.Owner(), answered) != nil || s.Allowed() {
+		return true
+	}
+	s.Close(whyOver)
+	return false
 }
 
 // Closed is a page that does not come back: a talk has lost its agent's line.
@@ -106,6 +123,9 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 	if isVisitor(s.Owner()) {
 		return &refused{code: scene.Impossible} // their keys are in the sound
 	}
+	if !d.mayStay(s) {
+		return &refused{code: "session"}
+	}
 	switch o.Act {
 	case actAnswer:
 		return d.answer(ctx, s)
@@ -121,8 +141,7 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 	return asRefused(d.floor.Do(ctx, s.Owner(), o))
 }
 
-// answer takes the call that rings. Asterisk answers while the port is put in,
-// so that the two hear each other as soon as both have happened.
+// answer takes the call that rings.
 func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
 	l := d.of(s.Owner(), ringing)
 	switch {
@@ -131,6 +150,12 @@ func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
 	case d.of(s.Owner(), answered) != nil: // who would be alone
 		return &refused{code: scene.Impossible, values: map[string]any{"act": actAnswer}}
 	}
+	return d.put(ctx, s, l)
+}
+
+// put puts a person through. Asterisk answers while the port is put in, so that
+// the two hear each other as soon as both have happened.
+func (d *Desks) put(ctx context.Context, s *softphone.Session, l *line) error {
 	d.mu.Lock()
 	l.rest()
 	d.mu.Unlock()

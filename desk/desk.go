@@ -76,6 +76,7 @@ type Desks struct {
 	mu    sync.Mutex
 	lines map[string]*line // by channel ID
 	calls map[string]bool  // by owner, of visitors who have called
+	asked time.Time        // when it was first asked whether a visitor is here; zero: never
 }
 
 // errStopped is why what is under way ends when the service does.

@@ -290,6 +290,14 @@ type call struct {
 // offers makes a leg for an agent and rings it.
 func (w *world) offers(limit time.Duration) *call {
 	w.t.Helper()
+	c := w.made()
+	w.Ring(c.leg, limit)
+	return c
+}
+
+// made is a leg that has been made for the agent's browser.
+func (w *world) made() *call {
+	w.t.Helper()
 	c := &call{world: w, session: w.link.Session("20260206-090000-0001")}
 	w.t.Cleanup(c.session.Close)
 	w.until("the agent is at a browser", func() bool { return w.Online(agent) })
@@ -303,7 +311,6 @@ func (w *world) offers(limit time.Duration) *call {
 		w.t.Fatal(err)
 	}
 	c.leg = leg
-	w.Ring(leg, limit)
 	return c
 }
 
@@ -358,6 +365,19 @@ func TestAnAgentAnswersAndHangsUp(t *testing.T) {
 	}
 	c.sees(ari.Gone)
 	w.offers(time.Minute).sees(ari.Ringing) // and the line is free for the next
+}
+
+// Who has asked for a call is put through, without answering.
+func TestAnAgentTakesWhatTheyAskedFor(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	c := w.made()
+	w.Take(c.leg, time.Minute)
+	c.sees(ari.Answered)
+	m := w.asterisk(c.leg)
+	m.says('1')
+	m.hears('6')
+	p.hear('1')
 }
 
 func TestOffersThatComeToNothing(t *testing.T) {
@@ -451,9 +471,12 @@ func TestATalkGoesOnInAnotherProcess(t *testing.T) {
 	}
 	leg := session.Restore(channels[0])
 	next.Found(agent, leg, at)
+	found := &call{world: w, session: session, leg: leg}
+	found.sees(ari.Held) // until the browser is back the caller hears the tone
 	again := &world{Desks: next, t: t, ctx: w.ctx, gateway: gateway, link: w.link, told: w.told,
 		page: softphonetest.Page{URL: "ws" + strings.TrimPrefix(page.URL, "http"), Origin: page.URL}}
 	p = again.sits(agent)
+	found.sees(ari.Resumed)
 	m.says('3')
 	p.hear('3')
 	m.hears('6')
@@ -464,7 +487,7 @@ func TestAVisitorCallsIn(t *testing.T) {
 	w := newWorld(t)
 	arrived := make(chan ari.Arrival, 1)
 	go func() { arrived <- <-w.link.Arrivals() }()
-	p := w.sits(desk.NewVisitor())
+	p := w.sits(desk.VisitorOf("a secret"))
 	a := <-arrived
 	if a.Exten != "96196" || len(a.Args) == 0 || a.Args[0] != "in" || !a.External() {
 		t.Errorf("the visitor arrives as %+v", a)
@@ -504,7 +527,7 @@ func TestAVisitorsSessionEndsWithTheCall(t *testing.T) {
 	w := newWorld(t)
 	arrived := make(chan ari.Arrival, 1)
 	go func() { arrived <- <-w.link.Arrivals() }()
-	p := w.sits(desk.NewVisitor())
+	p := w.sits(desk.VisitorOf("a secret"))
 	c := &call{world: w, session: w.link.Session("20260206-090000-0001")}
 	t.Cleanup(c.session.Close)
 	c.leg = c.session.Adopt(<-arrived)

@@ -61,7 +61,11 @@ func (l *line) close() {
 	delete(l.d.lines, l.channel)
 	plugged := l.plugged
 	l.d.mu.Unlock()
-	if s := l.d.session(l.owner); plugged && s != nil {
+	switch s := l.d.session(l.owner); {
+	case s == nil:
+	case isVisitor(l.owner):
+		s.Close(whyOver)
+	case plugged:
 		s.Unplug()
 	}
 	if err := l.port.Close(); err != nil {

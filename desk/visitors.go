@@ -2,9 +2,11 @@ package desk
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"strings"
+	"time"
 
 	"hotline/ari"
 	"hotline/softphone"
@@ -21,18 +23,39 @@ type Visitors struct {
 // digits.
 const visitorMark = "visitor/"
 
-// NewVisitor names a visitor, for a ticket.
-func NewVisitor() string { return visitorMark + rand.Text() }
+// VisitorOf names the visitor whose page keeps a secret, for a ticket: with it the
+// page comes back to its own call. The name is in logs, and the secret is not.
+func VisitorOf(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return visitorMark + hex.EncodeToString(sum[:16])
+}
+
+// Visiting says whether a visitor is at a page or in a call. After a start it is
+// not known until the calls have been found again, nor for [goneFor] after the
+// first has asked.
+func (d *Desks) Visiting(visitor string) (is, known bool) {
+	is = d.session(visitor) != nil
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.asked.IsZero() {
+		d.asked = time.Now()
+	}
+	is = is || d.lines[channelOf(visitor)] != nil
+	return is, is || time.Since(d.asked) >= goneFor
+}
 
 // channelMark stands before the names of their channels, and what follows is the
 // visitor.
 const channelMark = "web-"
 
+func channelOf(visitor string) string { return channelMark + strings.TrimPrefix(visitor, visitorMark) }
+
 func visitorOf(channel string) string { return visitorMark + strings.TrimPrefix(channel, channelMark) }
 
 func isVisitor(owner string) bool { return strings.HasPrefix(owner, visitorMark) }
 
-// whyOver is why a visitor's session ends with the call.
+// whyOver is why a visitor's session ends with the call, and an agent's when they
+// have been signed out.
 const whyOver = "closed"
 
 // visit is a visitor who is heard and has no call yet: they arrive as a trunk's
@@ -49,13 +72,13 @@ func (d *Desks) visit(ctx context.Context, s *softphone.Session) {
 func (d *Desks) callsFirst(owner string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	first := !d.calls[owner] && d.o.Visitors != nil
+	first := !d.calls[owner] && d.o.Visitors != nil && d.lines[channelOf(owner)] == nil // found again, and not told of yet
 	d.calls[owner] = true
 	return first
 }
 
 func (d *Desks) callIn(ctx context.Context, s *softphone.Session) error {
-	l, err := d.open(s.Owner(), channelMark+strings.TrimPrefix(s.Owner(), visitorMark), netip.AddrPortFrom(d.o.Media, 0))
+	l, err := d.open(s.Owner(), channelOf(s.Owner()), netip.AddrPortFrom(d.o.Media, 0))
 	if err != nil {
 		return err
 	}
@@ -67,7 +90,6 @@ func (d *Desks) callIn(ctx context.Context, s *softphone.Session) error {
 		return err
 	}
 	l.live(leg)
-	context.AfterFunc(leg.Context(), func() { s.Close(whyOver) })
 	return l.plug(ctx, s)
 }
 

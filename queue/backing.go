@@ -9,14 +9,15 @@ import (
 // Who stands behind callers: whether somebody is there who can take them, now
 // or at last.
 
-// backing is that of callers who need this when all has been relaxed.
-func (m *Machine) backing(q *callers, needs []need) *backing {
-	key := needsKey(needs)
+// backing is that of callers who need this when all has been relaxed, and cannot
+// be brought to these services' agents.
+func (m *Machine) backing(q *callers, needs []need, barred []string) *backing {
+	key := demand(needs, barred)
 	at, there := slices.BinarySearchFunc(q.backings, key, func(b *backing, key string) int { return strings.Compare(b.key, key) })
 	if there {
 		return q.backings[at]
 	}
-	b := &backing{queue: q, key: key, needs: needs}
+	b := &backing{queue: q, key: key, needs: needs, barred: barred}
 	b.unattended.owner, b.onBreak.owner = b, b
 	b.countAll()
 	q.backings = slices.Insert(q.backings, at, b) // in order, so that a machine loaded from a snapshot goes through them alike
@@ -29,10 +30,18 @@ func (b *backing) countAll() {
 	for _, mine := range b.queue.members {
 		if meets(mine.agent.profile.Skills, b.needs) {
 			b.able++
-			b.signedIn += count(mine.agent.counted.signedIn)
-			b.attending += count(mine.agent.counted.attending)
-			b.working += count(mine.agent.counted.working)
+			b.add(mine.agent, mine.agent.counted, 1)
 		}
+	}
+}
+
+// add counts an agent, or with by -1 no more. Those to whom there is no way are
+// there, and do not attend.
+func (b *backing) add(a *agent, is presence, by int) {
+	b.signedIn += by * count(is.signedIn)
+	if !slices.Contains(b.barred, a.profile.Home) {
+		b.attending += by * count(is.attending)
+		b.working += by * count(is.working)
 	}
 }
 
@@ -41,9 +50,8 @@ func (m *Machine) count(a *agent, is presence) {
 	for _, mine := range a.members {
 		for _, b := range mine.queue.backings {
 			if meets(a.profile.Skills, b.needs) {
-				b.signedIn += count(is.signedIn) - count(a.counted.signedIn)
-				b.attending += count(is.attending) - count(a.counted.attending)
-				b.working += count(is.working) - count(a.counted.working)
+				b.add(a, a.counted, -1)
+				b.add(a, is, 1)
 			}
 		}
 	}
@@ -81,6 +89,14 @@ func (m *Machine) attend(b *backing) {
 		} else {
 			m.timers.stop(&b.unattended)
 		}
+	}
+}
+
+// watchOver begins to watch for somebody to take a caller who has come, who may be
+// the first for whom nobody is left to be awaited.
+func (m *Machine) watchOver(p *place) {
+	if b := p.backing; b.able > 0 && b.working == 0 {
+		m.attend(b)
 	}
 }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,6 +81,11 @@ type Caller struct {
 	// the same number, empty where it is not known. Rules.Sticky goes by it.
 	Who string `json:"-"`
 
+	// AnyHour is set for a caller whom queues take over at any hour: an emergency,
+	// or who was with an agent and lost the line. Others overflow into no queue
+	// that is closed (Engine.Close).
+	AnyHour bool `json:"any_hour,omitempty"`
+
 	// Owner is the service at which the call is, where several share a queue.
 	Owner string `json:"owner,omitempty"`
 }
@@ -97,21 +103,22 @@ type Ticket struct {
 	only        [1]*Offer // ringing, where there is one at a time
 	number      int       // of the last offer
 	done        bool
+	last        string // the queue where they stood when the wait ended
 	lapseReason string
 }
 
 // Caller is who stands here, with Arrived filled in.
 func (t *Ticket) Caller() Caller { return t.caller }
 
-// Queue is where the caller stands now: the queue they joined, or the one they
-// overflowed into.
+// Queue is where the caller stands, or stood when the wait ended: the queue they
+// joined, or the one they overflowed into.
 func (t *Ticket) Queue() string {
 	t.engine.mu.Lock()
 	defer t.engine.mu.Unlock()
 	if p := t.place(); p != nil {
 		return p.queue.rules.ID
 	}
-	return t.caller.Queue
+	return cmp.Or(t.last, t.caller.Queue)
 }
 
 // Offers delivers agents, one at a time. The next comes only after the one
@@ -200,6 +207,7 @@ const (
 	NoAnswer    Refusal = "no-answer"   // a miss: a short rest, out of service after Rules.MissesBeforeOut in a row
 	Declined    Refusal = "declined"    // a rest of Rules.DeclinePause; somebody is there, so misses start anew
 	Unreachable Refusal = "unreachable" // unreachable until Reachable, SignIn or Ready
+	NoWay       Refusal = "no-way"      // the call's service cannot ring phones where the agent's is, and has said so (Engine.SetWays): ready again, idle time kept
 	Cancelled   Refusal = "cancelled"   // the caller is gone, as by Ticket.Leave, or needs the agent no more: ready again, idle time kept
 )
 

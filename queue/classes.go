@@ -10,7 +10,8 @@ import (
 
 // Who may serve whom, found without looking at everybody.
 //
-// The callers of a queue who need the same of an agent at present are a class;
+// The callers of a queue who need the same of an agent at present, and can be
+// brought to the same agents (ways.go), are a class;
 // the agents of a queue who may serve the same classes are a crew. Each class
 // keeps its waiting callers in order, each crew its ready agents in order. An
 // agent who becomes ready takes the best of the heads of the classes their
@@ -98,6 +99,7 @@ type class struct {
 	queue   *callers
 	key     string
 	needs   []need
+	barred  []string    // services to whose agents they cannot be brought
 	callers int         // in all
 	waiting line[place] // without an offer
 	room    line[place] // ring all: phones ring for them, and more may
@@ -115,9 +117,10 @@ type crew struct {
 // that nobody has at present.
 const mostClasses = 32
 
-// class is the one of callers with these needs.
-func (q *callers) class(needs []need) *class {
-	key := needsKey(needs)
+// class is the one of callers with these needs, who cannot be brought to these
+// services' agents.
+func (q *callers) class(needs []need, barred []string) *class {
+	key := demand(needs, barred)
 	for _, c := range q.classes {
 		if c.key == key {
 			return c
@@ -126,7 +129,7 @@ func (q *callers) class(needs []need) *class {
 	if len(q.classes) >= mostClasses {
 		q.classes = slices.DeleteFunc(q.classes, func(c *class) bool { return c.callers == 0 })
 	}
-	c := &class{queue: q, key: key, needs: needs, waiting: line[place]{order: callerOrder}, room: line[place]{order: callerOrder}}
+	c := &class{queue: q, key: key, needs: needs, barred: barred, waiting: line[place]{order: callerOrder}, room: line[place]{order: callerOrder}}
 	q.classes = append(q.classes, c)
 	q.form()
 	return c
@@ -148,7 +151,7 @@ func (q *callers) form() {
 func (q *callers) enlist(m *member) {
 	key := make([]byte, len(q.classes))
 	for i, c := range q.classes {
-		key[i] = '0' + byte(count(meets(m.agent.profile.Skills, c.needs)))
+		key[i] = '0' + byte(count(c.takes(m.agent)))
 	}
 	at := slices.IndexFunc(q.crews, func(w *crew) bool { return w.key == string(key) })
 	if at < 0 {
@@ -200,5 +203,5 @@ func (q *callers) sooner(a, b *member) int {
 
 // may reports whether the member meets what the class needs.
 func (m *member) may(c *class) bool {
-	return m.queue == c.queue && meets(m.agent.profile.Skills, c.needs)
+	return m.queue == c.queue && c.takes(m.agent)
 }

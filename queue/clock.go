@@ -5,6 +5,20 @@ import (
 	"time"
 )
 
+// ClockTolerance is by how much the wall clocks of services that share a queue,
+// and that of what they share, may differ. Who arrives at a service whose clock
+// is further off stands by the common one, as long ago as they arrived.
+const ClockTolerance = time.Second
+
+// onClock is a moment as a clock shows it that is ahead of the one it was told by:
+// the same, as long as that is within the tolerance.
+func onClock(moment time.Time, ahead int64) time.Time {
+	if d := time.Duration(ahead); d > ClockTolerance || d < -ClockTolerance {
+		return moment.Add(d)
+	}
+	return moment
+}
+
 // LineClock gives out the moments by which callers stand in line
 // (Caller.Arrived): those of the wall clock, except that it never goes back.
 // Where the wall clock is set back, whoever comes then would otherwise stand

@@ -8,7 +8,7 @@ type Verb string
 // The verbs, each with the fields of Command it reads. What they mean and
 // refuse is said at the methods of Engine, Ticket and Offer that give them.
 const (
-	VerbJoin        Verb = "join"         // Caller, Waited, Who
+	VerbJoin        Verb = "join"         // Caller, Waited, Who, Clock
 	VerbLeave       Verb = "leave"        // Call, Reason
 	VerbRinging     Verb = "ringing"      // Call, Offer
 	VerbConnected   Verb = "connected"    // Call, Offer
@@ -30,6 +30,8 @@ const (
 	VerbFound       Verb = "found"        // Agent, Call, Queue
 	VerbFoundThird  Verb = "found-third"  // Agent, Call, Queue
 	VerbClose       Verb = "close"        // Queue, Reason; the asking service's callers
+	VerbReopen      Verb = "reopen"       // Queue; for the asking service's callers
+	VerbWays        Verb = "ways"         // Homes: the services whose agents' phones the asking service can ring
 	VerbRestore     Verb = "restore"      // Agents
 	VerbOpen        Verb = "open"         //
 	VerbSetRules    Verb = "set-rules"    // Rules, By
@@ -66,12 +68,14 @@ type Command struct {
 	For    time.Duration `json:"for_ns,omitempty"`
 	Waited time.Duration `json:"waited_ns,omitempty"` // Caller.Waited
 	Who    string        `json:"who,omitempty"`       // Caller.Who
+	Clock  time.Time     `json:"clock,omitzero"`      // what the clock shows by which Caller.Arrived is told; zero: that of the machine
 
 	Caller  *Caller    `json:"caller,omitempty"`
 	Seen    Version    `json:"seen,omitempty"` // what a change of rules or of a profile is meant for; "": whatever is there
 	Rules   *Rules     `json:"rules,omitempty"`
 	Profile *Profile   `json:"profile,omitempty"`
 	Agents  []Restored `json:"agents,omitempty"`
+	Homes   []string   `json:"homes,omitempty"`
 	Part    *Part      `json:"part,omitempty"`
 
 	ticket *Ticket // of a caller who joins at this engine

@@ -18,6 +18,7 @@ import (
 // and agents as its machine has them, and who of elsewhere is with its callers.
 type Part struct {
 	Now     int64         `json:"now"`
+	Clock   time.Time     `json:"clock,omitzero"` // what the service's own shows, by which its callers have arrived; zero: they stand by the common one
 	Queues  []Rules       `json:"queues"`
 	Changed []string      `json:"changed,omitempty"` // queues whose rules are other ones than the others know
 	Removed []string      `json:"removed,omitempty"` // queues that are there no more
@@ -27,6 +28,9 @@ type Part struct {
 	Called  []calledImage `json:"called,omitempty"` // by its calls
 
 	CalledIn int `json:"called_in,omitempty"`
+
+	Ways []string `json:"ways"`           // the services whose agents it can ring; null: all
+	Shut []string `json:"shut,omitempty"` // queues that are closed for its callers at this hour
 }
 
 // talkOutside is an agent of elsewhere with a call of the service's own.
@@ -39,9 +43,18 @@ type talkOutside struct {
 	Profile Profile `json:"profile"` // for those who do not know the agent: their own service may not be there yet
 }
 
+// behind is by how much the clock by which the callers have arrived is behind the
+// common one. That never goes back, unless it is another one.
+func (p *Part) behind(now int64) int64 {
+	if p.Clock.IsZero() {
+		return min(0, now-p.Now)
+	}
+	return now - nanos(p.Clock)
+}
+
 // Part is that of a service.
 func (m *Machine) Part(owner string) *Part {
-	p := &Part{Now: m.now, Queues: m.Rules(), CalledIn: m.calledIn}
+	p := &Part{Now: m.now, Queues: m.Rules(), CalledIn: m.calledIn, Ways: m.ways[owner], Shut: slices.Sorted(maps.Keys(m.shut[owner]))}
 	p.Changed, p.Removed = m.news()
 	for _, a := range m.byListing() {
 		switch {
@@ -69,7 +82,7 @@ func (m *Machine) Part(owner string) *Part {
 // begins to which services then come, each with its Part.
 func (m *Machine) Beginning() (*Machine, error) {
 	data, err := m.write(func(i *image) {
-		i.Held, i.Away, i.Called = false, nil, nil
+		i.Held, i.Away, i.Called, i.Ways, i.Shut = false, nil, nil, nil, nil
 		for q := range i.Queues {
 			i.Queues[q].Callers, i.Queues[q].Backings = nil, nil
 		}
@@ -285,6 +298,8 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 	m.held, m.quiet = true, true // nobody is offered anybody before all is in place
 	delete(m.away, owner)
 	m.here[owner] = true
+	delete(m.shut, owner)
+	m.shutFor(owner, part.Shut...)
 	var were []*reservation
 	for _, p := range m.callersOf(owner) {
 		were = append(were, m.forget(p)...)
@@ -307,8 +322,9 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 		m.takeIn(owner, &part.Agents[i], shift)
 	}
 	m.compareTalks(owner, part.Talks)
+	m.setWays(owner, part.Ways)
 	for i := range part.Callers {
-		m.placeAgain(owner, &part.Callers[i], shift)
+		m.placeAgain(owner, &part.Callers[i], shift, part.behind(m.now))
 	}
 	m.calledIn = max(m.calledIn, part.CalledIn)
 	for i := range part.Called {
@@ -471,13 +487,13 @@ func (m *Machine) introduce(p Profile) *agent {
 
 // placeAgain gives a caller the place they had, with the phones that ring for
 // them.
-func (m *Machine) placeAgain(owner string, i *placeImage, shift int64) {
+func (m *Machine) placeAgain(owner string, i *placeImage, shift, behind int64) {
 	q := m.queues[i.Caller.Queue]
 	if q == nil || m.waiting[i.Caller.ID] != nil || m.parties[i.Caller.ID] != (party{}) {
 		return
 	}
 	p := loadedPlace(i)
-	p.caller.Owner = owner
+	p.caller.Owner, p.caller.Arrived = owner, onClock(p.caller.Arrived, behind)
 	m.waiting[p.caller.ID] = p
 	p.joined, p.entered, p.patienceEnds = p.joined+shift, p.entered+shift, shifted(p.patienceEnds, shift)
 	m.aim(p, q)

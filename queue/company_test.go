@@ -15,6 +15,8 @@ import (
 // others and finds them again at random.
 type company struct {
 	dice   *rand.Rand
+	other  *rand.Rand // nil: neither ways nor hours change
+	wrong  error
 	now    time.Time
 	common *Machine
 	all    []*colleague
@@ -32,13 +34,22 @@ type colleague struct {
 	calls   int
 }
 
+// changing is the seed from which on ways and hours change, too.
+const changing = 10_000
+
 func newCompany(t *testing.T, seed uint64) *company {
 	c := &company{dice: rand.New(rand.NewPCG(seed, 7)), now: time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)}
+	if seed >= changing {
+		c.other = rand.New(rand.NewPCG(seed, 8))
+	}
 	var queues []Rules
 	for id, strategy := range map[string]Strategy{"a": LongestIdle, "b": RingAll, "c": RoundRobin} {
 		r := Rules{ID: id, Strategy: strategy, WrapUp: 10 * time.Second, MaxWaiting: 50, Unattended: 20 * time.Second}
 		if id == "a" {
 			r.Sticky, r.PreferFor = time.Minute, 5*time.Second
+		}
+		if id == "c" && seed >= changing {
+			r.OverflowTo, r.OverflowAfter = "a", 10*time.Second
 		}
 		queues = append(queues, r)
 	}
@@ -69,7 +80,21 @@ func (c *company) machine(s *colleague) *Machine {
 // happens has a machine carry out a command, and tells the services that have it.
 func (c *company) happens(m *Machine, command Command) error {
 	command.At = c.now
+	if command.Do == VerbWays || command.Do == VerbClose {
+		_ = c.happens(m, Command{Do: VerbTick}) // what falls due before goes by what was so before
+	}
 	fx, err := m.Apply(command)
+	for _, o := range fx.Offers {
+		owner, home := m.ownerOf(o.Call), m.agents[o.Agent].profile.Home
+		if open, limited := m.ways[owner]; limited && home != owner && !slices.Contains(open, home) {
+			c.wrong = fmt.Errorf("call %s is offered to agent %s at %s, to whom %s has no way", o.Call, o.Agent, home, owner)
+		}
+	}
+	for _, change := range fx.Changes {
+		if change.Kind == KindMoved && m.shut[m.ownerOf(change.Call)][change.Into] {
+			c.wrong = fmt.Errorf("call %s overflows into queue %s, which is closed", change.Call, change.Into)
+		}
+	}
 	for _, s := range c.all {
 		if c.machine(s) == m {
 			s.hear(&fx)
@@ -105,6 +130,9 @@ func oneOf[T any](dice *rand.Rand, list ...T) T { return list[dice.IntN(len(list
 // step has one thing happen at one service.
 func (c *company) step() error {
 	s := oneOf(c.dice, c.all...)
+	if err := c.change(s); err != nil {
+		return err
+	}
 	a := oneOf(c.dice, c.machine(s).byListing()...)
 	c.now = c.now.Add(time.Duration(c.dice.IntN(3000)) * time.Millisecond)
 	switch n := c.dice.IntN(30); {
@@ -134,6 +162,23 @@ func (c *company) step() error {
 	default:
 		c.now = c.now.Add(time.Duration(c.dice.IntN(20)) * time.Second)
 		return c.asks(s, Command{Do: VerbTick})
+	}
+	return nil
+}
+
+// change has a service's ways to the others, or the hours of its queues, change.
+func (c *company) change(s *colleague) error {
+	if c.other == nil {
+		return nil
+	}
+	switch n := c.other.IntN(30); {
+	case n == 0:
+		homes := slices.DeleteFunc([]string{"north", "south", "west"}, func(string) bool { return c.other.IntN(3) == 0 })
+		return c.asks(s, Command{Do: VerbWays, Homes: homes})
+	case n == 1:
+		return c.asks(s, Command{Do: VerbClose, Queue: oneOf(c.other, "a", "b", "c"), Reason: LapseClosing})
+	case n < 4:
+		return c.asks(s, Command{Do: VerbReopen, Queue: oneOf(c.other, "a", "b", "c")})
 	}
 	return nil
 }
@@ -282,6 +327,9 @@ func (s *colleague) told(m *Machine) error {
 }
 
 func (c *company) check() error {
+	if c.wrong != nil {
+		return c.wrong
+	}
 	if err := c.common.sound(true); err != nil {
 		return fmt.Errorf("in common: %w", err)
 	}
@@ -300,6 +348,9 @@ func TestAnyCourseApartAndTogether(t *testing.T) {
 	seeds := []uint64{2135, 4870} // two agents who were taken for talking with one call
 	for seed := range uint64(300) {
 		seeds = append(seeds, seed)
+	}
+	for seed := range uint64(300) {
+		seeds = append(seeds, changing+seed)
 	}
 	for _, seed := range seeds {
 		c := newCompany(t, seed)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -17,6 +18,7 @@ import (
 // Errors of Call.
 var (
 	ErrThird = errors.New("queue: the call has a third already, or a phone rings for one")
+	ErrNoWay = errors.New("queue: the agent's phone cannot be rung from the call's service")
 	ErrAway  = errors.New("queue: nothing is heard of the agent's service")
 	ErrHeld  = errors.New("queue: nobody is offered anybody yet")
 )
@@ -116,6 +118,8 @@ func (m *Machine) callIn(c *Command) error {
 		return no
 	case a.beyond:
 		return fmt.Errorf("agent %s: %w", c.Agent, ErrAway)
+	case slices.Contains(m.barred[c.Owner], a.profile.Home):
+		return fmt.Errorf("agent %s: %w", c.Agent, ErrNoWay)
 	case m.held:
 		return ErrHeld
 	case m.waiting[c.Call] != nil:

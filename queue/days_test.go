@@ -598,8 +598,14 @@ func (d *day) meddle() error {
 		return d.apply(Command{Do: VerbRemoveQueue, Queue: queue, By: "operator"})
 	case n < 90:
 		return d.apply(Command{Do: VerbRemoveAgent, Agent: agent, By: "operator"})
-	case n < 95:
+	case n < 93:
+		if d.ref.plan.rules[queue].ID != "" {
+			d.ref.shut[queue] = true
+		}
 		return d.apply(Command{Do: VerbClose, Queue: queue, Reason: LapseClosing})
+	case n < 95:
+		delete(d.ref.shut, queue)
+		return d.apply(Command{Do: VerbReopen, Queue: queue})
 	}
 	return d.apply(Command{Do: VerbGone, Owner: "", Reason: "gone"})
 }

@@ -52,6 +52,11 @@ type Options struct {
 	// have.
 	Anew []string
 
+	// Ways are the services whose agents' phones can be rung from this one, its
+	// own apart: its callers are offered to others' agents only there. It can
+	// change (Engine.SetWays). nil: everybody's can.
+	Ways []string
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -83,6 +88,7 @@ type Engine struct {
 	line    LineClock     // for callers who do not say when they arrived
 	ahead   time.Duration // by which the machine's clock is ahead of this process's
 	company bool          // what is asked goes to the shared log
+	met     bool          // it has been with the others: its clock is the common one
 	asked   []*request    // in the log's hands, in order
 	alone   solitude
 	brought *Part // when this service last came to the others
@@ -107,6 +113,7 @@ func New(o Options) (*Engine, error) {
 	if e.machine, err = NewMachine(o.Queues, o.Agents, o.Hold || o.Log != nil, e.wall(time.Now())); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
+	e.machine.setWays(o.Owner, o.Ways)
 	for _, id := range o.Anew {
 		e.machine.changed[id] = true
 	}
@@ -281,7 +288,11 @@ func (e *Engine) join(c Caller) (*Ticket, error) {
 	}
 	c.Arrived, c.Owner = c.Arrived.Round(0), e.owner
 	t := &Ticket{engine: e, caller: c, number: c.Offers, offers: make(chan *Offer, MostRung), lapsed: make(chan struct{})}
-	if err := e.doNow(Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who, ticket: t}); err != nil {
+	join := Command{Do: VerbJoin, Caller: &t.caller, Waited: c.Waited, Who: c.Who, ticket: t}
+	if e.shared != nil {
+		join.Clock = e.wall(time.Now())
+	}
+	if err := e.doNow(join); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -366,10 +377,20 @@ func (e *Engine) Order(c Command) error {
 // Close is closing time: every waiting caller of this service lapses with the
 // reason, LapseClosing as a rule. A caller for whom a phone rings keeps that offer and
 // lapses only if it fails. The queue itself stays usable: whether it is open
-// is the calendar's matter, and a caller who lost an agent's line may return.
+// is the calendar's matter, and a caller who lost an agent's line may return. But
+// nobody of this service overflows into it before Reopen, except at any hour
+// (Caller.AnyHour).
 func (e *Engine) Close(queueID, reason string) error {
 	if err := e.do(Command{Do: VerbClose, Queue: queueID, Reason: reason}); err != nil {
 		return fmt.Errorf("closing queue %q: %w", queueID, err)
+	}
+	return nil
+}
+
+// Reopen is opening time after Close: callers may overflow into the queue again.
+func (e *Engine) Reopen(queueID string) error {
+	if err := e.do(Command{Do: VerbReopen, Queue: queueID}); err != nil {
+		return fmt.Errorf("opening queue %q: %w", queueID, err)
 	}
 	return nil
 }
@@ -424,7 +445,8 @@ func (e *Engine) Open() {
 // wrap-up by the call they wrap up. Otherwise it is a TransitionError, which
 // names the state. ErrThird: the call has a third, or is calling one, already.
 // ErrDuplicate: the caller is in line, and meets agents there. ErrAway: the
-// agent's service is not heard of. ErrHeld: Open comes first.
+// agent's service is not heard of. ErrNoWay: it is one to which this service has
+// no way. ErrHeld: Open comes first.
 func (e *Engine) Call(agentID, callID string) (*Offer, error) {
 	o := &Offer{engine: e, call: callID}
 	if err := e.do(Command{Do: VerbCall, Agent: agentID, Call: callID, offer: o}); err != nil {

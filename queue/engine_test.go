@@ -147,6 +147,35 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// A queue that is removed leaves no figures behind; what still happens to its
+// calls is counted with those of no queue.
+func TestMetricsOfARemovedQueue(t *testing.T) {
+	o := usual()
+	r := prometheus.NewPedanticRegistry()
+	o.Registerer = r
+	atDesk(t, o, func(t *testing.T, d *desk) {
+		d.signIn("1001", "1002")
+		d.talking("talk", "1001")
+		d.offered(d.join("rings"), "1002")
+		d.Join(Caller{ID: "nobody", Queue: "repairs", Needs: map[string]int{"french": 1}})
+		d.must(d.RemoveQueue("bills", "test"))
+		o, err := d.Call("1002", "talk")
+		d.must(err)
+		o.Failed(NoAnswer)
+		got := figures(t, r)
+		for name := range got {
+			if strings.Contains(name, "bills") {
+				t.Errorf("%s is still %v", name, got[name])
+			}
+		}
+		for _, name := range []string{"hotline_queue_wait_seconds lapsed ", "hotline_queue_offers_total  withdrawn", "hotline_queue_called_total  no-answer", "hotline_queue_turned_away_total repairs no-skill"} {
+			if got[name] != 1 {
+				t.Errorf("%q is %v, want 1", name, got[name])
+			}
+		}
+	})
+}
+
 // figures are a registry's metrics by name and label values; of histograms the
 // count.
 func figures(t *testing.T, r prometheus.Gatherer) map[string]float64 {

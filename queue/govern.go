@@ -42,8 +42,8 @@ func (p Profile) clone() Profile {
 func (m *Machine) establish(r Rules) *callers {
 	q := &callers{rules: r.clone(), turn: -1, all: line[place]{order: callerOrder}}
 	m.queues[r.ID] = q
-	m.backing(q, nil) // the first: of callers whom anybody can serve at last
-	q.class(needsOf(r.Needs))
+	m.backing(q, nil, nil) // the first: of callers whom anybody can serve at last
+	q.class(needsOf(r.Needs), nil)
 	for _, a := range m.agents {
 		a.swapQueue(func(old *callers) bool { return old.rules.ID == r.ID }, q) // whose last talk was in a queue of this name
 	}
@@ -143,8 +143,8 @@ func (m *Machine) reform(q *callers, r Rules) {
 		m.exit(p)
 	}
 	q.rules, q.classes, q.backings = r, nil, nil
-	m.backing(q, nil)
-	q.class(needsOf(r.Needs))
+	m.backing(q, nil, nil)
+	q.class(needsOf(r.Needs), nil)
 	for _, p := range all {
 		m.aim(p, q)
 		m.enter(p)
@@ -273,6 +273,7 @@ func (m *Machine) setProfile(asked *Profile) error {
 	if a == nil {
 		a = m.hire(*asked)
 		m.regroup(a.queues())
+		m.pave()
 		return nil
 	}
 	fans := a.allFans()
@@ -280,8 +281,11 @@ func (m *Machine) setProfile(asked *Profile) error {
 	concerned := m.assign(a)
 	m.regroup(concerned)
 	m.reach()
+	m.pave()
 	for _, p := range fans { // before the agent may be ready for somebody else
-		m.seat(p)
+		if !p.done && p.in == nil && len(p.offers) == 0 {
+			m.seat(p)
+		}
 	}
 	if r := a.offer; r != nil && r.place != nil && (a.member(r.queue) == nil || !a.member(r.queue).may(r.place.class)) {
 		m.refuse(r, eventRelease, ResultWithdrawn, CauseProfile)
@@ -342,6 +346,7 @@ func (m *Machine) removeAgent(id string) error {
 	m.assign(a)
 	delete(m.agents, id)
 	m.regroup(concerned)
+	m.pave()
 	for _, q := range concerned {
 		m.attendAll(q)
 	}

@@ -50,6 +50,9 @@ func (f Follower) Bring() {
 	if !e.stopped {
 		e.company = true
 		e.brought = e.machine.Part(e.owner)
+		if !e.met {
+			e.brought.Clock = e.wall(time.Now())
+		}
 		e.append(Command{Do: VerbReturn, Part: e.brought})
 	}
 }
@@ -59,7 +62,7 @@ func (f Follower) Bring() {
 func (f Follower) Enter(m *Machine) {
 	e := f.engine
 	e.mu.Lock()
-	e.machine = m
+	e.machine, e.met = m, true
 	was := e.alone
 	e.alone = solitude{}
 	e.mu.Unlock()
@@ -86,6 +89,7 @@ func (f Follower) Happened(at time.Time, own int, others []Command) {
 		r.done <- e.apply(r.Command, true)
 		if r.Do == VerbReturn {
 			e.lapseUnplaced()
+			e.metrics.forget()
 			e.compare(e.brought)
 		}
 	}

@@ -29,10 +29,13 @@ type Machine struct {
 	held     bool  // nobody is offered anybody: before VerbOpen
 	toRing   []*place
 
-	away  map[string]bool // services that are gone
-	here  map[string]bool // services that have come
-	only  string          // the one service this machine is of, while nothing is heard of the others
-	quiet bool            // what is noted concerns nobody but the agents' own services
+	away   map[string]bool            // services that are gone
+	here   map[string]bool            // services that have come
+	ways   map[string][]string        // by service, the others whose agents' phones it can ring; none: everybody's
+	barred map[string][]string        // by service, whose agents' phones it cannot ring: what follows from ways
+	shut   map[string]map[string]bool // by service, the queues that take nobody over from others at this hour
+	only   string                     // the one service this machine is of, while nothing is heard of the others
+	quiet  bool                       // what is noted concerns nobody but the agents' own services
 
 	changed map[string]bool // queues that got other rules or were removed meanwhile, or before the start
 
@@ -106,9 +109,10 @@ type reservation struct {
 // backing is who stands behind callers: the agents of a queue who can serve
 // them at last, once all that can be relaxed has been.
 type backing struct {
-	queue *callers
-	key   string
-	needs []need
+	queue  *callers
+	key    string
+	needs  []need
+	barred []string // services to whose agents they cannot be brought
 
 	able, signedIn, attending, working int // agents: all, and see presence
 
@@ -160,7 +164,8 @@ func NewMachine(queues []Rules, agents []Profile, held bool, begun time.Time) (*
 
 func newMachine() *Machine {
 	return &Machine{queues: map[string]*callers{}, agents: map[string]*agent{}, rosters: map[string]*roster{},
-		waiting: map[string]*place{}, parties: map[string]party{}, away: map[string]bool{}, here: map[string]bool{}, changed: map[string]bool{}}
+		waiting: map[string]*place{}, parties: map[string]party{}, away: map[string]bool{}, here: map[string]bool{},
+		ways: map[string][]string{}, shut: map[string]map[string]bool{}, changed: map[string]bool{}}
 }
 
 // Apply has a command happen, after everything that has fallen due before it.
@@ -249,6 +254,11 @@ func (m *Machine) do(c *Command) error {
 		return m.findThird(c.Agent, c.Call, c.Queue, c.Owner)
 	case VerbClose:
 		return m.close(c.Queue, c.Owner, c.Reason)
+	case VerbReopen:
+		return m.reopen(c.Queue, c.Owner)
+	case VerbWays:
+		m.setWays(c.Owner, append([]string{}, c.Homes...))
+		return nil
 	case VerbRestore:
 		return m.restore(c.Agents)
 	case VerbOpen:

@@ -38,6 +38,9 @@ func (m *Machine) join(command *Command) error {
 	if p.caller.Arrived.IsZero() {
 		p.caller.Arrived = m.wall
 	}
+	if !command.Clock.IsZero() {
+		p.caller.Arrived = onClock(p.caller.Arrived, m.now-nanos(command.Clock))
+	}
 	p.caller.Arrived = p.caller.Arrived.Round(0) // the order goes by what is recorded, so that a restart finds the same
 	p.alarm.owner = p
 	p.entered = p.joined
@@ -51,6 +54,7 @@ func (m *Machine) join(command *Command) error {
 	m.note(Change{Kind: KindJoined, Queue: p.caller.Queue, Call: c.ID, WaitedMs: m.waited(p).Milliseconds(),
 		Priority: c.Priority, Arrived: p.caller.Arrived, Head: c.Head, Again: c.Again, Prefer: p.caller.Prefer,
 		Needs: needsKey(p.needs), StandsAs: p.standsAs()})
+	m.watchOver(p)
 	m.prefer(p)
 	m.guess(p)
 	m.arm(p)
@@ -63,6 +67,9 @@ func (m *Machine) join(command *Command) error {
 // reason are those of their own.
 func (m *Machine) admit(p *place, q *callers) (why string, err error) {
 	for next := q; next != nil; next = m.queues[next.rules.OverflowTo] {
+		if next != q && m.shutsOut(p, next) {
+			continue
+		}
 		m.aim(p, next)
 		reason, no := m.refuses(p)
 		if no == nil {
@@ -84,7 +91,7 @@ func (m *Machine) refuses(p *place) (why string, err error) {
 	unsure := m.held && (p.caller.Again || p.caller.Owner != "")
 	switch {
 	case !unsure && b.able == 0 && len(b.needs) > 0 && len(q.members) > 0:
-		return RefusedNoSkill, fmt.Errorf("%w: %s", ErrNoSkill, b.key)
+		return RefusedNoSkill, fmt.Errorf("%w: %s", ErrNoSkill, needsKey(b.needs))
 	case !unsure && (b.refusing || b.signedIn == 0 && !q.rules.JoinEmpty):
 		return RefusedNobody, ErrNobodySignedIn
 	case !p.caller.Again && q.rules.MaxWaiting > 0 && q.taker(p.class) == nil && q.all.ahead(p) >= q.rules.MaxWaiting:
@@ -100,8 +107,9 @@ func (m *Machine) aim(p *place, q *callers) {
 	p.standing = standingOf(&p.caller, &q.rules)
 	p.needs = needsOf(q.rules.Needs, p.caller.Needs)
 	p.steps = q.stepsAfter(m.since(p.joined))
-	p.class = q.class(relaxed(p.needs, q.rules.Relax, p.steps))
-	p.backing = m.backing(q, relaxed(p.needs, q.rules.Relax, len(q.rules.Relax)))
+	barred := m.barred[p.caller.Owner]
+	p.class = q.class(relaxed(p.needs, q.rules.Relax, p.steps), barred)
+	p.backing = m.backing(q, relaxed(p.needs, q.rules.Relax, len(q.rules.Relax)), barred)
 }
 
 // stepsAfter is how many relaxations have passed after so much waiting.
@@ -419,6 +427,8 @@ func (m *Machine) failed(r *reservation, reason Refusal) {
 		m.refuse(r, eventRelease, string(reason), string(reason))
 	case reason == Cancelled:
 		m.leave(r.place, string(reason))
+	case reason == NoWay:
+		m.refuse(r, eventRelease, string(reason), string(reason))
 	case reason == Declined:
 		m.refuse(r, eventDecline, string(reason), string(reason))
 	case reason == Unreachable:
@@ -654,7 +664,7 @@ func (m *Machine) relax(p *place) {
 	was := p.in != nil
 	p.stand(nil)
 	p.class.callers--
-	p.class = p.queue.class(relaxed(p.needs, p.queue.rules.Relax, p.steps))
+	p.class = p.queue.class(relaxed(p.needs, p.queue.rules.Relax, p.steps), p.class.barred)
 	p.class.callers++
 	switch {
 	case len(p.offers) > 0:
@@ -666,7 +676,8 @@ func (m *Machine) relax(p *place) {
 
 // overflow moves a caller into the queue that takes those who have waited for
 // long, and reports whether it did. With a phone ringing it is put off until
-// that comes to nothing; while nobody there could take them, until later.
+// that comes to nothing; while nobody there could take them, or that queue is
+// closed, until later.
 func (m *Machine) overflow(p *place) bool {
 	from, to := p.queue, m.queues[p.queue.rules.OverflowTo]
 	p.moveNext = len(p.offers) > 0
@@ -675,7 +686,7 @@ func (m *Machine) overflow(p *place) bool {
 	}
 	there := &place{caller: p.caller, joined: p.joined}
 	m.aim(there, to)
-	if _, no := m.refuses(there); no != nil || there.backing.attending == 0 {
+	if _, no := m.refuses(there); no != nil || there.backing.attending == 0 || m.shutsOut(p, to) {
 		p.overflows = m.after(max(from.rules.OverflowAfter, overflowAgain))
 		return false
 	}
@@ -689,6 +700,7 @@ func (m *Machine) overflow(p *place) bool {
 	m.enter(p)
 	m.note(Change{Kind: KindMoved, Queue: from.rules.ID, Into: to.rules.ID, Call: p.caller.ID, WaitedMs: m.waited(p).Milliseconds(),
 		Needs: needsKey(p.needs), StandsAs: p.standsAs()})
+	m.watchOver(p)
 	p.prefers, p.patienceEnds = nil, 0
 	m.prefer(p)
 	m.arm(p)

@@ -19,6 +19,7 @@ type referee struct {
 	taken     map[string]map[string]int // by queue and agent
 	described int                       // agents so far
 	asked     map[string]map[string]int // by call: what callers need of themselves
+	shut      map[string]bool           // queues that are closed
 }
 
 type refAgent struct {
@@ -50,7 +51,7 @@ type refWait struct {
 
 func newReferee(rules []Rules, profiles []Profile) *referee {
 	r := &referee{plan: plan{map[string]Rules{}, map[string]Profile{}}, agents: map[string]*refAgent{}, waits: map[string]*refWait{},
-		turn: map[string]int{}, taken: map[string]map[string]int{}, asked: map[string]map[string]int{}}
+		turn: map[string]int{}, taken: map[string]map[string]int{}, asked: map[string]map[string]int{}, shut: map[string]bool{}}
 	for _, one := range rules {
 		r.plan.rules[one.ID], r.turn[one.ID], r.taken[one.ID] = one, -1, map[string]int{}
 	}
@@ -144,6 +145,9 @@ func (r *referee) seeOne(c Change) error {
 	case KindMoved:
 		if w == nil || w.queue != c.Queue || len(w.offers) > 0 || r.plan.rules[c.Queue].OverflowTo != c.Into {
 			return fmt.Errorf("moved by no rule: %+v", w)
+		}
+		if r.shut[c.Into] {
+			return fmt.Errorf("moved into a queue that is closed: %+v", w)
 		}
 		r.enter(w, c.Into)
 	case KindRules:

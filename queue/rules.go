@@ -15,7 +15,7 @@
 // The files of the machine: machine.go (state and commands), command.go (what
 // goes in and comes out), match.go (how a caller and an agent meet and part),
 // verbs.go (what agents, calls and operators ask), consult.go (agents whom a call
-// calls in), ringall.go, classes.go (who may serve whom), order.go (who comes before whom), agent.go (the states),
+// calls in), ringall.go, classes.go and ways.go (who may serve whom), order.go (who comes before whom), agent.go (the states),
 // timers.go, rules.go and check.go (what a queue and an agent are, and what
 // contradicts itself), change.go (what is recorded), restore.go (going on after
 // a restart from what was recorded), govern.go (new rules at run time),

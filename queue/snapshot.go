@@ -14,7 +14,7 @@ import (
 
 // snapshotVersion is of the form below. A machine loads its own version only:
 // whoever keeps snapshots keeps the commands or the record they come from.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 // MachineVersion is another one whenever machines are written down, or decide,
 // otherwise than before. Services share a log only with those of their own.
@@ -31,6 +31,9 @@ type image struct {
 	Agents  []agentImage `json:"agents"`
 	Away    []string     `json:"away,omitempty"`
 	Here    []string     `json:"here,omitempty"`
+
+	Ways map[string][]string `json:"ways,omitempty"`
+	Shut map[string][]string `json:"shut,omitempty"`
 
 	Called   []calledImage `json:"called,omitempty"`
 	CalledIn int           `json:"called_in,omitempty"`
@@ -63,6 +66,7 @@ type stickyImage struct {
 
 type backingImage struct {
 	Needs      map[string]int `json:"needs,omitempty"`
+	Barred     []string       `json:"barred,omitempty"`
 	Refusing   bool           `json:"refusing,omitempty"`
 	Unattended *alarmImage    `json:"unattended,omitempty"`
 	OnBreak    *alarmImage    `json:"on_break,omitempty"`
@@ -135,7 +139,13 @@ func (m *Machine) Snapshot() ([]byte, error) { return m.write(func(*image) {}) }
 // write writes the machine down, but for what is left out.
 func (m *Machine) write(leaveOut func(*image)) ([]byte, error) {
 	i := image{Version: snapshotVersion, Now: m.now, Held: m.held, Serial: m.serial, Listed: m.listed, Sets: m.timers.sets,
-		Away: slices.Sorted(maps.Keys(m.away)), Here: slices.Sorted(maps.Keys(m.here)), CalledIn: m.calledIn}
+		Away: slices.Sorted(maps.Keys(m.away)), Here: slices.Sorted(maps.Keys(m.here)), Ways: m.ways, CalledIn: m.calledIn}
+	for owner, queues := range m.shut {
+		if i.Shut == nil {
+			i.Shut = map[string][]string{}
+		}
+		i.Shut[owner] = slices.Sorted(maps.Keys(queues))
+	}
 	for _, q := range m.byID() {
 		i.Queues = append(i.Queues, q.image())
 	}
@@ -181,7 +191,7 @@ func (q *callers) image() queueImage {
 		i.Sticky = append(i.Sticky, stickyImage{m.who, m.agent, m.at})
 	}
 	for _, b := range q.backings {
-		i.Backings = append(i.Backings, backingImage{needsMap(b.needs), b.refusing, b.unattended.image(), b.onBreak.image()})
+		i.Backings = append(i.Backings, backingImage{needsMap(b.needs), b.barred, b.refusing, b.unattended.image(), b.onBreak.image()})
 	}
 	for p := range q.all.all() {
 		i.Callers = append(i.Callers, p.image())
@@ -248,6 +258,9 @@ func LoadMachine(snapshot []byte) (*Machine, error) {
 	for _, service := range i.Here {
 		m.here[service] = true
 	}
+	for owner, queues := range i.Shut {
+		m.shutFor(owner, queues...)
+	}
 	for _, q := range i.Queues {
 		m.establish(q.Rules)
 	}
@@ -256,6 +269,8 @@ func LoadMachine(snapshot []byte) (*Machine, error) {
 			return nil, err
 		}
 	}
+	maps.Copy(m.ways, i.Ways)
+	m.barred = m.withoutWay()
 	for _, q := range m.queues {
 		q.form()
 	}
@@ -332,7 +347,7 @@ func (m *Machine) loadQueue(i queueImage) error {
 		q.sticky.note(memory{s.Who, s.Agent, s.At})
 	}
 	for _, one := range i.Backings {
-		b := m.backing(q, needsOf(one.Needs))
+		b := m.backing(q, needsOf(one.Needs), one.Barred)
 		b.refusing = one.Refusing
 		m.loadTimer(&b.unattended, one.Unattended)
 		m.loadTimer(&b.onBreak, one.OnBreak)

@@ -29,7 +29,7 @@ func (o *outbox) empty() bool {
 
 // causes of an offer's end, as its context tells them.
 var causes = map[string]error{
-	string(NoAnswer): ErrOfferOver, string(Declined): ErrOfferOver, string(Unreachable): ErrOfferOver,
+	string(NoAnswer): ErrOfferOver, string(Declined): ErrOfferOver, string(Unreachable): ErrOfferOver, string(NoWay): ErrOfferOver,
 	string(Cancelled): ErrCallerLeft, ResultWithdrawn: ErrWithdrawn, ResultElsewhere: ErrElsewhere,
 	ResultUnreported: ErrUnreported, ResultConnected: nil,
 }
@@ -38,6 +38,9 @@ var causes = map[string]error{
 // this engine; the lock is held.
 func (e *Engine) carryOut(fx *Effects, own bool) {
 	for i := range fx.Changes {
+		if fx.Changes[i].Kind == KindRemoved {
+			e.metrics.forget()
+		}
 		e.changed(&fx.Changes[i])
 	}
 	for i := range fx.Offers {
@@ -150,7 +153,7 @@ func (e *Engine) ended(w WaitEnded) {
 		return
 	}
 	e.metrics.waited(&w)
-	t.done = true
+	t.done, t.last = true, w.Queue
 	delete(e.tickets, w.Call)
 	if w.How == WaitLapsed {
 		t.lapseReason = w.Reason

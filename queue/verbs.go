@@ -136,12 +136,14 @@ func (m *Machine) extend(agentID string, by time.Duration) error {
 
 // close lapses a service's own callers of a queue: where several share it, each
 // has a closing time of its own. A caller for whom a phone rings keeps that offer
-// and lapses only if it fails.
+// and lapses only if it fails. Until the queue is opened again no caller of that
+// service overflows into it.
 func (m *Machine) close(queueID, owner, reason string) error {
 	q := m.queues[queueID]
 	if q == nil {
 		return ErrUnknownQueue
 	}
+	m.shutFor(owner, queueID)
 	for _, p := range q.all.items() {
 		if p.caller.Owner != owner {
 			continue
@@ -154,6 +156,33 @@ func (m *Machine) close(queueID, owner, reason string) error {
 		}
 	}
 	return nil
+}
+
+// shutFor notes queues into which a service's callers do not overflow.
+func (m *Machine) shutFor(owner string, queues ...string) {
+	for _, id := range queues {
+		if m.shut[owner] == nil {
+			m.shut[owner] = map[string]bool{}
+		}
+		m.shut[owner][id] = true
+	}
+}
+
+// reopen is the opposite of close, for whoever comes or is tried again.
+func (m *Machine) reopen(queueID, owner string) error {
+	if m.queues[queueID] == nil {
+		return ErrUnknownQueue
+	}
+	if delete(m.shut[owner], queueID); len(m.shut[owner]) == 0 {
+		delete(m.shut, owner)
+	}
+	return nil
+}
+
+// shutsOut reports whether a caller cannot overflow into a queue because that is
+// closed at this hour.
+func (m *Machine) shutsOut(p *place, q *callers) bool {
+	return !p.caller.AnyHour && m.shut[p.caller.Owner][q.rules.ID]
 }
 
 // turn is a state change that concerns the agent alone, or their talk.

@@ -15,10 +15,10 @@
 // pass from one to the other in the goroutine that received them.
 //
 // The files: gateway.go (set-up, who has a session, who is plugged in where);
-// transport.go, socket.go, outbox.go, frame.go, ticket.go and limit.go
-// (signalling); session.go (the desk); offer.go and peer.go (connections);
+// transport.go, stranger.go, socket.go, outbox.go, frame.go, ticket.go and
+// limit.go (signalling); session.go (the desk); offer.go and peer.go (connections);
 // mux.go, guard.go, turn.go (the network); line.go, port.go, packet.go,
-// stream.go, meter.go, level.go, keys.go, codec.go (audio); metrics.go.
+// stream.go, meter.go, report.go, level.go, keys.go, codec.go (audio); metrics.go.
 package softphone
 
 import (
@@ -46,6 +46,9 @@ type Options struct {
 	// unspecified stands for each of this machine's; port 0 for any. The zero
 	// value: any address, any port.
 	Listen netip.AddrPort
+	// Heir says that another process may have Listen's address still, which lets
+	// go of it when it leaves: it is waited for. See [Gateway.Listening].
+	Heir bool
 	// ListenTCP is for browsers that cannot use UDP; the zero value: there is none.
 	ListenTCP netip.AddrPort
 	// NAT are the addresses that browsers see this machine under, where those are
@@ -79,15 +82,12 @@ var usualTimes = times{
 	disconnected: 3 * time.Second, failed: 15 * time.Second, keepAlive: 2 * time.Second,
 }
 
-// maxStrangers is how many sockets may be open that have not said hello.
-const maxStrangers = 256
-
 // Gateway has all lines. Its methods may be used from any goroutine.
 type Gateway struct {
 	o          Options
 	times      times
 	log        *slog.Logger
-	api        *webrtc.API
+	common     *common
 	muxes      *muxes
 	tickets    *tickets
 	complaints *complaints
@@ -100,7 +100,7 @@ type Gateway struct {
 	sessions  map[string]*Session // by owner
 	ports     map[*Port]struct{}
 	plugged   map[*Port]*Session
-	strangers int
+	strangers []*stranger // oldest first
 	closed    bool
 	running   sync.WaitGroup // sessions
 
@@ -141,10 +141,10 @@ func newGateway(o Options, t times) (*Gateway, error) {
 	if g.figures, err = newFigures(o.Registerer, g.states); err != nil {
 		return nil, err
 	}
-	if g.muxes, err = openMuxes(o.Listen, o.ListenTCP, g.log, g.figures.errors.Inc); err != nil {
+	if g.muxes, err = openMuxes(o.Listen, o.ListenTCP, o.Heir, g.log, g.figures.errors.Inc); err != nil {
 		return nil, err
 	}
-	if g.api, err = newAPI(o, t, g.muxes); err != nil {
+	if g.common, err = newCommon(o, t, g.muxes); err != nil {
 		return nil, errors.Join(err, g.muxes.close())
 	}
 	g.over, g.cancel = context.WithCancel(context.Background())
@@ -154,9 +154,30 @@ func newGateway(o Options, t times) (*Gateway, error) {
 // Addr is where media arrive; with several addresses, the first.
 func (g *Gateway) Addr() netip.AddrPort { return g.muxes.addr }
 
+// Listening waits until media can arrive: at once, but for an heir's. What it
+// returns is ctx's cause, or ErrClosed.
+func (g *Gateway) Listening(ctx context.Context) error {
+	for _, socket := range g.muxes.sockets {
+		select {
+		case <-socket.bound:
+		case <-g.over.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("softphone: another process has %s still: %w", socket.local, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
 // Ticket returns a token with which owner's page may open a signalling socket,
 // once, within TicketFor.
-func (g *Gateway) Ticket(owner string) string { return g.tickets.issue(owner) }
+func (g *Gateway) Ticket(owner string) string { return g.tickets.issue(owner, nil) }
+
+// TicketWhile is a Ticket for a page that may have the desk only while still
+// says so: see [Session.Allowed]. still may be called from any goroutine.
+func (g *Gateway) TicketWhile(owner string, still func() bool) string {
+	return g.tickets.issue(owner, still)
+}
 
 // Session returns the session of an owner that has one.
 func (g *Gateway) Session(owner string) (*Session, bool) {
@@ -183,24 +204,6 @@ func (g *Gateway) Close() error {
 		errs = append(errs, p.Close())
 	}
 	return errors.Join(append(errs, g.muxes.close())...)
-}
-
-// admit lets a socket in that has not said hello; dismiss is called when it
-// has, or will not.
-func (g *Gateway) admit() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed || g.strangers >= maxStrangers {
-		return false
-	}
-	g.strangers++
-	return true
-}
-
-func (g *Gateway) dismiss() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.strangers--
 }
 
 // seat gives the socket the desk of its owner.

@@ -2,6 +2,7 @@ package softphone
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
@@ -17,15 +18,15 @@ import (
 
 // faulty is a socket whose reads fail when they are told to.
 type faulty struct {
-	net.PacketConn
+	datagrams
 	fail atomic.Int32
 }
 
-func (f *faulty) ReadFrom(b []byte) (int, net.Addr, error) {
-	n, from, err := f.PacketConn.ReadFrom(b)
+func (f *faulty) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	n, from, err := f.datagrams.ReadFromUDPAddrPort(b)
 	if err == nil && f.fail.Load() > 0 {
 		f.fail.Add(-1)
-		return 0, nil, &net.OpError{Op: "read", Err: syscall.ENETDOWN}
+		return 0, netip.AddrPort{}, &net.OpError{Op: "read", Err: syscall.ENETDOWN}
 	}
 	return n, from, err
 }
@@ -34,7 +35,7 @@ func TestAnErrorOfTheMediaSocketEndsNoCall(t *testing.T) {
 	w := newWorld(t, nil)
 	socket := w.muxes.sockets[0]
 	socket.mu.Lock()
-	broken := &faulty{PacketConn: socket.conn}
+	broken := &faulty{datagrams: socket.conn}
 	socket.conn = broken
 	socket.mu.Unlock()
 	_, k, a := w.talk("1001")
@@ -53,13 +54,13 @@ func TestAnErrorOfTheMediaSocketEndsNoCall(t *testing.T) {
 
 	broken.fail.Store(1) // once
 	speaking("after one error")
-	if socket.current() != net.PacketConn(broken) {
+	if socket.current() != datagrams(broken) {
 		t.Error("one error replaced the socket")
 	}
 
 	broken.fail.Store(1000) // and for good
 	speaking("after a socket that failed for good")
-	if socket.current() == net.PacketConn(broken) {
+	if socket.current() == datagrams(broken) {
 		t.Error("a socket that fails again and again was not replaced")
 	}
 
@@ -76,7 +77,7 @@ func TestASocketWhoseAddressIsNotFreeIsTriedAgain(t *testing.T) {
 	var refused atomic.Int32
 	listen := socket.listen
 	socket.mu.Lock()
-	socket.listen = func() (net.PacketConn, error) {
+	socket.listen = func() (datagrams, error) {
 		if refused.Add(1) <= 3 {
 			return nil, errNo
 		}
@@ -88,6 +89,59 @@ func TestASocketWhoseAddressIsNotFreeIsTriedAgain(t *testing.T) {
 	w.connect(b)
 	if refused.Load() != 4 {
 		t.Errorf("the address was asked for %d times, want 4", refused.Load())
+	}
+}
+
+// A process that takes over waits for the port of the one before it, which lets go of it when it leaves.
+func TestAnHeirTakesTheMediaPortWhenItIsFree(t *testing.T) {
+	before := newWorld(t, nil)
+	at := before.Addr()
+	if g, err := New(Options{App: before, Listen: at}); err == nil {
+		g.Close()
+		t.Fatal("two gateways have one port")
+	}
+	heir := newWorld(t, func(o *Options, _ *times) { o.Listen, o.Heir = at, true })
+	if heir.Addr() != at {
+		t.Errorf("media are to arrive at %v, want %v", heir.Addr(), at)
+	}
+	soon, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errNo)
+	defer cancel()
+	if err := heir.Listening(soon); !errors.Is(err, errNo) {
+		t.Errorf("beside the one that has it, the port is ours: %v", err)
+	}
+	if err := before.Gateway.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := heir.Listening(heir.within(patience)); err != nil {
+		t.Fatal(err)
+	}
+	heir.connect(heir.open("1001"))
+
+	waits, err := New(Options{App: before, Listen: at, Heir: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(waits.Close(), waits.Listening(t.Context())); !errors.Is(err, ErrClosed) {
+		t.Errorf("an heir that ends before its time: %v", err)
+	}
+}
+
+func TestAddressesAreKeptAndBounded(t *testing.T) {
+	kept := addresses{}
+	at := func(n int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n >> 16)}), uint16(n))
+	}
+	first := kept.of(at(1))
+	if first.AddrPort() != at(1) || kept.of(at(1)) != first {
+		t.Errorf("%v was read as %v and then as another", at(1), first)
+	}
+	for n := range 2 * maxAddresses {
+		if got := kept.of(at(n)); got.AddrPort() != at(n) {
+			t.Fatalf("%v was read as %v", at(n), got)
+		}
+	}
+	if len(kept) > maxAddresses {
+		t.Errorf("%d addresses are kept, more than %d", len(kept), maxAddresses)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 )
 
@@ -39,14 +38,6 @@ type line struct {
 		packet rtp.Packet // kept, so that none is made for each
 	}
 	remote reception
-}
-
-// reception is what the browser said last of what it received.
-type reception struct {
-	mu     sync.Mutex
-	lost   float64 // share, 0 to 1, since its report before
-	jitter time.Duration
-	rtt    time.Duration
 }
 
 func newLine(codec Codec, f *figures) *line {
@@ -148,56 +139,7 @@ func (l *line) toBrowser(p packet, now time.Time) {
 		l.figures.dropped.unsent.Add(1)
 		return
 	}
+	peer.sent.packets++
+	peer.sent.octets += uint32(len(p.payload))
 	l.figures.down.Add(1)
-}
-
-// reported takes RTCP from the browser: how it receives us.
-func (l *line) reported(packets []rtcp.Packet, now time.Time) {
-	for _, p := range packets {
-		switch p := p.(type) {
-		case *rtcp.ReceiverReport:
-			l.receptions(p.Reports, now)
-		case *rtcp.SenderReport:
-			l.receptions(p.Reports, now)
-		}
-	}
-}
-
-func (l *line) receptions(reports []rtcp.ReceptionReport, now time.Time) {
-	for _, r := range reports {
-		lost, jitter := float64(r.FractionLost)/256, time.Duration(r.Jitter)*time.Second/clockRate
-		rtt := roundTrip(r, now)
-		l.remote.mu.Lock()
-		l.remote.lost, l.remote.jitter = lost, jitter
-		if rtt > 0 {
-			l.remote.rtt = rtt
-		}
-		l.remote.mu.Unlock()
-		l.figures.observe("down", lost, jitter)
-		if rtt > 0 {
-			l.figures.rtt.Observe(rtt.Seconds())
-		}
-		if share, any := l.up.meter.lossSince(); any {
-			_, _, jitter := l.up.meter.figures()
-			l.figures.observe("up", share, jitter)
-		}
-	}
-}
-
-// roundTrip is RFC 3550 §6.4.1's: now, less when our report was sent, less how
-// long the browser kept it; in the middle 32 bits of NTP time. Zero: it has had
-// none of our reports yet.
-func roundTrip(r rtcp.ReceptionReport, now time.Time) time.Duration {
-	if r.LastSenderReport == 0 {
-		return 0
-	}
-	trip := int32(middleNTP(now) - r.LastSenderReport - r.Delay)
-	return max(time.Nanosecond, time.Duration(trip)*time.Second>>16)
-}
-
-func middleNTP(t time.Time) uint32 {
-	const from1900 = 2208988800 // seconds from 1900 to 1970
-	seconds := uint64(t.Unix()) + from1900
-	fraction := uint64(t.Nanosecond()) << 16 / uint64(time.Second)
-	return uint32(seconds<<16 | fraction)
 }

@@ -153,6 +153,12 @@ func (w *world) connect(b *softphonetest.Browser) *talker {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.talker(c)
+}
+
+// talker connects a connection that is made.
+func (w *world) talker(c *softphonetest.Connection) *talker {
+	w.t.Helper()
 	got := newTape()
 	c.Heard = got.add
 	if err := c.Connect(w.within(patience)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"hotline/softphone/softphonetest"
@@ -54,9 +55,10 @@ func TestAudioPassesUntouchedBothWays(t *testing.T) {
 		}
 		down = got
 	}
+	eventually(t, "101 packets were sent on", func() bool { return w.session("1001").Stats().ToAsterisk == 101 }) // counted after they are sent
 	stats := w.session("1001").Stats()
-	if stats.Received != 101 || stats.Lost != 0 || stats.ToAsterisk != 101 || stats.FromAsterisk != 100 || stats.AsteriskLost != 0 {
-		t.Errorf("figures %+v, want 101 received and sent on, 100 from Asterisk, none lost", stats)
+	if stats.Received != 101 || stats.Lost != 0 || stats.FromAsterisk != 100 || stats.AsteriskLost != 0 {
+		t.Errorf("figures %+v, want 101 received, 100 from Asterisk, none lost", stats)
 	}
 }
 
@@ -426,6 +428,80 @@ func TestFiguresOfTheNetwork(t *testing.T) {
 	if s.RTT > time.Second || s.Lost > 0 || s.RemoteLost > 0 || s.Jitter > 100*time.Millisecond {
 		t.Errorf("figures %+v of a loopback", s)
 	}
+}
+
+func TestTheBrowserIsToldHowItIsReceived(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	c, err := b.NewConnection()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reports := make(chan []rtcp.Packet, 1000)
+	c.Reported = func(packets []rtcp.Packet) { reports <- packets }
+	k := w.talker(c)
+	k.say(speech(0))
+	w.hears("1001 audio ok")
+
+	// next is the next report, which must be whole (RFC 3550 §6.1): one of a
+	// receiver or a sender, and who that is.
+	next := func() rtcp.Packet {
+		t.Helper()
+		select {
+		case r := <-reports:
+			if len(r) != 2 || len(r[1].DestinationSSRC()) != 1 {
+				t.Fatalf("reported %v: want a report, then a name", r)
+			}
+			if name, ok := r[1].(*rtcp.SourceDescription); !ok || name.Chunks[0].Items[0].Type != rtcp.SDESCNAME {
+				t.Fatalf("reported %v behind the report, want a name", r[1])
+			}
+			return r[0]
+		case <-time.After(patience):
+			t.Fatal("nothing was reported: does the session's ticker run, is the connection up?")
+			return nil
+		}
+	}
+	received := func(so func(rtcp.ReceptionReport) bool) {
+		t.Helper()
+		var last rtcp.Packet
+		for end := time.Now().Add(patience); time.Now().Before(end); {
+			last = next()
+			if r, ok := last.(*rtcp.ReceiverReport); ok && len(r.Reports) == 1 && so(r.Reports[0]) {
+				return
+			}
+		}
+		t.Fatalf("never reported, at last %v", last)
+	}
+	received(func(r rtcp.ReceptionReport) bool { return r.TotalLost == 0 && r.FractionLost == 0 })
+	k.seq, k.ts = k.seq+3, k.ts+3*frameSize // three are lost
+	k.say(speech(4))
+	received(func(r rtcp.ReceptionReport) bool {
+		return r.TotalLost == 3 && r.FractionLost == 192 && r.LastSequenceNumber == uint32(k.seq-1)
+	})
+	stop := k.speak(speech)
+	received(func(r rtcp.ReceptionReport) bool { return r.LastSenderReport != 0 }) // the browser's own came in between
+
+	w.session("1001").Echo(true)
+	sent := false
+	for end := time.Now().Add(patience); !sent && time.Now().Before(end); {
+		if r, ok := next().(*rtcp.SenderReport); ok {
+			sent = r.PacketCount > 0 && r.OctetCount == r.PacketCount*frameSize && time.Since(fromNTP(r.NTPTime)).Abs() < time.Minute
+		}
+	}
+	if !sent {
+		t.Error("the browser hears us, and is not told when what was sent")
+	}
+	stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if r, ok := next().(*rtcp.ReceiverReport); ok && len(r.Reports) == 0 {
+			return // nobody speaks: nothing to report, but that we are there
+		}
+	}
+	t.Error("reports go on of what is not sent")
+}
+
+func fromNTP(ntp uint64) time.Time {
+	return time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(ntp>>32) * time.Second)
 }
 
 func TestConnectionsOverTCP(t *testing.T) {

@@ -3,34 +3,44 @@ package softphone
 import (
 	"sync"
 	"time"
+
+	"github.com/pion/rtcp"
 )
 
-// meter measures what arrives from one direction (RFC 3550 A.3, A.8). pion's
-// stats interceptor would parse each packet once more, and of the version that
-// goes with webrtc v3 the jitter is not that of the RFC.
+// meter measures what arrives from one direction (RFC 3550 A.3, A.8).
 type meter struct {
-	mu sync.Mutex
+	mu   sync.Mutex
+	over tally // of sources that are over
 
-	received uint64
-	expected uint64 // of sources that are over
-	source   uint32
+	// Of the source that is received:
 	known    bool
+	source   uint32
 	first    uint16
 	highest  uint16
 	cycles   uint32
+	received uint64
 	transit  int64
-	timed    bool    // transit is of this source
+	timed    bool    // transit is known
 	jitter   float64 // in samples
-
-	asked, askedReceived uint64 // expected and received when lossSince was last asked
+	reported tally   // when the last report was made
+	sent     struct {
+		report uint32 // its own last report, by the middle of its NTP time; 0: none
+		at     time.Time
+	}
 }
+
+// tally counts packets.
+type tally struct{ expected, received uint64 }
+
+func (t tally) lost() uint64 { return t.expected - min(t.expected, t.received) }
 
 // arrived counts a packet of audio.
 func (m *meter) arrived(p packet, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.count(p)
 	transit := now.UnixNano()/(int64(time.Second)/clockRate) - int64(p.timestamp)
-	if m.count(p) && m.timed {
+	if m.timed {
 		d := int64(int32(transit - m.transit)) // timestamps wrap
 		m.jitter += (float64(max(d, -d)) - m.jitter) / 16
 	}
@@ -44,52 +54,80 @@ func (m *meter) other(p packet) {
 	m.count(p)
 }
 
-// count says whether the packet is of the source that is known.
-func (m *meter) count(p packet) bool {
-	m.received++
+func (m *meter) count(p packet) {
 	ahead := int(int16(p.seq - m.highest))
 	if !m.known || p.ssrc != m.source || ahead > maxDropout || ahead < -maxDropout {
-		m.expected += m.expectedNow()
-		m.known, m.source, m.first, m.highest, m.cycles, m.timed = true, p.ssrc, p.seq, p.seq, 0, false
-		return false
+		m.adopt(p)
+		ahead = 0
 	}
+	m.received++
 	if ahead > 0 {
 		if p.seq < m.highest {
 			m.cycles++
 		}
 		m.highest = p.seq
 	}
-	return true
 }
 
-func (m *meter) expectedNow() uint64 {
-	if !m.known {
-		return 0
-	}
-	return uint64(m.cycles)<<16 + uint64(m.highest) - uint64(m.first) + 1
+// adopt begins another source.
+func (m *meter) adopt(p packet) {
+	before := m.tally()
+	m.over.expected += before.expected
+	m.over.received += before.received
+	m.known, m.source, m.first, m.highest, m.cycles, m.received = true, p.ssrc, p.seq, p.seq, 0, 0
+	m.timed, m.reported = false, tally{}
+	m.sent.report = 0
 }
+
+// tally is that of the source that is received.
+func (m *meter) tally() tally {
+	if !m.known {
+		return tally{}
+	}
+	return tally{expected: uint64(m.extended()) - uint64(m.first) + 1, received: m.received}
+}
+
+// extended is the highest number, with how often the numbers began anew.
+func (m *meter) extended() uint32 { return m.cycles<<16 | uint32(m.highest) }
 
 // figures returns how many packets arrived, how many did not, and the jitter.
 func (m *meter) figures() (received, lost uint64, jitter time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	expected := m.expected + m.expectedNow()
-	if expected > m.received {
-		lost = expected - m.received
-	}
-	return m.received, lost, time.Duration(m.jitter * float64(time.Second) / clockRate)
+	now := m.tally()
+	all := tally{expected: m.over.expected + now.expected, received: m.over.received + now.received}
+	return all.received, all.lost(), time.Duration(m.jitter * float64(time.Second) / clockRate)
 }
 
-// lossSince is the share of packets, 0 to 1, that did not arrive since it was
-// last asked; nothing if none was expected.
-func (m *meter) lossSince() (share float64, any bool) {
+// sentBy takes note of a report of the source's own.
+func (m *meter) sentBy(r *rtcp.SenderReport, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	total := m.expected + m.expectedNow()
-	expected, received := total-m.asked, m.received-m.askedReceived
-	m.asked, m.askedReceived = total, m.received
-	if total == 0 || expected == 0 || received >= expected {
-		return 0, expected > 0 && total > 0
+	if m.known && r.SSRC == m.source {
+		m.sent.report, m.sent.at = middle(r.NTPTime), now
 	}
-	return float64(expected-received) / float64(expected), true
+}
+
+// report is what is told of the source (RFC 3550 §6.4.1); false if none of its
+// packets was expected since the last report.
+func (m *meter) report(now time.Time) (rtcp.ReceptionReport, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := m.tally()
+	since := tally{expected: all.expected - m.reported.expected, received: all.received - m.reported.received}
+	if since.expected == 0 {
+		return rtcp.ReceptionReport{}, false
+	}
+	m.reported = all
+	const mostLost = 1<<23 - 1 // 24 bits with a sign
+	r := rtcp.ReceptionReport{
+		SSRC: m.source, LastSequenceNumber: m.extended(),
+		FractionLost: uint8(min(255, since.lost()*256/since.expected)),
+		TotalLost:    uint32(min(mostLost, all.lost())),
+		Jitter:       uint32(m.jitter), LastSenderReport: m.sent.report,
+	}
+	if m.sent.report != 0 {
+		r.Delay = uint32(now.Sub(m.sent.at) * 65536 / time.Second)
+	}
+	return r, true
 }

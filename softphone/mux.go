@@ -24,7 +24,7 @@ type muxes struct {
 	sockets []*guarded
 }
 
-func openMuxes(listen, listenTCP netip.AddrPort, log *slog.Logger, failed func()) (m *muxes, err error) {
+func openMuxes(listen, listenTCP netip.AddrPort, heir bool, log *slog.Logger, failed func()) (m *muxes, err error) {
 	m = &muxes{}
 	defer func() {
 		if err != nil {
@@ -40,7 +40,7 @@ func openMuxes(listen, listenTCP netip.AddrPort, log *slog.Logger, failed func()
 	port := listen.Port()
 	var parts []ice.UDPMux
 	for _, address := range addresses {
-		socket, err := listenGuarded(net.UDPAddrFromAddrPort(netip.AddrPortFrom(address, port)), receiveBuffer, log, failed)
+		socket, err := listenGuarded(net.UDPAddrFromAddrPort(netip.AddrPortFrom(address, port)), receiveBuffer, heir, log, failed)
 		if err != nil {
 			return m, err
 		}

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pion/ice/v2"
-	"github.com/pion/interceptor"
-	"github.com/pion/interceptor/pkg/report"
-	"github.com/pion/rtcp"
+	"github.com/pion/transport/v2/packetio"
 	"github.com/pion/webrtc/v3"
 )
 
@@ -20,43 +17,42 @@ import (
 // the sockets are.
 const gatherWithin = 2 * time.Second
 
+// streamName is our track's stream in answers, and its CNAME.
+const streamName = "hotline"
+
 // peer is one RTCPeerConnection of a browser's, as its session uses it: verbs
-// that block, and one channel on which it tells that it failed.
+// that block, and one channel on which it tells that it failed. What comes from
+// the browser it hands to its line in the goroutine that decrypted it.
 type peer struct {
 	pc     *webrtc.PeerConnection
-	line   *line
 	track  *webrtc.TrackLocalStaticRTP
+	ssrc   uint32        // the track's
 	origin string        // of its offers
 	event  atomic.Uint32 // the payload type of the browser's telephone-event; 0: none
+
+	sent struct { // on the track; guarded by the line's down
+		packets, octets uint32
+		reported        uint32 // packets, when the last report was made
+	}
 
 	gathered chan struct{} // of capacity 1
 	over     context.Context
 	cancel   context.CancelFunc
-
-	mu      sync.Mutex
-	closing bool
-	readers sync.WaitGroup
 }
 
-// newAPI puts pion together once for all lines.
-func newAPI(o Options, t times, m *muxes) (*webrtc.API, error) {
-	var engine webrtc.MediaEngine
-	if err := o.Codec.register(&engine); err != nil {
+// common is what all connections have in common.
+type common struct {
+	settings webrtc.SettingEngine
+	codecs   webrtc.MediaEngine
+}
+
+func newCommon(o Options, t times, m *muxes) (*common, error) {
+	var c common
+	if err := o.Codec.register(&c.codecs); err != nil {
 		return nil, err
 	}
-	var interceptors interceptor.Registry
-	receiver, err := report.NewReceiverInterceptor(report.ReceiverInterval(t.report), report.ReceiverLog(quiet{}))
-	if err != nil {
-		return nil, fmt.Errorf("softphone: %w", err)
-	}
-	sender, err := report.NewSenderInterceptor(report.SenderInterval(t.report), report.SenderLog(quiet{}))
-	if err != nil {
-		return nil, fmt.Errorf("softphone: %w", err)
-	}
-	interceptors.Add(receiver)
-	interceptors.Add(sender)
-
-	s := webrtc.SettingEngine{LoggerFactory: loggers{}}
+	c.settings = webrtc.SettingEngine{LoggerFactory: loggers{}}
+	s := &c.settings
 	networks := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
 	s.SetICEUDPMux(m.udp)
 	if m.tcp != nil {
@@ -75,8 +71,30 @@ func newAPI(o Options, t times, m *muxes) (*webrtc.API, error) {
 		}
 		s.SetNAT1To1IPs(outside, webrtc.ICECandidateTypeHost)
 	}
-	return webrtc.NewAPI(webrtc.WithSettingEngine(s), webrtc.WithMediaEngine(&engine), webrtc.WithInterceptorRegistry(&interceptors)), nil
+	return &c, nil
 }
+
+// api puts pion together for one connection, whose packets are used where they
+// were decrypted. There are no interceptors: what is reported the line counts.
+func (c *common) api(use func(kind packetio.BufferPacketType, source uint32) passage) *webrtc.API {
+	s := c.settings
+	s.BufferFactory = func(kind packetio.BufferPacketType, source uint32) io.ReadWriteCloser { return use(kind, source) }
+	return webrtc.NewAPI(webrtc.WithSettingEngine(s), webrtc.WithMediaEngine(&c.codecs))
+}
+
+// passage stands in the place of the buffers between pion's decryption and its
+// tracks: a packet is used at once, in the goroutine that decrypted it, and
+// nothing is kept to be read. So there is nobody to be woken for each packet,
+// and nobody who must go on reading.
+type passage func(packet []byte)
+
+func (p passage) Write(packet []byte) (int, error) { p(packet); return len(packet), nil }
+
+// Read has nothing.
+func (passage) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close has nothing to close.
+func (passage) Close() error { return nil }
 
 // newPeer makes the gateway's end for an offer. failed gets the peer when its
 // connection has failed or was closed by the browser.
@@ -85,13 +103,18 @@ func (g *Gateway) newPeer(l *line, origin string, failed chan<- *peer) (*peer, e
 	if err != nil {
 		return nil, err
 	}
-	pc, err := g.api.NewPeerConnection(webrtc.Configuration{Certificates: []webrtc.Certificate{certificate}})
-	if err != nil {
+	p := &peer{origin: origin, gathered: make(chan struct{}, 1)}
+	api := g.common.api(func(kind packetio.BufferPacketType, source uint32) passage {
+		if kind == packetio.RTCPBufferPacket {
+			return func(data []byte) { l.control(p, source, data) }
+		}
+		return func(data []byte) { l.fromBrowser(p, data) }
+	})
+	if p.pc, err = api.NewPeerConnection(webrtc.Configuration{Certificates: []webrtc.Certificate{certificate}}); err != nil {
 		return nil, fmt.Errorf("softphone: making a connection: %w", err)
 	}
-	p := &peer{pc: pc, line: l, origin: origin, gathered: make(chan struct{}, 1)}
 	p.over, p.cancel = context.WithCancel(context.Background())
-	pc.OnICECandidate(func(c *webrtc.ICECandidate) {
+	p.pc.OnICECandidate(func(c *webrtc.ICECandidate) {
 		if c == nil {
 			select {
 			case p.gathered <- struct{}{}:
@@ -99,17 +122,13 @@ func (g *Gateway) newPeer(l *line, origin string, failed chan<- *peer) (*peer, e
 			}
 		}
 	})
-	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
+	p.pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		if state == webrtc.PeerConnectionStateFailed || state == webrtc.PeerConnectionStateClosed {
 			select {
 			case failed <- p:
 			case <-p.over.Done():
 			}
 		}
-	})
-	pc.OnTrack(func(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-		p.read(func() { drain(p.over, receiver.Read, nil) })
-		p.read(func() { drain(p.over, track.Read, func(data []byte) { l.fromBrowser(p, data) }) })
 	})
 	if err := p.addTrack(g.o.Codec); err != nil {
 		p.close()
@@ -119,7 +138,7 @@ func (g *Gateway) newPeer(l *line, origin string, failed chan<- *peer) (*peer, e
 }
 
 func (p *peer) addTrack(codec Codec) error {
-	track, err := webrtc.NewTrackLocalStaticRTP(codec.capability(), "audio", "hotline")
+	track, err := webrtc.NewTrackLocalStaticRTP(codec.capability(), "audio", streamName)
 	if err != nil {
 		return fmt.Errorf("softphone: making a track: %w", err)
 	}
@@ -127,40 +146,8 @@ func (p *peer) addTrack(codec Codec) error {
 	if err != nil {
 		return fmt.Errorf("softphone: adding a track: %w", err)
 	}
-	p.track = track
-	p.read(func() {
-		drain(p.over, sender.Read, func(data []byte) {
-			if packets, err := rtcp.Unmarshal(data); err == nil {
-				p.line.reported(packets, time.Now())
-			}
-		})
-	})
+	p.track, p.ssrc = track, uint32(sender.GetParameters().Encodings[0].SSRC)
 	return nil
-}
-
-// read runs a reader that close waits for.
-func (p *peer) read(reader func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.closing {
-		p.readers.Go(reader)
-	}
-}
-
-// drain reads until the connection is over. It must always go on, or pion's
-// interceptors see no reports; an error that is not the end is of one packet (a
-// payload type that was not negotiated).
-func drain(over context.Context, read func([]byte) (int, interceptor.Attributes, error), use func([]byte)) {
-	buffer := make([]byte, 1500)
-	for over.Err() == nil {
-		n, _, err := read(buffer)
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe):
-			return
-		case err == nil && use != nil:
-			use(buffer[:n])
-		}
-	}
 }
 
 // answer takes an offer, the first or another, and returns the answer with all
@@ -197,12 +184,9 @@ func (p *peer) answer(o offer) (sdp string, err error) {
 	return p.pc.LocalDescription().SDP, nil
 }
 
-// close ends the connection and waits for all that belongs to it.
+// close ends the connection, and returns when none of its packets is used any
+// more.
 func (p *peer) close() {
-	p.mu.Lock()
-	p.closing = true
-	p.mu.Unlock()
 	p.cancel()
 	_ = p.pc.GracefulClose()
-	p.readers.Wait()
 }

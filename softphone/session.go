@@ -39,7 +39,7 @@ var mics = []string{string(MicOK), string(MicSilent), string(MicMuted), string(M
 // Why a session ended.
 const (
 	WhyBye     = "bye"     // the page said so
-	WhyLost    = "lost"    // no socket for 20 s
+	WhyLost    = "lost"    // no socket for 20 s, and no talk that goes on
 	WhySlow    = "slow"    // the page did not acknowledge what it was sent
 	WhyClosing = "closing" // the gateway was closed: the service ends or restarts, and the page comes again
 )
@@ -72,7 +72,8 @@ const maxOrders = 16
 const doWithin = 10 * time.Second
 
 // Session is one owner's desk and line: what outlives the page's sockets and
-// connections, from the first hello to bye, or to 20 s without a socket. A
+// connections, from the first hello to bye, or to 20 s without a socket and
+// without sound in a talk. A
 // second tab takes the session over. Its methods may be used from any
 // goroutine.
 type Session struct {
@@ -94,6 +95,7 @@ type Session struct {
 	id      string // changes whenever a page begins anew
 	out     *outbox
 	desk    json.RawMessage
+	still   func() bool // of the ticket of the page that has the desk; nil: always
 	audio   Audio
 	changed chan struct{} // closed when audio changes
 
@@ -159,6 +161,16 @@ func (s *Session) put(out *outbox, f outbound) {
 	if out != nil && !out.put(f) {
 		s.Close(WhySlow)
 	}
+}
+
+// Allowed says whether the page that has the desk may still, as whoever gave it
+// the ticket says: its person may have been signed out meanwhile. What follows
+// from it is the App's.
+func (s *Session) Allowed() bool {
+	s.mu.Lock()
+	still := s.still
+	s.mu.Unlock()
+	return still == nil || still()
 }
 
 // Close ends the session; the page is told why. It does not wait.
@@ -273,6 +285,8 @@ func (s *Session) live() (why string) {
 	defer away.Stop()
 	watch := time.NewTicker(s.gateway.times.watch)
 	defer watch.Stop()
+	report := time.NewTicker(s.gateway.times.report)
+	defer report.Stop()
 	for {
 		select {
 		case sock := <-s.seats:
@@ -296,8 +310,13 @@ func (s *Session) live() (why string) {
 			s.tells <- func(a App) { a.Digit(s, digit) }
 		case now := <-watch.C:
 			s.look(now)
+		case now := <-report.C:
+			s.line.report(now)
 		case <-away.C:
-			return WhyLost
+			if !s.talks() {
+				return WhyLost
+			}
+			away.Reset(s.gateway.times.resume)
 		case why := <-s.ends:
 			return why
 		case <-s.gateway.over.Done():
@@ -305,6 +324,9 @@ func (s *Session) live() (why string) {
 		}
 	}
 }
+
+// talks says whether a call hears the browser: its sound needs no socket.
+func (s *Session) talks() bool { return s.line.port.Load() != nil && s.Audio() == AudioOK }
 
 // seat gives the session's place to a socket: it goes on where the one before
 // was, or begins anew and takes over.
@@ -326,7 +348,7 @@ func (s *Session) seat(sock *socket) {
 	sock.out, sock.holder = s.out, s.out.hold()
 	sock.first = outbound{Type: typeWelcome, Session: s.id, Resumed: &resumed, Last: &last,
 		ICE: s.gateway.o.TURN.servers(rand.Text(), time.Now())}.bytes()
-	s.sock = sock
+	s.sock, s.still = sock, sock.still
 	if !resumed && s.desk != nil {
 		s.put(s.out, outbound{Type: typeDesk, Desk: s.desk})
 	}
@@ -521,8 +543,9 @@ func (s *Session) look(now time.Time) {
 	if s.mic != MicOK {
 		return // the page knows better
 	}
+	talking := s.line.port.Load() != nil // before soundAt is read: plugging in sets that first
 	soundless := now.Sub(time.Unix(0, s.line.soundAt.Load()))
-	switch talking := s.line.port.Load() != nil; {
+	switch {
 	case talking && !s.silent && soundless > s.gateway.times.silent:
 		s.silent = true
 		s.tells <- func(a App) { a.Mic(s, MicSilent) }

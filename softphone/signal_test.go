@@ -149,7 +149,9 @@ func TestResume(t *testing.T) {
 }
 
 func TestASessionWithoutASocketLapses(t *testing.T) {
-	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume = 300 * time.Millisecond })
+	w := newWorld(t, func(_ *Options, clocks *times) {
+		clocks.resume, clocks.lost = 300*time.Millisecond, 100*time.Millisecond
+	})
 	b, _, a := w.talk("1001")
 	id := b.Session
 	b.Cut()
@@ -162,6 +164,17 @@ func TestASessionWithoutASocketLapses(t *testing.T) {
 		t.Error("a session that is gone was resumed")
 	}
 	w.hears("1001 opened")
+}
+
+// A talk in which the browser is heard goes on without a socket, and no longer than it is heard.
+func TestATalkOutlivesItsSocket(t *testing.T) {
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.resume, clocks.lost = 200*time.Millisecond, time.Second })
+	b, k, _ := w.talk("1001")
+	stop := k.speak(speech)
+	b.Cut()
+	w.quiet("1001 closed", 700*time.Millisecond)
+	stop()
+	w.hears("1001 closed lost")
 }
 
 // detached says whether a session has no socket, by what only its own goroutine
@@ -281,20 +294,20 @@ func TestTokens(t *testing.T) {
 func TestTicketsLapseAndAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tickets := newTickets()
-		early := tickets.issue("1001")
+		early := tickets.issue("1001", nil)
 		time.Sleep(TicketFor - time.Second)
-		late := tickets.issue("1001")
+		late := tickets.issue("1001", nil)
 		time.Sleep(2 * time.Second)
 		if _, good := tickets.redeem(early); good {
 			t.Error("a ticket is good after its time")
 		}
-		if owner, good := tickets.redeem(late); !good || owner != "1001" {
-			t.Errorf("a ticket of 2 s is %q, %v", owner, good)
+		if whose, good := tickets.redeem(late); !good || whose.owner != "1001" {
+			t.Errorf("a ticket of 2 s is %q, %v", whose.owner, good)
 		}
-		first := tickets.issue("1001")
+		first := tickets.issue("1001", nil)
 		time.Sleep(time.Millisecond)
 		for range maxTickets {
-			tickets.issue("1001")
+			tickets.issue("1001", nil)
 			time.Sleep(time.Millisecond)
 		}
 		if _, good := tickets.redeem(first); good {
@@ -361,6 +374,43 @@ func TestASocketThatSaysNothing(t *testing.T) {
 	}
 }
 
+// Whoever opens sockets and says nothing keeps nobody from the line who says hello.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	w := newWorld(t, func(_ *Options, clocks *times) { clocks.hello = time.Minute })
+	silent := make([]*websocket.Conn, maxStrangers)
+	for n := range silent {
+		conn, err := softphonetest.Dial(w.ctx, w.page)
+		if err != nil {
+			t.Fatalf("socket %d: %v", n, err)
+		}
+		defer func() { _ = conn.CloseNow() }()
+		silent[n] = conn
+	}
+	eventually(t, "all of them are known", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.strangers) == maxStrangers
+	})
+	w.open("1001")
+	if _, _, err := silent[0].Read(w.ctx); websocket.CloseStatus(err) != 4408 {
+		t.Errorf("the oldest ended with %v, want 4408", err)
+	}
+}
+
+// It is the oldest from where most are that goes; of IPv6 everybody has a network.
+func TestWhichStrangerGoes(t *testing.T) {
+	var all []*stranger
+	for _, from := range []string{"192.0.2.1:5", "[2001:db8:0:1::7]:5", "192.0.2.2:5", "[2001:db8:0:1::8]:5", "[::ffff:192.0.2.3]:5"} {
+		all = append(all, &stranger{from: networkOf(from)})
+	}
+	if at := tooMany(all); at != 1 {
+		t.Errorf("number %d of them goes, want 1", at)
+	}
+	if networkOf("[::ffff:192.0.2.3]:5") != networkOf("192.0.2.3:6") || networkOf("@").IsValid() {
+		t.Error("an address is not known in its other form, or one that is none is")
+	}
+}
+
 func TestFirstFramesThatAreNoHello(t *testing.T) {
 	w := newWorld(t, nil)
 	for n, frame := range []string{`{"type":"offer","seq":1}`, `[]`, `hello`, `{"type":"hello","seq":3,"token":""}`, `{}`} {
@@ -377,8 +427,8 @@ func TestFirstFramesThatAreNoHello(t *testing.T) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.strangers != 0 {
-		t.Errorf("%d sockets are counted that have not said hello, want none", w.strangers)
+	if len(w.strangers) != 0 {
+		t.Errorf("%d sockets are counted that have not said hello, want none", len(w.strangers))
 	}
 }
 

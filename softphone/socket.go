@@ -3,6 +3,7 @@ package softphone
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -54,6 +55,7 @@ const (
 type socket struct {
 	t     Transport
 	hello inbound
+	still func() bool // of its ticket
 
 	seated chan struct{} // closed when the session has filled in the next three
 	out    *outbox
@@ -66,8 +68,8 @@ type socket struct {
 	last   chan closing // what is waiting is written, then the socket ends
 }
 
-func newSocket(ctx context.Context, t Transport, hello inbound) *socket {
-	s := &socket{t: t, hello: hello, seated: make(chan struct{}), last: make(chan closing, 1)}
+func newSocket(ctx context.Context, t Transport, hello inbound, still func() bool) *socket {
+	s := &socket{t: t, hello: hello, still: still, seated: make(chan struct{}), last: make(chan closing, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s
 }
@@ -88,29 +90,26 @@ func closingOf(err error) closing {
 }
 
 // Serve serves a signalling socket until it ends. ctx ends it, too.
-func (g *Gateway) Serve(ctx context.Context, t Transport) {
-	if !g.admit() {
-		_ = t.Close(closeClosing.code, codeBusy)
-		return
-	}
-	g.serve(ctx, t)
-}
+func (g *Gateway) Serve(ctx context.Context, t Transport) { g.serve(ctx, t, netip.Prefix{}) }
 
-// serve serves a socket that was admitted.
-func (g *Gateway) serve(ctx context.Context, t Transport) {
+// serve serves a socket from somewhere.
+func (g *Gateway) serve(ctx context.Context, t Transport, from netip.Prefix) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(g.over, func() { cancel(closeClosing) })()
 
-	why := g.converse(ctx, t)
+	why := closeClosing
+	if who, in := g.admit(from, cancel); in {
+		why = g.converse(ctx, t, who)
+	}
 	g.figures.sockets.WithLabelValues(why.kind()).Inc()
 	_ = t.Close(why.code, why.reason)
 }
 
 // converse is a socket's life: hello, a session, frames until it ends.
-func (g *Gateway) converse(ctx context.Context, t Transport) closing {
-	hello, owner, err := g.greet(ctx, t)
-	g.dismiss()
+func (g *Gateway) converse(ctx context.Context, t Transport, who *stranger) closing {
+	hello, ticket, err := g.greet(ctx, t)
+	g.dismiss(who)
 	if err != nil {
 		why := closingOf(err)
 		if why.code >= closeBadFrame.code && why != closeClosing {
@@ -118,9 +117,9 @@ func (g *Gateway) converse(ctx context.Context, t Transport) closing {
 		}
 		return why
 	}
-	sock := newSocket(ctx, t, hello)
+	sock := newSocket(ctx, t, hello, ticket.still)
 	defer sock.cancel(nil)
-	session, err := g.seat(owner, sock)
+	session, err := g.seat(ticket.owner, sock)
 	if err != nil {
 		return closeClosing
 	}
@@ -137,7 +136,7 @@ func (g *Gateway) converse(ctx context.Context, t Transport) closing {
 }
 
 // greet reads the first frame and learns from its ticket whose the socket is.
-func (g *Gateway) greet(ctx context.Context, t Transport) (hello inbound, owner string, err error) {
+func (g *Gateway) greet(ctx context.Context, t Transport) (hello inbound, whose ticket, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.times.hello, closeNoHello)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
@@ -146,20 +145,20 @@ func (g *Gateway) greet(ctx context.Context, t Transport) (hello inbound, owner 
 	})
 	data, err := t.ReadFrame()
 	if !stop() {
-		return inbound{}, "", context.Cause(ctx)
+		return inbound{}, ticket{}, context.Cause(ctx)
 	}
 	if err != nil {
-		return inbound{}, "", readError(err)
+		return inbound{}, ticket{}, readError(err)
 	}
 	if hello, err = parseFrame(data); err != nil || hello.Type != typeHello {
-		return inbound{}, "", closeBadFrame
+		return inbound{}, ticket{}, closeBadFrame
 	}
-	owner, good := g.tickets.redeem(hello.Token)
+	whose, good := g.tickets.redeem(hello.Token)
 	if !good {
-		return inbound{}, "", closeBadToken
+		return inbound{}, ticket{}, closeBadToken
 	}
 	hello.Token = ""
-	return hello, owner, nil
+	return hello, whose, nil
 }
 
 func readError(err error) error {

@@ -117,4 +117,7 @@ func (s *stream) due(now time.Time) uint32 {
 	return s.ts + max(s.size, uint32(max(0, samples(now.Sub(s.sent)))))
 }
 
+// at is the timestamp of what would be sent at now, for reports.
+func (s *stream) at(now time.Time) uint32 { return s.ts + uint32(samples(now.Sub(s.sent))) }
+
 func samples(d time.Duration) int { return int(d * clockRate / time.Second) }

@@ -124,11 +124,26 @@ func TestMeter(t *testing.T) {
 	if received != 900 || lost != 100 || jitter != 0 {
 		t.Errorf("received %d, lost %d, jitter %v; want 900, 100, none", received, lost, jitter)
 	}
-	if share, any := m.lossSince(); !any || share != 0.1 {
-		t.Errorf("lost share %v, %v; want a tenth", share, any)
+	report := now.Add(21 * time.Second)
+	r, any := m.report(report)
+	if !any || r.SSRC != 1 || r.FractionLost != 25 || r.TotalLost != 100 || r.LastSequenceNumber != 1<<16|463 || r.LastSenderReport != 0 || r.Delay != 0 {
+		t.Errorf("reported %+v, %v; want a tenth (25 of 256), 100 in all, number 463 of the second round, no sender's report", r, any)
 	}
-	if _, any := m.lossSince(); any {
-		t.Error("a share of nothing")
+	if r, any := m.report(report); any {
+		t.Errorf("reported %+v of nothing", r)
+	}
+	m.sentBy(&rtcp.SenderReport{SSRC: 2, NTPTime: 1 << 40}, report) // somebody else's
+	m.sentBy(&rtcp.SenderReport{SSRC: 1, NTPTime: ntp(now)}, report)
+	m.arrived(packet{ssrc: 1, seq: 464, timestamp: 1000 * frameSize}, report)
+	if r, any := m.report(report.Add(time.Second / 2)); !any || r.FractionLost != 0 || r.TotalLost != 100 || r.LastSenderReport != middle(ntp(now)) || r.Delay != 65536/2 {
+		t.Errorf("reported %+v, %v; want nothing lost of late, and the sender's report of half a second ago", r, any)
+	}
+	m.arrived(packet{ssrc: 2, seq: 7}, report) // another connection
+	if r, any := m.report(report); !any || r.SSRC != 2 || r.FractionLost != 0 || r.TotalLost != 0 || r.LastSequenceNumber != 7 || r.LastSenderReport != 0 {
+		t.Errorf("reported %+v, %v; want a source of its own", r, any)
+	}
+	if received, lost, _ := m.figures(); received != 902 || lost != 100 {
+		t.Errorf("received %d, lost %d of both; want 902, 100", received, lost)
 	}
 	// Packets that come 10 ms early and late in turn: 20 ms from one to the next.
 	m = meter{}
@@ -168,7 +183,7 @@ func TestLevels(t *testing.T) {
 
 func TestRoundTrip(t *testing.T) {
 	sent := time.Unix(1_700_000_000, 123_000_000)
-	got := roundTrip(rtcp.ReceptionReport{LastSenderReport: middleNTP(sent), Delay: 65536 / 2}, sent.Add(530*time.Millisecond))
+	got := roundTrip(rtcp.ReceptionReport{LastSenderReport: middle(ntp(sent)), Delay: 65536 / 2}, sent.Add(530*time.Millisecond))
 	if got < 29*time.Millisecond || got > 31*time.Millisecond {
 		t.Errorf("a report kept for 500 ms and answered after 530 makes a round trip of %v, want 30 ms", got)
 	}

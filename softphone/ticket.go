@@ -24,13 +24,14 @@ type tickets struct {
 
 type ticket struct {
 	owner   string
+	still   func() bool // whether the page may still have the desk; nil: always
 	expires time.Time
 }
 
 func newTickets() *tickets { return &tickets{valid: map[[sha256.Size]byte]ticket{}} }
 
 // issue returns a token for owner.
-func (t *tickets) issue(owner string) string {
+func (t *tickets) issue(owner string, still func() bool) string {
 	token := rand.Text()
 	now := time.Now()
 	t.mu.Lock()
@@ -52,19 +53,16 @@ func (t *tickets) issue(owner string) string {
 	if count >= maxTickets {
 		delete(t.valid, oldest)
 	}
-	t.valid[sha256.Sum256([]byte(token))] = ticket{owner: owner, expires: now.Add(TicketFor)}
+	t.valid[sha256.Sum256([]byte(token))] = ticket{owner: owner, still: still, expires: now.Add(TicketFor)}
 	return token
 }
 
-// redeem returns whose token it is; it is of no use any more.
-func (t *tickets) redeem(token string) (owner string, good bool) {
+// redeem returns what a token stands for; it is of no use any more.
+func (t *tickets) redeem(token string) (found ticket, good bool) {
 	digest := sha256.Sum256([]byte(token))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	found, known := t.valid[digest]
 	delete(t.valid, digest)
-	if !known || time.Now().After(found.expires) {
-		return "", false
-	}
-	return found.owner, true
+	return found, known && !time.Now().After(found.expires)
 }

@@ -54,13 +54,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, http.StatusBadRequest, "no-subprotocol")
 		return
 	}
-	if !g.admit() {
-		g.refuse(w, http.StatusServiceUnavailable, codeBusy)
-		return
-	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{Subprotocol}, InsecureSkipVerify: true}) // the origin has been checked
 	if err != nil {
-		g.dismiss()
 		return // Accept has answered
 	}
 	conn.SetReadLimit(-1) // ReadFrame has a limit of its own, with a code of ours
@@ -70,7 +65,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	pinging.Go(t.ping)
 	defer pinging.Wait()
 	defer t.cancel()
-	g.serve(r.Context(), t)
+	g.serve(r.Context(), t, networkOf(r.RemoteAddr))
 }
 
 // refuse answers a request that does not become a socket.

@@ -28,6 +28,9 @@ type Scenes interface {
 	// Watch says when what an agent has at hand may have changed; "" for any
 	// agent. stop lets go of it.
 	Watch(agentID string) (changed <-chan struct{}, stop func())
+
+	// Back is the call to which an agent who has hung up may come back; "" for none.
+	Back(agentID string) string
 }
 
 // noScenes is where nothing can be done with calls.
@@ -41,11 +44,13 @@ func (noScenes) Monitor(context.Context, string, string, scene.Act) error {
 }
 func (noScenes) Desk(string) (scene.Desk, bool)         { return scene.Desk{}, false }
 func (noScenes) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
+func (noScenes) Back(string) string                     { return "" }
 
 // Desk is what an agent's page shows.
 type Desk struct {
 	Agent  DeskAgent   `json:"agent"`
 	Call   *scene.Desk `json:"call"`
+	Back   string      `json:"back"` // the call that they have left, and whose caller is still there; "": none
 	WrapUp *DeskWrapUp `json:"wrap_up"`
 	Today  DeskToday   `json:"today"`
 	Phrase DeskPhrase  `json:"phrase"`
@@ -98,7 +103,7 @@ func (a *API) Desk(agentID string) (Desk, bool) {
 	if !there {
 		return Desk{}, false
 	}
-	d := Desk{Now: a.o.Now().UTC(), Link: Link{Audio: "none"}, Agent: DeskAgent{
+	d := Desk{Now: a.o.Now().UTC(), Link: Link{Audio: "none"}, Back: a.o.Scenes.Back(agentID), Agent: DeskAgent{
 		ID: v.ID, Number: v.Number, Name: v.Name, State: v.State, Reason: v.Reason, Since: v.Since.UTC(), Then: v.Then,
 		Queues: append([]string{}, v.Queues...),
 	}}
@@ -194,7 +199,7 @@ type DeskOrder struct {
 }
 
 // ofPhones are acts of a desk's own line, beside those of the table of scenes.
-var ofPhones = []scene.Act{"answer", "decline", "rejoin"}
+var ofPhones = []scene.Act{"answer", "decline", scene.DoRejoin}
 
 // mostKeys bounds what is keyed at once.
 const mostKeys = 40
@@ -314,7 +319,28 @@ func (a *API) giveTicket(r request) (reply, error) {
 	if a.o.Ticket == nil {
 		return reply{}, problem(http.StatusNotFound, "no-lines", "there are no lines in browsers here")
 	}
-	return reply{body: Ticket{a.o.Ticket(v.ID), time.Now().Add(ticketLasts).UTC()}}, nil
+	return reply{body: Ticket{a.o.Ticket(v.ID, a.stillAt(r, v.ID)), time.Now().Add(ticketLasts).UTC()}}, nil
+}
+
+// askWithin bounds a look at a session that nobody waits for.
+const askWithin = 2 * time.Second
+
+// stillAt says, long after a request, whether whoever sent it may be at the desk
+// of an agent: they may have signed out, been locked, or lost the role. What
+// cannot be found out ends nobody's line.
+func (a *API) stillAt(r request, agentID string) func() bool {
+	asked := request{r.Request.Clone(context.WithoutCancel(r.Context())), r.identity}
+	return func() bool {
+		ctx, cancel := context.WithTimeout(asked.Context(), askWithin)
+		defer cancel()
+		now, err := a.again(request{asked.WithContext(ctx), asked.identity})
+		var refused *Problem
+		if err != nil && !errors.As(err, &refused) {
+			a.once.warn("sessions", "whether people at desks are still signed in cannot be looked up", "err", err)
+			return true
+		}
+		return err == nil && now.may(ownDesk) && now.account.Agent == agentID
+	}
 }
 
 // Targets are whom calls can be brought to, beside agents.

@@ -3,15 +3,18 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
@@ -58,7 +61,11 @@ func TestDesk(t *testing.T) {
 	if err := d.engine.EndTalk("1001", "c2"); err != nil {
 		t.Fatal(err)
 	}
+	d.scenes.back = "c2"
 	seen := look()
+	if seen.Back != "c2" {
+		t.Errorf("the way back is to %q", seen.Back)
+	}
 	if seen.WrapUp == nil || seen.WrapUp.Call != "c2" || !seen.WrapUp.MayExtend || seen.Phrase.Moment != "closing" || cmp.Diff([]string{"resolved", "complaint"}, seen.WrapUp.Codes) != "" {
 		t.Fatalf("after the talk the desk shows %+v", seen)
 	}
@@ -82,7 +89,8 @@ func TestActs(t *testing.T) {
 	li, sun := d.as("li"), d.as("sun")
 	li.gets(200, nil, "POST", "/desk/do", `{"act":"consult","target":{"kind":"agent","id":"1002"}}`)
 	li.gets(200, nil, "POST", "/desk/do", `{"act":"keys","keys":"12#","call":"c2"}`)
-	want := []scene.Order{{Act: scene.DoConsult, Target: &scene.Target{Kind: "agent", ID: "1002"}}, {Act: scene.DoKeys, Keys: "12#", Call: "c2"}}
+	li.gets(200, nil, "POST", "/desk/do", `{"act":"rejoin","call":"c2"}`)
+	want := []scene.Order{{Act: scene.DoConsult, Target: &scene.Target{Kind: "agent", ID: "1002"}}, {Act: scene.DoKeys, Keys: "12#", Call: "c2"}, {Act: scene.DoRejoin, Call: "c2"}}
 	if diff := cmp.Diff(want, d.scenes.did); diff != "" {
 		t.Errorf("done (-want +got):\n%s", diff)
 	}
@@ -111,6 +119,20 @@ func TestMonitor(t *testing.T) {
 	zhao.gets(204, nil, "POST", "/calls/c2/monitor", `{"mode":"whisper"}`)
 	if got := d.wrote(KindMonitored); len(got) != 1 || got[0] != (Monitored{"zhao", "c2", "whisper"}) || len(d.scenes.did) != 1 || d.scenes.did[0].Act != scene.DoWhisper {
 		t.Errorf("the journal has %v, and %v was done", got, d.scenes.did)
+	}
+	d.scenes.mu.Lock()
+	d.scenes.has = map[string]scene.Desk{"1001": {ID: "c2", Watched: &scene.Watching{Agent: "9001", Mode: scene.Barging}}}
+	d.scenes.mu.Unlock()
+	_, data := firstEvent(t, zhao.glance("/live?view=floor"))
+	var floor struct{ Agents []FloorAgent }
+	if err := json.Unmarshal(encode(data), &floor); err != nil {
+		t.Fatal(err)
+	}
+	if m := floor.Agents[0].Monitor; m == nil || *m != (FloorMonitor{"9001", scene.DoBarge}) || floor.Agents[1].Monitor != nil {
+		t.Errorf("the floor is told that %+v listens in", m)
+	}
+	if desk := d.as("li").gets(200, nil, "GET", "/desk", "").Body.String(); strings.Contains(desk, "9001") {
+		t.Errorf("the agent is told who listens: %s", desk)
 	}
 	zhao.gets(400, nil, "POST", "/calls/c2/monitor", `{"mode":"hold"}`)
 	zhao.gets(404, nil, "POST", "/calls/c9/monitor", `{"mode":"listen"}`)
@@ -198,6 +220,57 @@ func TestTickets(t *testing.T) {
 	}
 	d.api.o.Ticket = nil
 	d.as("li").gets(404, nil, "POST", "/desk/ticket", "")
+}
+
+// A line is its owner's while they may be at the desk: signing out, another password, a lock, a role that is taken, another
+// agent and an account that is gone end it; a store that cannot be asked does not.
+func TestALineOutlivesNoRight(t *testing.T) {
+	for name, ends := range map[string]func(d *desk, li, qian *person){
+		"signed out":   func(_ *desk, li, _ *person) { li.gets(204, nil, "DELETE", "/session", "") },
+		"a password":   func(_ *desk, _, qian *person) { qian.gets(200, nil, "POST", "/accounts/li/password", "{}") },
+		"locked":       func(_ *desk, _, qian *person) { qian.gets(200, nil, "PATCH", "/accounts/li", `{"locked":true}`) },
+		"another role": func(_ *desk, _, qian *person) { qian.gets(200, nil, "PATCH", "/accounts/li", `{"roles":["reviewer"]}`) },
+		"another agent": func(_ *desk, _, qian *person) {
+			qian.gets(200, nil, "PATCH", "/accounts/li", `{"agent":"1002"}`)
+		},
+		"removed": func(_ *desk, _, qian *person) { qian.gets(204, nil, "DELETE", "/accounts/li", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			li, qian := d.as("li"), d.as("qian")
+			ctx, answered := context.WithCancel(t.Context())
+			r := li.request().WithContext(ctx)
+			r.Method, r.URL.Path = "POST", Root+"/desk/ticket"
+			d.public.ServeHTTP(httptest.NewRecorder(), r)
+			answered() // as every request's context ends
+			if !d.still() {
+				t.Fatal("a line that was just asked for is given up")
+			}
+			ends(d, li, qian)
+			if d.still() {
+				t.Error("the line goes on")
+			}
+		})
+	}
+	d := newDeskWith(t, func(o *Options) { o.Signing.Store = failing{o.Signing.Store, new(atomic.Bool)} })
+	d.as("li").gets(200, nil, "POST", "/desk/ticket", "")
+	d.api.signing.Store.(failing).fails.Store(true)
+	if !d.still() {
+		t.Error("a store that fails ends a line")
+	}
+}
+
+// failing is a store of sessions that cannot be read, once that is said.
+type failing struct {
+	scs.Store
+	fails *atomic.Bool
+}
+
+func (f failing) Find(token string) ([]byte, bool, error) {
+	if f.fails.Load() {
+		return nil, false, errors.New("the disk is gone")
+	}
+	return f.Store.Find(token)
 }
 
 // The views have the form that openapi.yaml says, and no whole number in them.

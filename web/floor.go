@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"hotline/call/scene"
 	"hotline/queue"
 	"hotline/web/live"
 )
@@ -110,6 +111,29 @@ type FloorAgent struct {
 	Away   bool        `json:"away"`
 	Calls  int         `json:"calls_today"`
 	TalkMs int64       `json:"talk_ms_today"`
+
+	Monitor *FloorMonitor `json:"monitor"` // null: nobody listens in
+}
+
+// FloorMonitor is a supervisor in an agent's talk.
+type FloorMonitor struct {
+	By   string    `json:"by"`   // an agent's id
+	Mode scene.Act `json:"mode"` // listen, whisper, barge
+}
+
+// modes are the acts that lead to a supervisor's modes.
+var modes = map[scene.Mode]scene.Act{scene.Listening: scene.DoListen, scene.Whispering: scene.DoWhisper, scene.Barging: scene.DoBarge}
+
+// monitored is who listens in to an agent's talk; nil: nobody.
+func (a *API) monitored(v queue.AgentView) *FloorMonitor {
+	if !v.State.InTalk() {
+		return nil
+	}
+	d, busy := a.o.Scenes.Desk(v.ID)
+	if !busy || d.ID != v.Call || d.Watched == nil {
+		return nil
+	}
+	return &FloorMonitor{By: d.Watched.Agent, Mode: modes[d.Watched.Mode]}
 }
 
 // WallAgent is an agent on the wall, without whom they talk to.
@@ -146,7 +170,7 @@ func (a *API) lookAtFloor(ctx context.Context) live.View {
 		day := today.Agents[v.ID]
 		view.Tables["agents"] = append(view.Tables["agents"], live.Row{ID: v.ID, Value: FloorAgent{
 			ID: v.ID, Number: v.Number, Name: v.Name, State: v.State, Reason: v.Reason, Out: v.OutOfService, Since: v.Since.UTC(),
-			Call: v.Call, Queue: v.Queue, Queues: append([]string{}, v.Queues...), Away: v.Away, Calls: day.Calls, TalkMs: day.Talk.Milliseconds(),
+			Call: v.Call, Queue: v.Queue, Queues: append([]string{}, v.Queues...), Away: v.Away, Calls: day.Calls, TalkMs: day.Talk.Milliseconds(), Monitor: a.monitored(v),
 		}})
 	}
 	return view

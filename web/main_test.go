@@ -43,6 +43,7 @@ type desk struct {
 	scenes *fakeScenes
 	past   *fakePast
 	log    bytes.Buffer
+	still  func() bool // of the last ticket
 
 	mu       sync.Mutex
 	recorded []queue.Change
@@ -131,7 +132,7 @@ func newDeskWith(t *testing.T, otherwise func(*Options)) *desk {
 		Record:  d.write, Scenes: d.scenes, Past: d.past, Phrases: func() phrase.Book { return phrase.Book{"en": {"hold": {"One moment."}}} },
 		Forms:   Forms{Codes: []string{"resolved", "complaint"}, Topics: []Topic{{ID: "bill", Name: "账单", Fields: []string{"户号"}}, {ID: "question", Name: "咨询"}}},
 		Targets: Targets{Queues: []Named{{"service", "人工服务"}, {"vip", "贵宾"}}, Directory: []Named{{"repair-team", "抢修班"}}, Duty: []string{"9001"}},
-		Ticket:  func(owner string) string { return "for " + owner },
+		Ticket:  func(owner string, still func() bool) string { d.still = still; return "for " + owner },
 		Logger:  slog.New(slog.NewTextHandler(&d.log, nil)),
 	}
 	if otherwise != nil {
@@ -305,6 +306,7 @@ type fakeScenes struct {
 	mu     sync.Mutex
 	has    map[string]scene.Desk
 	did    []scene.Order
+	back   string // of everybody
 	refuse error
 }
 
@@ -329,6 +331,7 @@ func (f *fakeScenes) Desk(agentID string) (scene.Desk, bool) {
 }
 
 func (f *fakeScenes) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
+func (f *fakeScenes) Back(string) string                     { return f.back }
 
 // fakePast is a journal of a few calls.
 type fakePast struct {

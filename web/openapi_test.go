@@ -64,7 +64,7 @@ func TestOpenAPINamesEveryField(t *testing.T) {
 		"Queue": Queue{}, "Caller": Caller{}, "Agent": Agent{}, "State": State{},
 		"Credentials": Credentials{}, "Ways": Ways{}, "Me": Me{}, "Account": Account{}, "NewAccount": NewAccount{}, "AccountChange": AccountChange{},
 		"NewPassword": NewPassword{}, "Given": Given{}, "Desk": Desk{}, "DeskAgent": DeskAgent{}, "DeskCall": scene.Desk{Region: "x", Times: 1},
-		"DeskWrapUp": DeskWrapUp{}, "DeskToday": DeskToday{}, "Link": Link{}, "DeskOrder": DeskOrder{}, "Ticket": Ticket{}, "TargetView": TargetView{},
+		"DeskWrapUp": DeskWrapUp{}, "DeskToday": DeskToday{}, "Link": Link{}, "DeskOrder": DeskOrder{}, "Ticket": Ticket{}, "Visit": Visit{}, "VisitTicket": VisitTicket{}, "TargetView": TargetView{},
 		"History": History{}, "PastCall": PastCall{}, "Served": Served{}, "Notes": Notes{}, "WrapUp": WrapUp{}, "Forms": Forms{}, "Topic": Topic{}, "Monitoring": Monitoring{},
 		"FloorQueue": FloorQueue{}, "FloorCaller": FloorCaller{}, "FloorAgent": FloorAgent{}, "WallAgent": WallAgent{}, "HourDay": HourDay{},
 		"ApologyDay": ApologyDay{}, "PromiseDay": PromiseDay{}, "Health": Health{},
@@ -85,6 +85,7 @@ func TestOpenAPINamesEveryField(t *testing.T) {
 func TestOpenAPIIsWhatHappens(t *testing.T) {
 	file := loadOpenAPI(t)
 	d := newDeskWith(t, func(o *Options) {
+		o.Visit = fakeVisits{}
 		fake := ssotest.New(t, "desk", "")
 		o.Signing.Issuer = sso.New(sso.Options{Issuer: fake.URL, ClientID: "desk", HTTP: fake.Client()})
 	})
@@ -163,9 +164,11 @@ func TestOpenAPIIsWhatHappens(t *testing.T) {
 		judge("POST", "/session", d.tries("nobody", password))
 	}
 	by(li, "POST", "/desk/ticket", "", "")
-	d.api.o.Visit = func() string { return "for a visitor" }
+	for _, body := range []string{`{"visitor":"found later"}`, `{"visitor":"over"}`} {
+		by(&person{desk: d}, "POST", "/call/ticket", "", body)
+	}
 	for range visitsFrom + 1 {
-		judge("POST", "/call/ticket", (&person{desk: d}).ask("POST", "/call/ticket", ""))
+		by(&person{desk: d}, "POST", "/call/ticket", "", "")
 	}
 	for _, view := range []string{"wall", "floor", "desk", "x"} {
 		for _, p := range []*person{li, zhao} {

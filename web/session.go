@@ -144,6 +144,7 @@ func (s *signing) person(r *http.Request) (account.Account, bool, error) {
 		return account.Account{}, false, nil
 	}
 	if seen := time.Unix(s.sessions.GetInt64(ctx, sessionSeen), 0); s.now().Sub(seen) > min(seenEvery, s.Idle/4) {
+		s.throttle.SignedIn(a.Name, s.address(r))
 		s.sessions.Put(ctx, sessionSeen, s.now().Unix())
 		if _, _, err := s.sessions.Commit(ctx); err != nil {
 			s.once.warn("seen", "a session may end before its time", "err", err)
@@ -308,14 +309,15 @@ func (a *API) signOut(r request) (reply, error) {
 	return reply{header: http.Header{"Set-Cookie": {gone.String()}}}, nil
 }
 
-// Ways are how people can sign in.
+// Ways are how people can come in.
 type Ways struct {
 	Password bool `json:"password"`
-	SSO      bool `json:"sso"` // at GET /session/sso
+	SSO      bool `json:"sso"`      // at GET /session/sso
+	Visitors bool `json:"visitors"` // customers, without an account, by the page that calls
 }
 
 func (a *API) getWays(request) (reply, error) {
-	return reply{body: Ways{Password: a.signing != nil, SSO: a.signing != nil && a.signing.Issuer != nil}}, nil
+	return reply{body: Ways{Password: a.signing != nil, SSO: a.signing != nil && a.signing.Issuer != nil, Visitors: a.visitors()}}, nil
 }
 
 // Where the pages are that people come to.

@@ -102,9 +102,15 @@ type Options struct {
 	Link    func(agentID string) Link // how a browser's line is; nil: there are none
 	Health  func() Health             // of the service
 	Signal  http.Handler              // browsers' lines, at /desk/signal; nil: there are none
-	Visit   func() string             // a ticket for somebody who calls from a page; nil: nobody does
-	Ticket  func(owner string) string // with which a page may open one, once and soon; nil with Signal
+	Visit   Visits                    // calls from pages without an account; nil: there are none
 	Now     func() time.Time          // the service's wall clock; nil: the machine's
+
+	// Ticket is one with which a page may open a line, once and soon, and has it
+	// while still says so; nil with Signal.
+	Ticket func(owner string, still func() bool) string
+
+	// VisitsAtOnce is how many such calls there are at the same time; 0: 20.
+	VisitsAtOnce int
 
 	// Usual are the rules of a queue of which nothing is said, all of them: what
 	// a field has that a request leaves out.

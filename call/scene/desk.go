@@ -77,6 +77,16 @@ type Desk struct {
 	Third    *Other     `json:"third"`
 	Monitor  Mode       `json:"monitor"` // as far as the agent is to know: never "listen"
 	Acts     []Act      `json:"acts"`
+
+	// Watched is who listens, whispers or has joined, for the floor alone; nil:
+	// nobody.
+	Watched *Watching `json:"-"`
+}
+
+// Watching is a supervisor in a talk.
+type Watching struct {
+	Agent string
+	Mode  Mode
 }
 
 // Line is a queue.
@@ -105,6 +115,8 @@ func HoldAt(since, now time.Time) *OnHold {
 const (
 	ThirdRinging = "ringing"
 	ThirdTalking = "talking"
+	ThirdMissed  = "failed" // not reached; shown until the next step
+	ThirdSent    = "sent"   // has transferred the caller, and left
 )
 
 // Other is the third of a talk, or for a third the agent who asks.

@@ -32,6 +32,7 @@ const (
 	ThreeWay     Name = "three-way"
 	Transferring Name = "transferring"
 	Returning    Name = "returning"
+	Rejoining    Name = "rejoining"
 
 	Rating   Name = "rating"    // the agent has hung up
 	LineLost Name = "line-lost" // the agent's line failed: an apology, and the head of the line
@@ -65,6 +66,7 @@ var rows = []Row{
 	{Name: ThreeWay, Bridge: []Party{Caller, Agent, Third}, Shown: ThreeWay, Agent: "talking", Means: "all three talk"},
 	{Name: Transferring, Tone: true, Rings: true, Shown: Transferring, Means: "a third is rung for the caller, the agent has left"},
 	{Name: Returning, Tone: true, Rings: true, Shown: Transferring, Means: "the third was not reached: the agent of before is rung to take the caller back"},
+	{Name: Rejoining, Tone: true, Rings: true, Shown: Transferring, Means: "the agent who hung up wants the caller back, and is rung (B4)"},
 
 	{Name: Rating, End: true, Means: "the agent has hung up; the caller is asked for the rating, and hears the goodbye"},
 	{Name: LineLost, End: true, Means: "the agent's line failed; the caller hears so and goes to the head of the line"},
@@ -88,6 +90,7 @@ func (n Name) Row() Row {
 type Act string
 
 // Acts that somebody asks for: by the desk, by a feature code, or as a supervisor.
+// DoRejoin is for who has no talk any more.
 const (
 	DoHold     Act = "hold"
 	DoResume   Act = "resume"
@@ -101,6 +104,7 @@ const (
 	DoTransfer Act = "transfer" // blind: the agent leaves, the target is rung
 	DoKeys     Act = "keys"     // digits for who is at the other end
 	DoHangup   Act = "hangup"   // our side ends the talk (B4: with a reason)
+	DoRejoin   Act = "rejoin"   // the agent who hung up by accident wants the caller back (B4)
 
 	DoListen  Act = "listen"  // the supervisor hears both and is heard by nobody
 	DoWhisper Act = "whisper" // … and is heard by the agent alone
@@ -110,7 +114,7 @@ const (
 
 // Events of lines.
 const (
-	PhoneHolds    Act = "phone-holds"    // the agent's phone, by its own button
+	PhoneHolds    Act = "phone-holds"    // the agent's phone, by its own button, or because it is not heard
 	PhoneResumes  Act = "phone-resumes"  // … which takes the call back
 	ThirdAnswered Act = "third-answered" // the phone that rings for a third
 	ThirdFailed   Act = "third-failed"   // it is not answered, or cannot be rung
@@ -157,6 +161,10 @@ var moves = []Move{
 	{In: []Name{Transferring}, On: QueueTakes, To: Queued},
 	{In: []Name{Returning}, On: ThirdAnswered, To: Talking, HandOver: true},
 	{In: []Name{Returning}, On: ThirdFailed, To: InVain},
+
+	{In: []Name{Rating}, On: DoRejoin, To: Rejoining},
+	{In: []Name{Rejoining}, On: ThirdAnswered, To: Talking, HandOver: true},
+	{In: []Name{Rejoining}, On: ThirdFailed, To: Rating},
 
 	{In: []Name{Talking, Hold}, On: DoHangup, To: Rating},
 	{In: []Name{Talking, Hold}, On: AgentLeft, To: Rating},

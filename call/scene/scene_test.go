@@ -18,9 +18,13 @@ func TestWays(t *testing.T) {
 		want  State
 		over  bool // the third has the call in the end
 	}{
-		"hold and back":                           {steps: []Act{DoHold, DoResume}, want: talking},
-		"hold by the phone's button":              {steps: []Act{PhoneHolds}, want: State{Scene: Hold, Held: true}},
-		"… and back":                              {steps: []Act{PhoneHolds, PhoneResumes}, want: talking},
+		"hold and back":              {steps: []Act{DoHold, DoResume}, want: talking},
+		"hold by the phone's button": {steps: []Act{PhoneHolds}, want: State{Scene: Hold, Held: true}},
+		"… and back":                 {steps: []Act{PhoneHolds, PhoneResumes}, want: talking},
+		"a hold that was asked for outlasts a line that is lost and back": {steps: []Act{DoHold, PhoneHolds, PhoneResumes},
+			want: State{Scene: Hold, Asked: true}},
+		"… and ends when it is asked for":         {steps: []Act{DoHold, PhoneHolds, PhoneResumes, DoResume}, want: talking},
+		"… and the next one is the phone's":       {steps: []Act{DoHold, DoResume, PhoneHolds, PhoneResumes}, want: talking},
 		"muted through a hold":                    {steps: []Act{DoMute, DoHold, DoResume}, want: State{Scene: Talking, Muted: true}},
 		"a hold outlives a line that is lost":     {steps: []Act{DoHold, PhoneHolds, PhoneResumes}, want: State{Scene: Hold, Asked: true}},
 		"… and ends as it was asked for":          {steps: []Act{DoHold, PhoneHolds, PhoneResumes, DoResume}, want: talking},
@@ -43,6 +47,8 @@ func TestWays(t *testing.T) {
 		"the agent's line fails while consulting": {steps: []Act{DoConsult, ThirdAnswered, AgentFailed}, want: State{Scene: LineLost}},
 		"back from a consult while the phone holds": {steps: []Act{PhoneHolds, DoConsult, ThirdAnswered, DoCancel},
 			want: State{Scene: Hold, Held: true}},
+		"back by mistake hung up":          {steps: []Act{DoHangup, DoRejoin, ThirdAnswered}, want: talking, over: true},
+		"… and the phone is not taken":     {steps: []Act{AgentLeft, DoRejoin, ThirdFailed}, want: State{Scene: Rating}},
 		"a supervisor stays with the call": {steps: []Act{DoWhisper, DoTransfer, ThirdAnswered}, want: State{Scene: Talking, Monitor: Whispering}, over: true},
 		"… and leaves with its end":        {steps: []Act{DoListen, AgentLeft}, want: State{Scene: Rating}},
 	} {
@@ -66,6 +72,7 @@ func TestActs(t *testing.T) {
 	for s, want := range map[State][]Act{
 		talking:                          {DoHold, DoMute, DoConsult, DoTransfer, DoKeys, DoHangup},
 		{Scene: Talking, Muted: true}:    {DoHold, DoUnmute, DoConsult, DoTransfer, DoKeys, DoHangup},
+		{Scene: Hold, Asked: true}:       {DoResume, DoMute, DoConsult, DoTransfer, DoHangup},
 		{Scene: Hold}:                    {DoResume, DoMute, DoConsult, DoTransfer, DoHangup},
 		{Scene: Hold, Asked: true}:       {DoResume, DoMute, DoConsult, DoTransfer, DoHangup},
 		{Scene: Hold, Held: true}:        {DoMute, DoConsult, DoTransfer, DoHangup}, // only the phone can take the call back
@@ -110,6 +117,9 @@ func TestNobodyIsLeftInSilence(t *testing.T) {
 			}
 			now, was := next.Row(), s.Row()
 			switch {
+			case next.Scene == Rating:
+				s = next // from which there is a way back
+				continue
 			case now.End:
 				return
 			case now.Tone == now.Has(Caller):
@@ -130,6 +140,10 @@ func TestNobodyIsLeftInSilence(t *testing.T) {
 				t.Fatalf("%s leaves the mark of a hold: %+v", step, next)
 			case next.Scene == Talking && next.Held:
 				t.Fatalf("%s leads to a talk with a phone that holds", step)
+			case s.Asked && next.Scene == Talking && step != DoResume:
+				t.Fatalf("%s ends a hold that the agent has asked for: %+v", step, next)
+			case next.Asked && next.Scene != Hold:
+				t.Fatalf("%s leaves the mark of a hold that is over: %+v", step, next)
 			case (next.Muted || next.Held) && !now.Has(Agent):
 				t.Fatalf("%s leaves the marks of an agent who is not there: %+v", step, next)
 			case s.Muted && !next.Muted && step != DoUnmute && !handOver && now.Has(Agent):
@@ -176,7 +190,7 @@ func TestTables(t *testing.T) {
 			} else {
 				seen[c] = true
 			}
-			if in.Row().End {
+			if in.Row().End && m.On != DoRejoin { // while the caller is still there
 				t.Errorf("%s goes on after the end %s", m.On, in)
 			}
 		}

@@ -34,12 +34,14 @@ type apiParts struct {
 	cfg      *configs.Config
 	lines    *queue.Engine
 	book     *journal.Reader
+	past     *past
 	journal  appender
 	sessions scs.Store                  // nil: nobody signs in
 	relieved func(context.Context) bool // nil: never
 	health   func() web.Health          // nil: all is well
 	talks    web.Scenes                 // nil: desks can do nothing with calls
 	gateway  *softphone.Gateway         // nil: there are no lines in browsers
+	desks    *desk.Desks                // with gateway
 	now      func() time.Time
 	log      *slog.Logger
 	reg      prometheus.Registerer
@@ -81,14 +83,14 @@ func newAPI(p apiParts) (*web.API, error) {
 		},
 		Number:  func(ctx context.Context, callID string) string { return callersNumber(ctx, p.book, callID) },
 		Signing: p.signing(), Record: p.record, Pages: ui.Files(), Scenes: p.talks,
-		Past:    newPast(p.book, p.lines, cfg.Service.Timezone.Location, p.now, p.log),
+		Past:    p.past,
 		Phrases: phrases.Book, Forms: formsOf(cfg), Targets: targetsOf(cfg),
 		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
 	}
 	if p.gateway != nil {
-		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.Ticket, linkOf(p.gateway)
+		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.TicketWhile, linkOf(p.gateway)
 		if cfg.Web.Visitors {
-			o.Visit = func() string { return p.gateway.Ticket(desk.NewVisitor()) }
+			o.Visit, o.VisitsAtOnce = visits{p.gateway, p.desks}, cfg.Web.VisitorsAtOnce
 		}
 	}
 	return web.New(o)
@@ -111,8 +113,13 @@ func (p apiParts) signing() web.Signing {
 	if p.sessions == nil {
 		return web.Signing{}
 	}
+	development := developmentAccounts(cfg)
+	if len(development) > 0 {
+		p.log.Warn("anybody on this machine signs in with passwords that everybody knows, and so does the world through a proxy: set agents[].password, or web.origin",
+			"accounts", len(development), "listen", cfg.Web.Listen)
+	}
 	accounts, err := account.Open(account.Options{
-		Path: cfg.Accounts(), Record: web.RecordAccounts(p.record), Development: developmentAccounts(cfg), Logger: p.log,
+		Path: cfg.Accounts(), Record: web.RecordAccounts(p.record), Development: development, Logger: p.log,
 	})
 	if err != nil {
 		p.log.Error("nobody signs in until the accounts can be read", "err", err)
@@ -139,9 +146,11 @@ var rolesOf = map[configs.Role]account.Role{
 
 // developmentAccounts are the agents of hotline.yaml whose passwords everybody
 // can read, and two beside them who are no agents. Beyond loopback there are
-// none.
+// none, nor where hotline.yaml speaks of a proxy or of another place to sign in:
+// what comes through a proxy may look as if it came from this machine.
 func developmentAccounts(cfg *configs.Config) (list []account.Development) {
-	if !cfg.Web.Listen.Addr().IsLoopback() {
+	w := cfg.Web
+	if !w.Listen.Addr().IsLoopback() || w.Origin != "" || len(w.Proxies) > 0 || w.OIDC.On() {
 		return nil
 	}
 	for _, a := range cfg.Agents {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"time"
@@ -40,9 +41,10 @@ func visitors(cfg *configs.Config) *desk.Visitors {
 // codecs are the trunk's, as browsers call them.
 var codecs = map[configs.Codec]softphone.Codec{"alaw": softphone.PCMA, "ulaw": softphone.PCMU}
 
-// openGateway opens browsers' sockets.
-func openGateway(cfg *configs.Config, desks *desk.Desks, log *slog.Logger, reg prometheus.Registerer) (*softphone.Gateway, error) {
-	o := softphone.Options{App: desks, Listen: cfg.Web.Media, Codec: codecs[cfg.Service.Codec], Logger: log, Registerer: reg,
+// openGateway opens browsers' sockets. Beside a service that runs, a port that is
+// named in web.media is that one's until it leaves.
+func openGateway(cfg *configs.Config, desks *desk.Desks, beside bool, log *slog.Logger, reg prometheus.Registerer) (*softphone.Gateway, error) {
+	o := softphone.Options{App: desks, Listen: cfg.Web.Media, Heir: beside, Codec: codecs[cfg.Service.Codec], Logger: log, Registerer: reg,
 		TURN: softphone.TURN{URLs: cfg.Web.TURN.URLs, Secret: cfg.Web.TURN.Secret.Reveal(), For: cfg.Web.TURN.Lasts.Duration}}
 	if cfg.Web.Origin != "" {
 		o.Origins = []string{cfg.Web.Origin}
@@ -51,6 +53,23 @@ func openGateway(cfg *configs.Config, desks *desk.Desks, log *slog.Logger, reg p
 		o.NAT = append(o.NAT, address.Addr)
 	}
 	return softphone.New(o)
+}
+
+// mediaWithin is by when the service before this one has left, and longer.
+const mediaWithin = 5 * time.Second
+
+// inheritMedia logs when browsers cannot be heard though this process acts.
+func inheritMedia(ctx context.Context, acts <-chan struct{}, g *softphone.Gateway, log *slog.Logger) {
+	select {
+	case <-acts:
+	case <-ctx.Done():
+		return
+	}
+	limit, cancel := context.WithTimeout(ctx, mediaWithin)
+	defer cancel()
+	if err := g.Listening(limit); err != nil && ctx.Err() == nil {
+		log.Error("browsers are not heard until web.media is free: which process has it?", "err", err)
+	}
 }
 
 // floor is what desks show and do.
@@ -69,6 +88,18 @@ func (f floor) View(agentID string) (shown any, state string) {
 		return d, d.Now.String() // it is shown anew each time
 	}
 	return d, string(text)
+}
+
+// visits are calls from pages without an account.
+type visits struct {
+	gateway *softphone.Gateway
+	desks   *desk.Desks
+}
+
+func (v visits) Ticket(secret string) string { return v.gateway.Ticket(desk.VisitorOf(secret)) }
+
+func (v visits) Visiting(secret string) (is, known bool) {
+	return v.desks.Visiting(desk.VisitorOf(secret))
 }
 
 // linkOf is how an agent's line is, for their page.

@@ -34,11 +34,13 @@ type watch struct {
 	asterisk func(context.Context) error          // a question that is easy to answer; only while connected
 	noWay    func() []string                      // other services whose agents cannot be rung from here
 	rivals   func() []queue.Rival                 // agents of this service whom another has, too
+	ahead    func() time.Duration                 // by which this machine's clock is ahead of Redis'
 	log      *slog.Logger
 
 	low      uint64 // bytes of a disk
 	degraded *prometheus.GaugeVec
 	free     *prometheus.GaugeVec
+	clock    prometheus.Gauge
 
 	mu       sync.Mutex
 	troubles map[string]string // what → why, in words
@@ -49,13 +51,17 @@ func newWatch(w *watch, reg prometheus.Registerer) *watch {
 	w.troubles = map[string]string{}
 	w.degraded = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "hotline_degraded",
-		Help: "1 while this is worse than it should be and the service goes on: disk:<folder>, prompts, asterisk, peers, agents.",
+		Help: "1 while this is worse than it should be and the service goes on: disk:<folder>, prompts, asterisk, peers, agents, clock.",
 	}, []string{"what"})
 	w.free = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "hotline_disk_free_bytes",
 		Help: "Free space of the disk a folder is on.",
 	}, []string{"dir"})
-	reg.MustRegister(w.degraded, w.free)
+	w.clock = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "hotline_queue_clock_ahead_seconds",
+		Help: "By how much this machine's clock is ahead of Redis', which services share; behind below 0.",
+	})
+	reg.MustRegister(w.degraded, w.free, w.clock)
 	return w
 }
 
@@ -84,6 +90,7 @@ func (w *watch) look(ctx context.Context, promptsToo bool) {
 	}
 	w.tell("peers", w.peerTrouble())
 	w.tell("agents", w.agentTrouble())
+	w.tell("clock", w.clockTrouble())
 	if why := w.asteriskTrouble(ctx); ctx.Err() == nil {
 		w.tell("asterisk", why)
 	}
@@ -131,7 +138,7 @@ func (w *watch) asteriskTrouble(ctx context.Context) string {
 // peerTrouble is that agents are in line whom this service has no way to.
 func (w *watch) peerTrouble() string {
 	if names := w.noWay(); len(names) > 0 {
-		return fmt.Sprintf("agents of %v cannot be rung from here, and are unreachable for everybody whenever it is tried: name these services in redis.peers, render Asterisk's files anew and start again", names)
+		return fmt.Sprintf("agents of %v cannot be rung from here, and our callers are not offered to them: name these services in redis.peers with the addresses of their Asterisks, and this one in theirs, render Asterisk's files anew on both sides, and start again", names)
 	}
 	return ""
 }
@@ -152,6 +159,21 @@ func (w *watch) agentTrouble() string {
 		return ""
 	}
 	return strings.Join(words, "; ") + ": take each out of one service's hotline.yaml and restart that one, then the other"
+}
+
+// clockTrouble is that callers of this service stand by another clock than they
+// came by.
+func (w *watch) clockTrouble() string {
+	ahead := w.ahead()
+	w.clock.Set(ahead.Seconds())
+	if ahead.Abs() <= queue.ClockTolerance {
+		return ""
+	}
+	side := "ahead of"
+	if ahead < 0 {
+		side = "behind"
+	}
+	return fmt.Sprintf("this machine's clock is %v %s that of Redis, and callers stand in line by the latter: see to the time service (NTP) of both", ahead.Abs().Round(100*time.Millisecond), side)
 }
 
 // tell notes what is the matter, "" for nothing, and logs it when that is news.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,6 +21,7 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 	var refusal error
 	var noWay []string
 	var rivals []queue.Rival
+	var ahead time.Duration
 	for _, test := range []struct {
 		what  string
 		begin func(*watch)
@@ -32,6 +34,7 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 		{"peers", func(*watch) { noWay = []string{"south"} }, func(*watch) { noWay = nil }, "agents of [south] cannot be rung"},
 		{"agents", func(*watch) { rivals = []queue.Rival{{Agent: "1001", Other: "1001", Home: "south"}} }, func(*watch) { rivals = nil }, "agent 1001 is listed at south too"},
 		{"agents", func(*watch) { rivals = []queue.Rival{{Agent: "1001", Other: "2001", Home: "south"}} }, func(*watch) { rivals = nil }, "the number that callers are told of agent 2001"},
+		{"clock", func(*watch) { ahead = -90 * time.Second }, func(*watch) { ahead = -queue.ClockTolerance }, "1m30s behind that of Redis"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			var said bytes.Buffer
@@ -42,6 +45,7 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 				asterisk: func(context.Context) error { return refusal },
 				noWay:    func() []string { return noWay },
 				rivals:   func() []queue.Rival { return rivals },
+				ahead:    func() time.Duration { return ahead },
 				log:      slog.New(slog.NewTextHandler(&said, nil)),
 			}, reg)
 			degraded := func() float64 { return figure(t, reg, "hotline_degraded", test.what) }
@@ -78,6 +82,7 @@ func TestFreeSpaceIsMeasured(t *testing.T) {
 		asterisk: func(context.Context) error { return nil },
 		noWay:    func() []string { return nil },
 		rivals:   func() []queue.Rival { return nil },
+		ahead:    func() time.Duration { return 0 },
 		log:      slog.New(slog.DiscardHandler),
 	}, reg)
 	w.low = 0

@@ -5,7 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
-	"net/netip"
+	"maps"
 	"slices"
 	"time"
 
@@ -125,10 +125,11 @@ func queueOptions(cfg *configs.Config, now func() time.Time, w *changes, log *sl
 }
 
 // share has callers and agents be one with those of other services, where
-// hotline.yaml says so.
-func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) error {
+// hotline.yaml says so. It returns by how much this machine's clock is ahead of
+// the one that they share.
+func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) (ahead func() time.Duration, err error) {
 	if !cfg.Redis.On() {
-		return nil
+		return func() time.Duration { return 0 }, nil
 	}
 	shared, err := redisq.New(redisq.Options{
 		Redis: redis.UniversalOptions{
@@ -138,10 +139,11 @@ func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) error {
 		Space: cfg.Redis.Space, Logger: log,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o.Log, o.Owner = shared, cfg.Redis.Name
-	return nil
+	o.Ways = slices.AppendSeq([]string{}, maps.Keys(cfg.Redis.Peers)) // none is none, and not everybody's
+	return shared.ClockAhead, nil
 }
 
 // phoneOf dials agents' phones, those of other services through their Asterisks.
@@ -206,27 +208,26 @@ func declinePause(q configs.Queue) time.Duration {
 	return q.DeclinePause.Duration
 }
 
-// withoutWay are the services, but for this one, whose agents are in the queue
-// and that are not named among its peers.
-func withoutWay(agents []queue.AgentView, own string, peers map[string]netip.AddrPort) []string {
-	var names []string
-	for _, agent := range agents {
-		if _, known := peers[agent.Home]; !known && agent.Home != own && !slices.Contains(names, agent.Home) {
-			names = append(names, agent.Home)
-		}
+// waysOf are the services whose agents can be rung from here, by their endpoints in
+// Asterisk.
+func waysOf(cfg *configs.Config) map[string]string {
+	ways := map[string]string{}
+	for service := range cfg.Redis.Peers {
+		ways[service] = asterisk.PeerEndpoint(service)
 	}
-	return names
+	return ways
 }
 
 // lookAfter watches what the service stands on.
-func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, log *slog.Logger, reg prometheus.Registerer) *watch {
+func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, ahead func() time.Duration, log *slog.Logger, reg prometheus.Registerer) *watch {
 	return newWatch(&watch{
 		log: log,
 		dirs: map[string]string{
 			"state": cfg.Service.StateDir, "recordings": cfg.RecordingsDir(), "raw": cfg.Asterisk.Outside("raw"),
 		},
-		noWay:  func() []string { return withoutWay(lines.Agents(), cfg.Redis.Name, cfg.Redis.Peers) },
+		noWay:  lines.Unreached,
 		rivals: lines.Rivals,
+		ahead:  ahead,
 		prompts: func() ([]string, error) {
 			library, err := prompt.OpenLibrary(cfg.PromptsOutside())
 			if err != nil {

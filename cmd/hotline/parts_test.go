@@ -1,6 +1,8 @@
 package main
 
 import (
+	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -22,22 +24,22 @@ func TestHowLongWhoCallsAgainWaitsForTheSameAgent(t *testing.T) {
 	}
 }
 
-// A service whose agents are in line here has to be named among the peers.
-func TestWhoCannotBeRungIsNamed(t *testing.T) {
-	agent := func(home string) queue.AgentView { return queue.AgentView{Profile: queue.Profile{Home: home}} }
-	south := map[string]netip.AddrPort{"south": netip.MustParseAddrPort("10.0.0.6:5060")}
-	for _, test := range []struct {
-		own    string
-		peers  map[string]netip.AddrPort
-		agents []queue.AgentView
-		want   []string
-	}{
-		{own: "", agents: []queue.AgentView{agent(""), agent("")}},
-		{own: "north", peers: south, agents: []queue.AgentView{agent("north"), agent("south")}},
-		{own: "north", peers: south, agents: []queue.AgentView{agent("west"), agent("north"), agent("west")}, want: []string{"west"}},
-	} {
-		if got := withoutWay(test.agents, test.own, test.peers); !slices.Equal(got, test.want) {
-			t.Errorf("from %q with peers %v agents of %v cannot be rung, want %v", test.own, test.peers, got, test.want)
+// Where a queue is shared, callers are offered to agents of those services alone that are named among the peers: none is
+// nobody, and not everybody.
+func TestWhoCanBeRungFromHere(t *testing.T) {
+	for _, peers := range []map[string]netip.AddrPort{nil, {"south": netip.MustParseAddrPort("10.0.0.6:5060")}} {
+		cfg := configs.Default()
+		cfg.Redis.Addresses, cfg.Redis.Name, cfg.Redis.Peers = []string{"127.0.0.1:6379"}, "north", peers
+		var o queue.Options
+		if _, err := share(cfg, &o, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		want := slices.AppendSeq([]string{}, maps.Keys(peers))
+		if o.Ways == nil || !slices.Equal(o.Ways, want) {
+			t.Errorf("with peers %v the queue is told %#v, want %#v", peers, o.Ways, want)
+		}
+		if got := waysOf(cfg); len(got) != len(peers) || len(peers) > 0 && got["south"] != "peer-south" {
+			t.Errorf("with peers %v Asterisk is asked for %v", peers, got)
 		}
 	}
 }

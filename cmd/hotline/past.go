@@ -26,14 +26,15 @@ type past struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	mu      sync.Mutex
-	day     day
-	looked  time.Time // on the machine's clock
-	callers callers
+	callers *callers
+
+	mu     sync.Mutex
+	day    day
+	looked time.Time // on the machine's clock
 }
 
 func newPast(book *journal.Reader, lines *queue.Engine, zone *time.Location, now func() time.Time, log *slog.Logger) *past {
-	return &past{book: book, zone: zone, now: now, log: log, callers: newCallers(), level: func(id string) time.Duration {
+	return &past{book: book, zone: zone, now: now, log: log, callers: newCallers(book, now), level: func(id string) time.Duration {
 		for _, r := range lines.Rules() {
 			if r.ID == id {
 				return r.ServiceLevel
@@ -64,10 +65,12 @@ const (
 	mostOfOne   = 50          // … and known
 	mostServed  = 100         // calls of an agent that are shown
 	remembered  = 180 * 24 * time.Hour
+	readAtOnce  = 500             // arrivals
+	knownWithin = 8 * time.Second // from when a history is asked for; the answer has 10 s
 )
 
 // dayKinds are what a day's figures are made of.
-var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, call.KindApology, web.KindWrapped}
+var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, queue.KindHandedOver, call.KindApology, web.KindWrapped}
 
 // Today is what happened since midnight. Where the journal cannot be read it is
 // what was known before.
@@ -136,6 +139,7 @@ func (d *day) take(e journal.Entry, zone *time.Location, level func(string) time
 	if e.Decode(&c) != nil {
 		return
 	}
+	c.Kind = e.Kind
 	hour := e.At.In(zone).Hour()
 	switch {
 	case e.Kind == queue.KindAgentState:
@@ -150,6 +154,11 @@ func (d *day) take(e journal.Entry, zone *time.Location, level func(string) time
 		q := d.shown.Queues[c.Queue]
 		q.Abandoned++
 		d.shown.Queues[c.Queue] = q
+	}
+	if c.Left != nil { // who hands a call over, and no longer has it
+		if left, there := c.About(c.Left.Agent); there {
+			d.turned(left, e.At)
+		}
 	}
 	if c.Agent != "" && c.To != 0 {
 		d.turned(c, e.At)
@@ -193,13 +202,18 @@ func (d *day) connected(c queue.Change, hour int, within bool) {
 	d.shown.Queues[c.Queue] = q
 }
 
-// turned counts an agent's talks, and for how long they last.
+// turned counts an agent's talks, and for how long they last. Who is called in
+// to another's call is credited from when the call is theirs.
 func (d *day) turned(c queue.Change, at time.Time) {
+	if c.Third {
+		return
+	}
 	since, talked := d.talking[c.Agent]
 	switch {
 	case c.To.InTalk() && !talked:
 		d.talking[c.Agent] = at
-		if !c.From.InTalk() && c.Cause != queue.CauseFound { // found: it began before a restart
+		taken := !c.From.InTalk() || c.Kind == queue.KindHandedOver
+		if taken && c.Cause != queue.CauseFound { // found: it began before a restart
 			a := d.shown.Agents[c.Agent]
 			a.Calls++
 			d.shown.Agents[c.Agent] = a
@@ -237,41 +251,93 @@ func (p *past) Served(ctx context.Context, agentID string) ([]web.Served, error)
 }
 
 // callers are which calls came from one number. Numbers are keys that this
-// process alone can make.
+// process alone can make. What is read goes on where it ended, in steps: whoever
+// looks meanwhile waits for one of them, and no desk waits at all.
 type callers struct {
-	seq   int64
-	who   func(string) string
+	book *journal.Reader
+	now  func() time.Time
+	who  func(string) string
+
+	reading sync.Mutex // one step at a time
+	seq     int64      // of the last arrival that was read
+
+	mu    sync.Mutex
 	calls map[string][]string // oldest first
 	many  map[string]int
 }
 
-func newCallers() callers {
+func newCallers(book *journal.Reader, now func() time.Time) *callers {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // which never fails
-	return callers{who: call.NewWho(secret), calls: map[string][]string{}, many: map[string]int{}}
+	return &callers{book: book, now: now, who: call.NewWho(secret), calls: map[string][]string{}, many: map[string]int{}}
 }
 
-// known takes in who has arrived since the last look.
-func (p *past) known(ctx context.Context) error {
-	about := journal.Query{Kinds: []string{call.KindArrived}, After: p.callers.seq}
-	if p.callers.seq == 0 {
-		about.Since = p.now().Add(-remembered)
-	}
-	for e, err := range p.book.Read(ctx, about) {
-		if err != nil {
+// known takes in who has arrived since the last look. rest is called after each
+// step but the last.
+func (c *callers) known(ctx context.Context, rest func(after time.Duration)) error {
+	for ctx.Err() == nil {
+		began := time.Now()
+		if more, err := c.step(ctx); err != nil || !more {
 			return err
 		}
-		p.callers.seq = e.Seq
-		var a call.Arrived
-		if e.Decode(&a) != nil || a.Number == "" {
-			continue
-		}
-		who, id := p.callers.who(a.Number), callOf(e)
-		p.callers.many[who]++
-		list := append(p.callers.calls[who], id)
-		p.callers.calls[who] = list[max(0, len(list)-mostOfOne):]
+		rest(time.Since(began))
 	}
-	return nil
+	return context.Cause(ctx)
+}
+
+func (c *callers) step(ctx context.Context) (more bool, err error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	about := journal.Query{Kinds: []string{call.KindArrived}, After: c.seq, Limit: readAtOnce}
+	if c.seq == 0 {
+		about.Since = c.now().Add(-remembered)
+	}
+	n := 0
+	for e, err := range c.book.Read(ctx, about) {
+		if err != nil {
+			return false, err
+		}
+		c.take(e)
+		c.seq = e.Seq
+		n++
+	}
+	return n == readAtOnce, nil
+}
+
+func (c *callers) take(e journal.Entry) {
+	var a call.Arrived
+	if e.Decode(&a) != nil || a.Number == "" {
+		return
+	}
+	who, id := c.who(a.Number), callOf(e)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.many[who]++
+	list := append(c.calls[who], id)
+	c.calls[who] = list[max(0, len(list)-mostOfOne):]
+}
+
+// of are the calls of a number that are known, oldest first, and how many there
+// were.
+func (c *callers) of(number string) (ids []string, many int) {
+	who := c.who(number)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.calls[who]), c.many[who]
+}
+
+// learn reads who has called in the past, so that the first look after a start
+// need not. It takes half of a processor at most: calls come first.
+func (p *past) learn(ctx context.Context) {
+	err := p.callers.known(ctx, func(after time.Duration) {
+		select {
+		case <-time.After(after):
+		case <-ctx.Done():
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		p.log.Warn("who has called before is looked up with the next call", "err", err)
+	}
 }
 
 // callOf is the call that an entry is about.
@@ -294,14 +360,12 @@ func (p *past) History(ctx context.Context, callID string) (web.History, bool, e
 	if arrived.Number == "" {
 		return h, true, nil
 	}
-	p.mu.Lock()
-	err = p.known(ctx)
-	who := p.callers.who(arrived.Number)
-	ids, many := slices.Clone(p.callers.calls[who]), p.callers.many[who]
-	p.mu.Unlock()
-	if err != nil {
+	soon, cancel := context.WithTimeout(ctx, knownWithin)
+	defer cancel()
+	if err := p.callers.known(soon, func(time.Duration) {}); err != nil {
 		return web.History{}, false, err
 	}
+	ids, many := p.callers.of(arrived.Number)
 	for _, id := range slices.Backward(ids) {
 		if id == callID || len(h.Calls) == mostHistory {
 			continue

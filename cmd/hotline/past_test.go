@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -34,8 +36,9 @@ func newArchive(t *testing.T) *archive {
 		}
 	})
 	a := &archive{t: t, book: book, at: time.Date(2026, 3, 10, 9, 30, 0, 0, time.UTC)}
-	a.past = &past{book: book.Reader(), zone: time.UTC, now: func() time.Time { return a.at }, log: slog.New(slog.DiscardHandler),
-		callers: newCallers(), level: func(string) time.Duration { return 20 * time.Second }}
+	now := func() time.Time { return a.at }
+	a.past = &past{book: book.Reader(), zone: time.UTC, now: now, log: slog.New(slog.DiscardHandler),
+		callers: newCallers(book.Reader(), now), level: func(string) time.Duration { return 20 * time.Second }}
 	return a
 }
 
@@ -127,6 +130,35 @@ func TestToday(t *testing.T) {
 	}
 }
 
+// An agent is credited with own seconds: until they hand over, and from then on the other.
+func TestAWarmTransferIsCredited(t *testing.T) {
+	a := newArchive(t)
+	began := a.at
+	a.change(queue.KindJoined, queue.Change{Call: "a", Queue: "service"})
+	a.change(queue.KindConnected, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateRinging, To: queue.StateTalking})
+	a.at = a.at.Add(time.Minute)
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateTalking, To: queue.StateConsult})
+	a.change(queue.KindCalled, queue.Change{Call: "a", Queue: "service", Agent: "1002", Offer: "a-to-1002-1", From: queue.StateReady, To: queue.StateReserved, With: "1001"})
+	a.change(queue.KindConsulted, queue.Change{Call: "a", Queue: "service", Agent: "1002", Offer: "a-to-1002-1", From: queue.StateRinging, To: queue.StateConsult, With: "1001", Third: true})
+	a.at = a.at.Add(time.Minute)
+	a.change(queue.KindHandedOver, queue.Change{Call: "a", Queue: "service", Agent: "1002", With: "1001", From: queue.StateConsult, To: queue.StateTalking,
+		Left: &queue.Leaving{Agent: "1001", From: queue.StateConsult, To: queue.StateWrapUp, Began: began}})
+	a.at = a.at.Add(30 * time.Second) // 1001's wrap-up
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateWrapUp, To: queue.StateReady})
+	a.at = a.at.Add(150 * time.Second)
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1002", From: queue.StateTalking, To: queue.StateWrapUp})
+	got := a.today().Agents
+	if one := got["1001"]; one.Talk != 2*time.Minute {
+		t.Errorf("1001, who had the caller for 2 minutes, is credited with %v in %d calls", one.Talk, one.Calls)
+	}
+	if one := got["1001"]; one.Calls != 1 {
+		t.Errorf("1001 is credited with %d calls", one.Calls)
+	}
+	if two := got["1002"]; two.Calls != 1 || two.Talk != 3*time.Minute {
+		t.Errorf("1002, who had the caller for 3 minutes, is credited with %v in %d calls", two.Talk, two.Calls)
+	}
+}
+
 // A number's calls are found again, newest first, with what was noted of them,
 // and the number is masked.
 func TestHistory(t *testing.T) {
@@ -176,4 +208,54 @@ func TestHistory(t *testing.T) {
 	if _, there, err := a.Notes(t.Context(), "nobody"); there || err != nil {
 		t.Errorf("notes of a call there is not: %v, %v", there, err)
 	}
+}
+
+// A look at who has called before, which takes long where there were many, holds up no desk: each asks for the day's figures.
+func TestAHistoryHoldsUpNoDesk(t *testing.T) {
+	a := newArchive(t)
+	a.write(call.KindArrived, call.Arrived{Number: "13812345678", At: a.at}, call.Stream("a"))
+	a.callers.reading.Lock() // somebody reads
+	shown := make(chan error, 1)
+	go func() {
+		_, _, err := a.History(t.Context(), "a")
+		shown <- err
+	}()
+	figures := make(chan web.Today, 1)
+	go func() { figures <- a.today() }()
+	select {
+	case <-figures:
+	case <-time.After(5 * time.Second):
+		t.Error("the figures of the day wait for a history that is being read")
+	}
+	a.callers.reading.Unlock()
+	if err := <-shown; err != nil {
+		t.Error(err)
+	}
+}
+
+// However many have called, they are read in steps, once, and from then on only who came since.
+func TestThePastIsLearnedInSteps(t *testing.T) {
+	a := newArchive(t)
+	const many = 2*readAtOnce + 7
+	var list []journal.Entry
+	for n := range many {
+		e := journal.NewEntry(call.KindArrived, call.Arrived{Number: "13812345678", At: a.at}, call.Stream(fmt.Sprint("c", n)))
+		e.At = a.at
+		list = append(list, e)
+	}
+	if _, err := a.book.Append(t.Context(), list...); err != nil {
+		t.Fatal(err)
+	}
+	a.learn(t.Context())
+	if ids, all := a.callers.of("13812345678"); len(ids) != mostOfOne || all != many || ids[mostOfOne-1] != fmt.Sprint("c", many-1) {
+		t.Errorf("of %d calls %d are known, and %d are counted", many, len(ids), all)
+	}
+	seq := a.callers.seq
+	a.write(call.KindArrived, call.Arrived{Number: "13812345678", At: a.at}, call.Stream("last"))
+	if h, _, err := a.History(t.Context(), "c0"); err != nil || h.Calls[0].Call != "last" || a.callers.seq <= seq {
+		t.Errorf("after another call the history begins with %+v, %v", h.Calls, err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	a.learn(ended) // a service that stops
 }

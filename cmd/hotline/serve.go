@@ -93,7 +93,8 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	record := &changes{journal: tenure, log: log}
 	queues := queueOptions(cfg, clock.now, record, log, reg)
-	if err := share(cfg, &queues, log); err != nil {
+	ahead, err := share(cfg, &queues, log)
+	if err != nil {
 		return err
 	}
 	rules, err := rulesInForce(ctx, book.Reader(), queues, log)
@@ -135,7 +136,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 		MessageFile: func(name string) string { return cfg.Asterisk.Outside("spool", "recording", name+".wav") },
 		PIN:         pinOf(cfg),
 		Browsers:    desks,
-		Name:        queues.Owner, Phone: phoneOf(queues.Owner), Who: whoOf(cfg),
+		Name:        queues.Owner, Phone: phoneOf(queues.Owner), Ways: waysOf(cfg), Who: whoOf(cfg),
 		NetLog:     asterisk.NetLog(cfg),
 		AfterRings: cfg.Answer.AfterRings, Record: cfg.Recording.Enabled, RecordingNotice: cfg.Recording.Notice,
 		RatingWait: ratingWait(cfg), RatingTries: cfg.Rating.Tries,
@@ -148,18 +149,19 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	})
 
 	group, running := errgroup.WithContext(ctx)
-	look := lookAfter(cfg, link, lines, log, reg)
+	look := lookAfter(cfg, link, lines, ahead, log, reg)
 	drain := &drain{calls: calls, running: running, leave: leave}
 	sessions, closeSessions := openSessions(cfg.Sessions(), log)
 	defer closeSessions()
 	health := &health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}
-	gateway, err := openGateway(cfg, desks, log, reg)
+	gateway, err := openGateway(cfg, desks, beside, log, reg)
 	if err != nil {
 		return err
 	}
+	past := newPast(book.Reader(), lines, cfg.Service.Timezone.Location, clock.now, log)
 	api, err := newAPI(apiParts{
-		cfg: cfg, lines: lines, book: book.Reader(), journal: tenure, sessions: sessions, relieved: tenure.over,
-		health: func() web.Health { return health.codes(cfg) }, talks: calls, gateway: gateway, now: clock.now, log: log, reg: reg,
+		cfg: cfg, lines: lines, book: book.Reader(), past: past, journal: tenure, sessions: sessions, relieved: tenure.over,
+		health: func() web.Health { return health.codes(cfg) }, talks: calls, gateway: gateway, desks: desks, now: clock.now, log: log, reg: reg,
 	})
 	if err != nil {
 		return err
@@ -200,7 +202,9 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	group.Go(func() error { return front.serve(running, tenure.begun) })
 	group.Go(func() error { sweep(running, tenure.begun, store, log); return nil })
 	group.Go(func() error { look.run(running); return nil })
+	group.Go(func() error { inheritMedia(running, tenure.begun, gateway, log); return nil })
 	group.Go(func() error { keepHeadroom(running); return nil })
+	group.Go(func() error { past.learn(running); return nil })
 
 	<-running.Done()
 	by := time.Now().Add(goneWithin)

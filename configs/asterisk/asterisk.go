@@ -30,6 +30,7 @@ const (
 	NetContext    = "hotline-net"    // what callers hear while the service is away
 	AgentsContext = "hotline-agents" // agents' star codes: Stasis(app,agent,CODE)
 	PeersContext  = "hotline-peers"  // other services, which ring our agents' phones by their accounts
+	PeersUser     = "hotline"        // in PeersContext: whom they ask for to see whether it is us, and there
 	FallbackQueue = "fallback"       // the static queue over the agents' phones
 	RecordPrefix  = "rec-"
 )
@@ -40,8 +41,11 @@ func AgentEndpoint(id, home string) string {
 	if home == "" {
 		return "PJSIP/" + id
 	}
-	return "PJSIP/" + id + "@peer-" + home
+	return "PJSIP/" + id + "@" + PeerEndpoint(home)
 }
+
+// PeerEndpoint is the endpoint of another service's Asterisk in ours: online as long as that one is there and knows us.
+func PeerEndpoint(service string) string { return "peer-" + service }
 
 // netLog is where the dialplan writes down callers whom the service may never have seen; a folder not for everybody.
 const netLog = "spool/net-callers"
@@ -104,18 +108,18 @@ func replace(name string, data []byte) (err error) {
 // values are what the templates read.
 type values struct {
 	*configs.Config
-	TrunkEndpoint, InContext, RecordContext, NetContext, AgentsContext, PeersContext string
-	FallbackQueue, RecordPrefix, MixMonitor                                          string
-	Classes                                                                          []string
-	NetClass                                                                         string
-	Name                                                                             string // of the instance, for Asterisk's own messages
+	TrunkEndpoint, InContext, RecordContext, NetContext, AgentsContext, PeersContext, PeersUser string
+	FallbackQueue, RecordPrefix, MixMonitor                                                     string
+	Classes                                                                                     []string
+	NetClass                                                                                    string
+	Name                                                                                        string // of the instance, for Asterisk's own messages
 }
 
 func view(cfg *configs.Config) values {
 	return values{
 		Config:        cfg,
 		TrunkEndpoint: TrunkEndpoint,
-		InContext:     InContext, RecordContext: RecordContext, NetContext: NetContext, AgentsContext: AgentsContext, PeersContext: PeersContext,
+		InContext:     InContext, RecordContext: RecordContext, NetContext: NetContext, AgentsContext: AgentsContext, PeersContext: PeersContext, PeersUser: PeersUser,
 		FallbackQueue: FallbackQueue, RecordPrefix: RecordPrefix, MixMonitor: mixMonitorOptions,
 		Classes:  append([]string{"default"}, HoldClasses[:]...),
 		NetClass: netClass,

@@ -66,11 +66,11 @@ agents:
 	for file, wants := range map[string][]string{
 		"asterisk.conf": {"astetcdir => /srv/hotline/branch/etc", "astrundir => /srv/hotline/branch/run", "systemname = branch"},
 		"pjsip.conf": {"bind = 127.0.0.1:5070", "match = 192.0.2.10/32,198.51.100.0/24", "allow = ulaw,alaw", "rtp_timeout = 20", "aors = trunk\n", "contact = sip:192.0.2.11:5062\n", "language = en", "password = a-password-of-hers",
-			"[peer-south](peer)\naors = peer-south\n", "contact = sip:192.0.2.21:5060\n", "endpoint = from-south\nmatch = 192.0.2.21\n"},
+			"[peer-south](peer)\naors = peer-south\n", "contact = sip:hotline@192.0.2.21:5060\nqualify_frequency = 5\n", "qualify_2xx_only = yes\n", "endpoint = from-south\nmatch = 192.0.2.21\n"},
 		"rtp.conf":         {"rtpstart = 30000", "rtpend = 30999"},
 		"http.conf":        {"bindaddr = 127.0.0.1", "bindport = 9088"},
 		"ari.conf":         {"[branch]", "password = another-password"},
-		"extensions.conf":  {"APP = branch", "Set(CALLED=12345)", "NET_TRIES} >= 10]", "Wait(3)", "NET_ROUND} >= 5]", ",,,10)", "Playback(/srv/prompts/en/service.unavailable)", "MixMonitor(/srv/hotline/branch/raw/", "[hotline-peers]"},
+		"extensions.conf":  {"APP = branch", "Set(CALLED=12345)", "NET_TRIES} >= 10]", "Wait(3)", "NET_ROUND} >= 5]", ",,,10)", "Playback(/srv/prompts/en/service.unavailable)", "MixMonitor(/srv/hotline/branch/raw/", "[hotline-peers]\nexten => hotline,1,"},
 		"modules.conf":     {"load = app_dial.so"},
 		"queues.conf":      {"member => PJSIP/2001,0,王芳", "timeout = 10"},
 		"musiconhold.conf": {"entry = /srv/hotline/branch/moh/tone-30"},

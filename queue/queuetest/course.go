@@ -24,7 +24,7 @@ type Step struct {
 
 var doings = []string{
 	"join", "join", "join", "leave", "ringing", "connected", "connected", "failed", "sign in", "sign in", "sign out", "pause", "ready",
-	"reachable", "hold", "resume", "end", "end", "rejoin", "found", "extend", "close", "rules", "time", "time",
+	"reachable", "hold", "resume", "end", "end", "rejoin", "found", "extend", "close", "reopen", "rules", "time", "time",
 	"call", "call", "call", "end consult", "hand over", "found third",
 }
 
@@ -130,6 +130,8 @@ func (c *course) take(s Step) error {
 		return c.FoundThird(agent, call, in)
 	case "extend":
 		return c.Extend(agent, time.Duration(s.Number)*time.Second)
+	case "reopen":
+		return c.Reopen(in)
 	case "close":
 		return c.Close(in, queue.LapseClosing)
 	case "rules":

@@ -63,6 +63,7 @@ var suite = []struct {
 	{"everybody on a break", testEverybodyOnABreak},
 	{"changes of what was seen", testChangesOfWhatWasSeen},
 	{"close", testClose},
+	{"overflow into a closed queue", testOverflowIntoAClosedQueue},
 	{"stop", testStop},
 	{"estimate", testEstimate},
 }
@@ -862,6 +863,38 @@ func testClose(t *testing.T, at house) {
 		d.join("ringing") // whoever lost an agent's line may come back after closing
 	})
 }
+
+// Nobody overflows into a queue that is closed, after a wait or at once, until
+// it is open again; but for those whom closing time does not concern.
+func testOverflowIntoAClosedQueue(t *testing.T, at house) {
+	o := usual()
+	o.Queues[0].OverflowTo, o.Queues[0].OverflowAfter, o.Queues[0].MaxWaiting = "repairs", time.Minute, 1
+	at.desk(t, o, func(t *testing.T, d *desk) {
+		d.signIn("1001", "1003")
+		d.talking("busy", "1001")
+		d.must(d.Close("repairs", queue.LapseClosing))
+		ticket := d.join("a")
+		if _, err := d.Join(queue.Caller{ID: "b", Queue: "bills"}); !errors.Is(err, queue.ErrFull) {
+			t.Errorf("joining a full queue that overflows into a closed one: %v, want %v", err, queue.ErrFull)
+		}
+		emergency := d.joinAs(queue.Caller{ID: "emergency", Queue: "bills", AnyHour: true})
+		d.must(d.offered(emergency, "1003").Connected())
+		d.must(d.EndTalk("1003", "emergency"))
+		d.must(d.Ready("1003"))
+		d.pass(61 * time.Second)
+		d.waits(ticket, 1)
+		if got := ticket.Queue(); got != "bills" {
+			t.Errorf("the caller has overflowed into %s, which is closed", got)
+		}
+		d.must(d.Reopen("repairs"))
+		d.pass(time.Minute) // tried again
+		d.offered(ticket, "1003")
+		if err := d.Reopen("nowhere"); !errors.Is(err, queue.ErrUnknownQueue) {
+			t.Errorf("opening a queue that is not there: %v", err)
+		}
+	})
+}
+
 func testStop(t *testing.T, at house) {
 	at.desk(t, usual(), func(t *testing.T, d *desk) {
 		d.signIn("1001", "1002")

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -71,6 +72,9 @@ type Log struct {
 	outgoing []queue.Command
 	due      time.Time // a tick is wanted for; zero: none
 
+	wall  func() time.Time // this machine's clock
+	ahead atomic.Int64     // of Redis', in nanoseconds
+
 	// Until when what was last heard may hold for the others; of run alone.
 	bound time.Time
 }
@@ -95,7 +99,7 @@ func New(o Options) (*Log, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	l := &Log{o: o, keys: keys(o.Space), log: o.Logger, more: make(chan struct{}, 1)}
+	l := &Log{o: o, keys: keys(o.Space), log: o.Logger, more: make(chan struct{}, 1), wall: time.Now}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l, nil
 }
@@ -137,6 +141,11 @@ func (l *Log) Stop() {
 		<-l.done
 	}
 }
+
+// ClockAhead is by how much this machine's clock was ahead of Redis' own when the
+// lease was last renewed, behind below 0: exact to half of what Redis took to
+// answer, half of Patience at most. 0 before it was asked.
+func (l *Log) ClockAhead() time.Duration { return time.Duration(l.ahead.Load()) }
 
 // Append implements queue.Log.
 func (l *Log) Append(c queue.Command) {

@@ -40,6 +40,7 @@ local function load_head()
   local h = {id = v[1], at = tonumber(v[2]), shift = tonumber(v[3])}
   local stop = tonumber(v[4] or 0) + 1
   local t = redis.call('TIME')
+  h.clock = string.format('%.0f', t[1] * 1000000 + t[2])
   h.now = t[1] * 1000000 + t[2] + h.shift
   if h.now < h.at then
     h.shift = h.shift + h.at - h.now
@@ -140,7 +141,7 @@ return {1, '0-' .. at}
 //	ARGV[1] service   its name
 //	ARGV[2] ttl       how long the lease stands, in microseconds
 //	ARGV[3] version   of the machine
-//	result            {1, token, id of the last entry}, {0, "none"}, {0, "version"}
+//	result            {1, token, id of the last entry, Redis' own clock in microseconds}, {0, "none"}, {0, "version"}
 var enterScript = redis.NewScript(prelude + `
 local h = load_head()
 if not h or not whole() then return {0, 'none'} end
@@ -149,7 +150,7 @@ expire(h)
 if redis.call('HLEN', KEYS[3]) == 0 then h.now = h.redis end
 local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
 grant(h, ARGV[1], token, ARGV[2])
-return {1, tostring(token), h.id}
+return {1, tostring(token), h.id, h.clock}
 `)
 
 // appendScript appends commands, all of them as one entry and at one moment.
@@ -192,7 +193,7 @@ return {1, 0}
 //	ARGV[1..3]        service, token, seen, as of appendScript
 //	ARGV[4] ttl       how long the lease stands from now, in microseconds
 //	ARGV[5] least     how many bytes are not worth a snapshot
-//	result            {1, id of the last entry, 1 when a snapshot is asked for or 0}, {0, why}
+//	result            {1, id of the last entry, 1 when a snapshot is asked for or 0, Redis' own clock in microseconds}, {0, why}
 var renewScript = redis.NewScript(prelude + `
 local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
@@ -205,7 +206,7 @@ if tonumber(v[1]) > math.max(tonumber(ARGV[5]), tonumber(v[2])) and tonumber(v[3
   asked = 1
   redis.call('HSET', KEYS[1], 'busy', string.format('%.0f', h.now + 60000000))
 end
-return {1, h.id, asked}
+return {1, h.id, asked, h.clock}
 `)
 
 // snapshotScript replaces the snapshot by a newer one and forgets the entries

@@ -149,7 +149,20 @@ func (s *session) enter() error {
 	}
 	s.token, _ = reply[0].(string)
 	s.hold(asked)
+	s.compare(asked, reply[2])
 	return nil
+}
+
+// compare notes by how much this machine's clock is ahead of Redis', which was
+// asked at a moment and has just answered.
+func (s *session) compare(asked time.Time, clock any) {
+	text, _ := clock.(string)
+	micros, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return // which no script of ours answers
+	}
+	took := time.Since(asked)
+	s.ahead.Store(int64(s.wall().Add(-took / 2).Sub(time.UnixMicro(micros))))
 }
 
 // hold is that the lease stands for its whole length from a moment on.
@@ -405,6 +418,7 @@ func (s *session) keep() error {
 			return err
 		}
 		s.hold(now)
+		s.compare(now, reply[2])
 		was.head, _ = reply[0].(string)
 		was.seen = seen
 		if asked, _ := reply[1].(int64); asked == 1 {

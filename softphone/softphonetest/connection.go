@@ -11,6 +11,7 @@ import (
 	"github.com/pion/ice/v2"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/report"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v3"
 )
@@ -26,6 +27,10 @@ type Connection struct {
 	// Heard gets each packet from the gateway, if it is set before Connect; it must
 	// not keep it.
 	Heard func(*rtp.Packet)
+
+	// Reported gets the RTCP of the gateway's that comes with its audio track, if
+	// it is set before Connect.
+	Reported func([]rtcp.Packet)
 
 	browser *Browser
 	mic     *microphone
@@ -55,10 +60,10 @@ func (b *Browser) newConnection(network webrtc.NetworkType) (*Connection, error)
 	if err != nil {
 		return nil, err
 	}
-	c.readers.Go(func() { drain(sender.Read) })
+	c.readers.Go(func() { drain(sender.Read, nil) })
+	c.readers.Go(func() { drain(pc.GetTransceivers()[0].Receiver().Read, c.report) })
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) { c.state <- s })
-	pc.OnTrack(func(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-		c.readers.Go(func() { drain(receiver.Read) })
+	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		c.readers.Go(func() {
 			for {
 				p, _, err := track.ReadRTP()
@@ -107,13 +112,28 @@ func newPC(network webrtc.NetworkType) (*webrtc.PeerConnection, error) {
 	return api.NewPeerConnection(webrtc.Configuration{})
 }
 
-func drain(read func([]byte) (int, interceptor.Attributes, error)) {
+func drain(read func([]byte) (int, interceptor.Attributes, error), use func([]byte)) {
 	buffer := make([]byte, 1500)
 	for {
-		if _, _, err := read(buffer); err != nil {
+		n, _, err := read(buffer)
+		if err != nil {
 			return
 		}
+		if use != nil {
+			use(buffer[:n])
+		}
 	}
+}
+
+func (c *Connection) report(data []byte) {
+	if c.Reported == nil {
+		return
+	}
+	packets, err := rtcp.Unmarshal(data)
+	if err != nil {
+		panic(fmt.Sprintf("the gateway sent RTCP that is none: %v", err))
+	}
+	c.Reported(packets)
 }
 
 // Connect offers the connection and waits until it is up.

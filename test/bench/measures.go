@@ -36,7 +36,7 @@ var measures = []measure{
 	{
 		name: "busy", title: "A call, bare, among 100 a second", agents: 250, long: 5 * time.Minute, brief: 2 * time.Minute,
 		about: "As the bare one, with 1 s of talk, and five times as many calls a second. Where calls come one by one, waking threads and writing entries " +
-			"one at a time is most of what a call costs; here they share.",
+			"one at a time is nearly half of what a call costs the service; here they share.",
 		take: func(ctx context.Context, f *field, c contestant, short bool, out *figures) error {
 			return takeCalls(ctx, f, c, bare, load{agents: 250, desk: desk{100 * time.Millisecond, time.Second}, crowd: crowd{perSecond: 100, calls: pick(short, 1000, 3000)}}, out)
 		},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -132,6 +133,13 @@ func (b *Browser) Crash() {
 	b.end()
 }
 
+// Within is the browser for a test within the test that started it, which fails in its place.
+func (b *Browser) Within(t testing.TB) *Browser {
+	within := *b
+	within.t = t
+	return &within
+}
+
 // Tab is one page of a browser.
 type Tab struct {
 	*Browser
@@ -150,6 +158,7 @@ func (b *Browser) Open(url string) *Tab {
 	ctx, quit := chromedp.NewContext(b.ctx)
 	tab := &Tab{Browser: b, ctx: ctx, close: sync.OnceFunc(quit)}
 	chromedp.ListenTarget(ctx, tab.complaint)
+	chromedp.ListenTarget(ctx, tab.leave)
 	if err := run(b.limit(), ctx, listening(), chromedp.Navigate(url)); err != nil {
 		b.t.Fatalf("%s opens %s: %v", b.o.Name, url, err)
 	}
@@ -186,6 +195,13 @@ func (tab *Tab) complaint(ev any) {
 	}
 }
 
+// leave answers a page that asks whether it is really to be left: yes.
+func (tab *Tab) leave(ev any) {
+	if asks, is := ev.(*page.EventJavascriptDialogOpening); is && asks.Type == page.DialogTypeBeforeunload {
+		go func() { _ = chromedp.Run(tab.ctx, page.HandleJavaScriptDialog(true)) }() // which fails where the page is gone already
+	}
+}
+
 // Complaints are the errors and warnings of the page until now.
 func (tab *Tab) Complaints() []string {
 	tab.mu.Lock()
@@ -207,10 +223,10 @@ func (tab *Tab) Click(selector string) {
 	tab.do("clicks "+selector, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.WaitEnabled(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
 }
 
-// ClickText clicks the element of a kind that says something.
+// ClickText clicks the element of a kind that says something, once it may be clicked.
 func (tab *Tab) ClickText(element, text string) {
 	tab.t.Helper()
-	path := fmt.Sprintf("//%s[contains(normalize-space(.), %q)]", element, text)
+	path := fmt.Sprintf(`//%s[contains(normalize-space(.), %q)][not(@disabled) and not(@aria-disabled="true")]`, element, text)
 	tab.do("clicks "+text, chromedp.WaitVisible(path, chromedp.BySearch), chromedp.Click(path, chromedp.BySearch))
 }
 
@@ -220,7 +236,20 @@ func (tab *Tab) Type(selector, text string) {
 	tab.do("writes into "+selector, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
 
-// Press presses a key anywhere on the page: kb.F2, "a".
+// Choose takes an option of a list.
+func (tab *Tab) Choose(selector, value string) {
+	tab.t.Helper()
+	choose := fmt.Sprintf(`(list => { list.value = %q; list.dispatchEvent(new Event("change", { bubbles: true })) })(document.querySelector(%q))`, value, selector)
+	tab.do("chooses "+value+" in "+selector, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Evaluate(choose, nil))
+}
+
+// Says waits until a selector's element says something.
+func (tab *Tab) Says(selector, text string) {
+	tab.t.Helper()
+	tab.Until(fmt.Sprintf(`document.querySelector(%q)?.innerText.includes(%q)`, selector, text))
+}
+
+// Press presses keys anywhere on the page, one after another: kb.F2, "12#".
 func (tab *Tab) Press(key string) {
 	tab.t.Helper()
 	tab.do(fmt.Sprintf("presses %q", key), chromedp.KeyEvent(key))
@@ -235,7 +264,7 @@ func (tab *Tab) See(selector string) {
 // Gone waits until nothing is found by a selector any more, or it cannot be seen.
 func (tab *Tab) Gone(selector string) {
 	tab.t.Helper()
-	tab.do("waits for the end of "+selector, chromedp.WaitNotVisible(selector, chromedp.ByQuery))
+	tab.Until(fmt.Sprintf(`!document.querySelector(%q)?.checkVisibility()`, selector))
 }
 
 // Text is what a selector's element says, "" when there is none.

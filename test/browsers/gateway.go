@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -57,7 +56,7 @@ func serve(ctx context.Context, profile string) error {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		fmt.Fprint(w, u.Utime.Nano()+u.Stime.Nano())
+		_ = json.NewEncoder(w).Encode(used{Own: time.Duration(u.Utime.Nano()), Kernel: time.Duration(u.Stime.Nano())})
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -107,13 +106,17 @@ type gateway struct {
 	stdin   io.Closer
 }
 
-func start(ctx context.Context, profile string) (*gateway, error) {
+// start starts it, with so many processors; 0: all.
+func start(ctx context.Context, processors int, profile string) (*gateway, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{cmd: exec.CommandContext(ctx, self, "-gateway", "-profile", profile)}
 	g.cmd.Stderr = os.Stderr
+	if processors > 0 {
+		g.cmd.Env = append(os.Environ(), fmt.Sprint("GOMAXPROCS=", processors))
+	}
 	if g.stdin, err = g.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -157,12 +160,18 @@ func (g *gateway) ask(ctx context.Context, path string, query url.Values) (strin
 	return string(body), err
 }
 
-// used is the processor time of the process so far.
-func (g *gateway) used() (time.Duration, error) {
+// used is processor time: the program's own, and the kernel's for it.
+type used struct{ Own, Kernel time.Duration }
+
+func (u used) since(before used) used { return used{u.Own - before.Own, u.Kernel - before.Kernel} }
+
+func (u used) total() time.Duration { return u.Own + u.Kernel }
+
+// used is what the process used so far.
+func (g *gateway) used() (u used, err error) {
 	text, err := g.ask(context.Background(), "/used", nil)
 	if err != nil {
-		return 0, err
+		return used{}, err
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return time.Duration(n), err
+	return u, json.Unmarshal([]byte(text), &u)
 }

@@ -109,6 +109,12 @@ func (w *world) agent(id string, incoming phone.Behaviour) *phone.Phone {
 // desk makes an agent's registered phone.
 func (w *world) desk(id string, incoming phone.Behaviour) *phone.Phone {
 	w.t.Helper()
+	return w.deskOf(id, "agent", incoming)
+}
+
+// deskOf makes it with a voice of its own.
+func (w *world) deskOf(id, voice string, incoming phone.Behaviour) *phone.Phone {
+	w.t.Helper()
 	account, ok := w.Config.Agent(id)
 	if !ok {
 		w.t.Fatalf("no agent %s in the configuration", id)
@@ -116,7 +122,7 @@ func (w *world) desk(id string, incoming phone.Behaviour) *phone.Phone {
 	p := w.phone(phone.Options{
 		Name: "agent " + id, IP: "127.0.0.1", Server: w.SIP().String(),
 		Number: id, Password: account.Password.Reveal(),
-		Voice: voices["agent"], Code: w.code, Voices: voices, Incoming: incoming,
+		Voice: voices[voice], Code: w.code, Voices: voices, Incoming: incoming,
 	})
 	if err := p.Register(w.ctx); err != nil {
 		w.t.Fatalf("agent %s cannot register: %v", id, err)

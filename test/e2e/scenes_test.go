@@ -147,14 +147,7 @@ func TestFeatureCodes(t *testing.T) {
 // other is an agent's phone with a voice of its own.
 func (w *world) other(id string, incoming phone.Behaviour) *phone.Phone {
 	w.t.Helper()
-	account, _ := w.Config.Agent(id)
-	p := w.phone(phone.Options{
-		Name: "agent " + id, IP: "127.0.0.1", Server: w.SIP().String(), Number: id, Password: account.Password.Reveal(),
-		Voice: voices["other"], Code: w.code, Voices: voices, Incoming: incoming,
-	})
-	if err := p.Register(w.ctx); err != nil {
-		w.t.Fatalf("agent %s cannot register: %v", id, err)
-	}
+	p := w.deskOf(id, "other", incoming)
 	w.must("agent", "sign-in", id)
 	return p
 }

@@ -312,6 +312,11 @@ func TestThrottle(t *testing.T) {
 	if throttle.Wait("li", there) > 0 || throttle.Wait("wang", here) > 0 {
 		t.Error("the same name elsewhere, or another here, has to wait too")
 	}
+	for range 10 { // which were being compared when it began
+		if got := throttle.Failed("li", here); got != "" || throttle.Wait("li", here) != firstWait {
+			t.Fatalf("tries of the same moment make it %v, by %q", throttle.Wait("li", here), got)
+		}
+	}
 	now = now.Add(firstWait)
 	if throttle.Wait("li", here) > 0 {
 		t.Error("the wait does not end")
@@ -324,6 +329,7 @@ func TestThrottle(t *testing.T) {
 		t.Error("who succeeded has to wait")
 	}
 	for range 100 {
+		now = now.Add(throttle.Wait("li", here))
 		throttle.Failed("li", here)
 	}
 	if got := throttle.Wait("li", here); got != mostWait {
@@ -395,4 +401,47 @@ func FuzzAccounts(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Whoever knows a name alone keeps its owner out of nowhere that the owner was signed in, and everybody else still waits.
+func TestANameAloneLocksNobodyOutAtHome(t *testing.T) {
+	now := time.Date(2026, 3, 10, 8, 0, 0, 0, time.UTC)
+	throttle := NewThrottle(func() time.Time { return now })
+	home, also, elsewhere := netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("10.0.0.8")
+	throttle.Succeeded("1001", home)
+	throttle.SignedIn("1001", also)
+	attack := func() {
+		for n := range 100 {
+			from := netip.MustParseAddr(fmt.Sprintf("203.0.113.%d", n))
+			now = now.Add(throttle.Wait("1001", from))
+			throttle.Failed("1001", from)
+		}
+	}
+	attack()
+	if wait := throttle.Wait("1001", home); wait > 0 {
+		t.Errorf("where 1001 was signed in they wait %v for failures of others", wait)
+	}
+	if wait := throttle.Wait("1001", netip.MustParseAddr("2001:db8::2")); wait > 0 {
+		t.Errorf("in the network in which 1001 is signed in they wait %v for failures of others", wait)
+	}
+	if throttle.Wait("1001", elsewhere) == 0 || throttle.Wait("1002", home) > 0 {
+		t.Error("elsewhere nobody waits after 100 failures, or another account does")
+	}
+	for range 6 {
+		throttle.Failed("1001", home)
+	}
+	if throttle.Wait("1001", home) == 0 {
+		t.Error("at home there is no end to the failures")
+	}
+	now = now.Add(homeFor + time.Hour)
+	attack()
+	if throttle.Wait("1001", home) == 0 {
+		t.Error("somewhere is home for ever")
+	}
+	for n := range 2 * mostTried {
+		throttle.SignedIn(fmt.Sprint(n), home)
+	}
+	if len(throttle.homes) > mostTried {
+		t.Errorf("%d homes are kept", len(throttle.homes))
+	}
 }

@@ -18,6 +18,7 @@ type Throttle struct {
 	mu    sync.Mutex
 	tries map[key]*list.Element // of *tried
 	order *list.List            // the one that failed last is at the front
+	homes map[key]time.Time     // where a name was signed in, and when last
 }
 
 // limit is how many failures somebody has before they have to wait.
@@ -29,8 +30,9 @@ type limit struct {
 
 // limits count failures in three ways: of a name from one address, which is
 // somebody who has forgotten, or guesses; of an address, which tries names; of a
-// name from everywhere, which is many who guess. An account is so not locked out
-// everywhere by who knows its name alone.
+// name from everywhere, which is many who guess. The last is no matter where the
+// name was signed in of late: an account is so not locked out at its own desk by
+// who knows its name alone.
 var limits = []limit{
 	{"account at address", 5, func(name string, from netip.Addr) key { return key{name, network(from)} }},
 	{"address", 20, func(_ string, from netip.Addr) key { return key{"", network(from)} }},
@@ -66,6 +68,7 @@ const (
 	mostWait   = 15 * time.Minute
 	forgetting = time.Hour // after the last failure
 	mostTried  = 4096
+	homeFor    = 30 * 24 * time.Hour // since somebody was signed in there
 )
 
 // NewThrottle begins with nobody known; now is the wall clock, nil for the
@@ -74,7 +77,7 @@ func NewThrottle(now func() time.Time) *Throttle {
 	if now == nil {
 		now = time.Now
 	}
-	return &Throttle{now: now, tries: map[key]*list.Element{}, order: list.New()}
+	return &Throttle{now: now, tries: map[key]*list.Element{}, order: list.New(), homes: map[key]time.Time{}}
 }
 
 // Wait is how long to wait before the next try, zero for none. It is the same
@@ -83,8 +86,14 @@ func (t *Throttle) Wait(name string, from netip.Addr) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	longest := time.Duration(0)
+	last, known := t.homes[key{name, network(from)}]
+	home := known && t.now().Sub(last) < homeFor
 	for _, l := range limits {
-		if e, there := t.tries[l.by(name, from)]; there {
+		k := l.by(name, from)
+		if home && !k.from.IsValid() {
+			continue
+		}
+		if e, there := t.tries[k]; there {
 			longest = max(longest, e.Value.(*tried).until.Sub(t.now()))
 		}
 	}
@@ -92,12 +101,17 @@ func (t *Throttle) Wait(name string, from netip.Addr) time.Duration {
 }
 
 // Failed counts a failure, and says by which limit somebody is locked out with
-// it for the first time; "" for none.
+// it for the first time; "" for none. Tries that were under way together when a
+// wait began do not make it longer: whoever tries many at once would keep the
+// owner out for as long as they like.
 func (t *Throttle) Failed(name string, from netip.Addr) (lockedOut string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, l := range limits {
 		one := t.known(l.by(name, from))
+		if one.until.After(t.now()) {
+			continue
+		}
 		one.failed++
 		one.last = t.now()
 		over := one.failed - l.free
@@ -122,6 +136,28 @@ func (t *Throttle) Succeeded(name string, from netip.Addr) {
 			t.forget(t.tries[k])
 		}
 	}
+	t.home(name, from)
+}
+
+// SignedIn says that somebody is signed in at an address, and so at home there.
+func (t *Throttle) SignedIn(name string, from netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.home(name, from)
+}
+
+func (t *Throttle) home(name string, from netip.Addr) {
+	at := key{name, network(from)}
+	if _, known := t.homes[at]; !known && len(t.homes) >= mostTried {
+		oldest := at
+		for k, last := range t.homes {
+			if oldest == at || last.Before(t.homes[oldest]) {
+				oldest = k
+			}
+		}
+		delete(t.homes, oldest)
+	}
+	t.homes[at] = t.now()
 }
 
 func (t *Throttle) known(k key) *tried {

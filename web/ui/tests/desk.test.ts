@@ -19,6 +19,13 @@ test('each key does what is possible in the scene, in its own place', () => {
   assert.equal(seen(call('three-way', ['mute', 'drop', 'complete', 'keys'])), '(answer) mute (hold) drop complete (duty) keys (hangup)')
 })
 
+test('who hung up by mistake takes the caller back with the key that answers, until another call rings', () => {
+  const first = (c: DeskCall | null, back: string) => shown(slots[0]!, c, false, back)
+  assert.deepEqual(first(null, 'c1'), { act: 'rejoin', can: true })
+  assert.deepEqual(first(null, ''), { act: 'answer', can: false })
+  assert.deepEqual(first(call('ringing', []), 'c1'), { act: 'answer', can: true })
+})
+
 test('without a line of its own the page does not answer for the phone', () => {
   assert.equal(seen(call('ringing', []), true).split(' ')[0], '(answer)')
   assert.equal(possible('decline', call('talking', ['hangup'])), false)
@@ -46,6 +53,7 @@ test('the bar says the one thing that matters most to the caller', () => {
 
 test('health names what is not well, the worst first', () => {
   assert.deepEqual(unwell({ asterisk: 'ok', journal: 'late', trunk: 'none', redis: 'ok', calls: 'taken', degraded: ['x'] }).map((u) => u.part), ['journal'])
+  assert.deepEqual(unwell({ asterisk: 'ok', journal: 'ok', trunk: 'none', redis: 'ok', calls: 'taken', degraded: ['x'] }), [{ part: 'service', code: 'degraded', down: false }])
   assert.deepEqual(unwell({ asterisk: 'away', journal: 'late', trunk: 'none', redis: 'alone', calls: 'draining', degraded: [] }).map((u) => `${u.part} ${u.down}`),
     ['asterisk true', 'journal false', 'redis false', 'calls false'])
 })

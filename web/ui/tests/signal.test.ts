@@ -94,6 +94,27 @@ test('an order outlives the loss of its socket', async () => {
   await done
 })
 
+test('a socket that acknowledges nothing is given up for another', async () => {
+  const { signal, socket } = await opened()
+  signal.send('mic', { state: 'ok' })
+  mock.timers.tick(3000)
+  signal.send('mic', { state: 'muted' })
+  socket.say({ type: 'ack', seq: 1 })
+  mock.timers.tick(3900)
+  assert.equal(signal.state, 'open', 'the second frame has its time, too')
+  mock.timers.tick(200)
+  assert.equal(signal.state, 'lost')
+  mock.timers.tick(500)
+  await settle()
+  const next = Played.all.at(-1)!
+  next.open()
+  next.say({ type: 'welcome', session: 's1', resumed: true, last: 1, ice: [] })
+  assert.deepEqual(next.sent.at(-1), { type: 'mic', state: 'muted', seq: 2 })
+  next.say({ type: 'ack', seq: 2 })
+  mock.timers.tick(10_000)
+  assert.equal(signal.state, 'open', 'with nothing to acknowledge, nothing is missed')
+})
+
 test('an order that was refused says why', async () => {
   const { signal, socket } = await opened()
   const done = signal.do({ act: 'transfer', target: { kind: 'agent', id: '1002' } })

@@ -16,9 +16,12 @@ export const slots: readonly Slot[] = [
   { key: 'F10', acts: ['hangup', 'decline'] },
 ]
 
-/** possible says whether an act may be asked for now. While it rings the acts are the phone's, not the talk's. */
-export function possible(act: Act | 'duty', call: DeskCall | null): boolean {
-  if (!call) return false
+/**
+ * possible says whether an act may be asked for now. While it rings the acts are the phone's, not the talk's; without a
+ * call there is the way back to a caller who was hung up on and is still there.
+ */
+export function possible(act: Act | 'duty', call: DeskCall | null, back = ''): boolean {
+  if (!call) return act === 'rejoin' && back !== ''
   if (act === 'answer' || act === 'decline') return call.scene === 'ringing'
   if (act === 'duty') return call.acts.includes('consult')
   return call.acts.includes(act)
@@ -28,8 +31,8 @@ export function possible(act: Act | 'duty', call: DeskCall | null): boolean {
  * shown is the act that a slot stands for at this moment, and whether it can be done. Without a line of its own (deaf) the
  * page cannot answer: the agent's phone does.
  */
-export function shown(slot: Slot, call: DeskCall | null, deaf = false): { act: Act | 'duty'; can: boolean } {
-  const act = slot.acts.find((a) => possible(a, call) && !(deaf && (a === 'answer' || a === 'decline')))
+export function shown(slot: Slot, call: DeskCall | null, deaf = false, back = ''): { act: Act | 'duty'; can: boolean } {
+  const act = slot.acts.find((a) => possible(a, call, back) && !(deaf && (a === 'answer' || a === 'decline')))
   return act ? { act, can: true } : { act: slot.acts[0]!, can: false }
 }
 

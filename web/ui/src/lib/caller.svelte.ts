@@ -1,11 +1,20 @@
 // A customer's line from a web page: no account, no desk. A ticket is asked for without signing in, and the line itself
 // is the call: when the session is gone, the call has ended.
 
-import { api, root } from './api.ts'
+import { api, Refusal, root } from './api.ts'
 import { Phone, type Mic } from './phone.ts'
 import { Signal } from './signal.ts'
 
-export type CallerState = 'idle' | 'asking' | 'calling' | 'talking' | 'ended' | 'denied' | 'none' | 'failed'
+export type CallerState = 'idle' | 'asking' | 'calling' | 'talking' | 'ended' | 'denied' | 'none' | 'failed' | 'off'
+
+// A customer who has called too often is told so, and not kept waiting for the end of ten minutes.
+async function ticket(): Promise<string> {
+  try {
+    return (await api.post<{ ticket: string }>('/call/ticket', {})).ticket
+  } catch (why) {
+    throw why instanceof Refusal && why.code === 'visits' ? new Refusal(why.code, 403) : why
+  }
+}
 
 export class CallerLine {
   state = $state<CallerState>('idle')
@@ -15,6 +24,12 @@ export class CallerLine {
   since = $state(0)
   #phone: Phone | null = null
   #signal: Signal | null = null
+
+  /** ask finds out whether anybody may call from here. */
+  async ask(): Promise<void> {
+    const ways = await api.get<{ visitors: boolean }>('/session/ways').catch(() => null) // a call will say what is wrong
+    if (ways && !ways.visitors && this.state === 'idle') this.state = 'off'
+  }
 
   /** call dials: the microphone first, so that nobody is called who cannot be heard. */
   async call(): Promise<void> {
@@ -46,7 +61,7 @@ export class CallerLine {
     this.state = 'calling'
     this.#signal = new Signal({
       address: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${root}/desk/signal`,
-      ticket: async () => (await api.post<{ ticket: string }>('/call/ticket', {})).ticket,
+      ticket,
       heard: {
         state: (state, code) => {
           if (state === 'gone' || state === 'taken') this.#gone(code)

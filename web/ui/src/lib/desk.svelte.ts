@@ -46,6 +46,7 @@ export class DeskStore {
   #rung = ''
   #seen = ''
   #opened = false
+  #listening: Promise<Mic> | null = null
   #notification: Notification | null = null
 
   constructor() {
@@ -141,13 +142,14 @@ export class DeskStore {
 
   /** press does what a slot's key or button stands for now. */
   press(act: Act | 'duty'): void {
-    if (!possible(act, this.desk?.call ?? null)) return
+    if (!possible(act, this.desk?.call ?? null, this.desk?.back)) return
     const ask = asks[act]
     if (ask) {
       this.panel = this.panel === ask ? '' : ask
       return
     }
     if (act === 'duty') void this.do({ act: 'consult', target: { kind: 'duty' } })
+    else if (act === 'rejoin') void this.do({ act, call: this.desk!.back })
     else void this.do({ act })
   }
 
@@ -155,7 +157,7 @@ export class DeskStore {
   key(key: string): boolean {
     const slot = slots.find((s) => s.key === key)
     if (!slot) return false
-    const { act, can } = shown(slot, this.desk?.call ?? null, this.deaf)
+    const { act, can } = shown(slot, this.desk?.call ?? null, this.deaf, this.desk?.back)
     if (can) this.press(act)
     return true
   }
@@ -187,8 +189,10 @@ export class DeskStore {
   /** state changes the agent's own state, and offers the way back. */
   async state(what: 'sign-in' | 'ready' | 'pause' | 'sign-out' | 'extend', reason = '', undoable = true): Promise<void> {
     const before = this.desk?.agent
-    if ((what === 'sign-in' || what === 'ready') && !this.able) {
-      app.sorry(new Refusal('not-now'))
+    const available = what === 'sign-in' || what === 'ready'
+    if (available && !this.deaf && this.mic === null) await this.#listen() // who has put off the check is asked now
+    if (available && !this.able) {
+      app.sorry(new Refusal('no-microphone'))
       return
     }
     try {
@@ -222,6 +226,12 @@ export class DeskStore {
     await this.phone.listen(device)
   }
 
+  // The browser is asked once, however many wait for its answer.
+  #listen(): Promise<Mic> {
+    this.#listening ??= this.phone.listen(this.devices.mic).finally(() => { this.#listening = null })
+    return this.#listening
+  }
+
   async useSpeaker(device: string): Promise<void> {
     localStorage.setItem(keptSpeaker, device)
     await this.phone.speaker(device)
@@ -231,6 +241,7 @@ export class DeskStore {
     localStorage.setItem(tested, '1')
     this.tested = true
     this.panel = ''
+    if (!this.phone.stream) void this.phone.listen(this.devices.mic) // the check may wait, the microphone may not
   }
 
   get devices(): { mic: string; speaker: string } {
@@ -243,7 +254,7 @@ export class DeskStore {
     void this.drafts.flush()
     void api.get<Forms>('/desk/forms').then((f) => { this.forms = f }, () => { this.forms = { topics: [], codes: [] } })
     // The browser asks for the microphone when the page has said why: in the device check.
-    if (this.tested || !(await Phone.mustAsk())) await this.phone.listen(this.devices.mic)
+    if (this.tested || !(await Phone.mustAsk())) await this.#listen()
     if (this.devices.speaker) void this.phone.speaker(this.devices.speaker)
     if (ringer()) void ringAt(ringer())
     this.signal.start()

@@ -39,7 +39,13 @@ interface Waiting { resolve(): void; reject(why: Refusal): void; timer: ReturnTy
 
 const patience = 10_000 // for the answer to an order, over a reconnection
 const closed = { bad: 4400, taken: 4409, gone: 4410, gap: 4422, closing: 4503 }
-const pauses = [250, 500, 1000, 2000, 3000] // between attempts: a session waits 20 s for its tab
+// Between attempts. A service that restarts is back within a second or two, and its callers hear the tone until its pages
+// are: so they ask often at first. A session waits 20 s for its tab.
+const pauses = [100, 200, 300, 400, 500, 500, 500, 500, 1000, 2000, 3000]
+// The service acknowledges within 100 ms. A socket that leaves a frame unanswered for so long is dead, though nobody has
+// said so: the cable was pulled, or another network taken. An attempt that has come to nothing by then is given up, too.
+const acknowledgedWithin = 4000
+const welcomedWithin = 5000
 
 export class Signal {
   readonly #o: SignalOptions
@@ -48,7 +54,9 @@ export class Signal {
   #ledger = new Ledger()
   #session = ''
   #attempt = 0
+  #turn = 0
   #retry: ReturnType<typeof setTimeout> | undefined
+  #deaf: ReturnType<typeof setTimeout> | undefined
   #orders = new Map<string, Waiting>()
   #named = 0
   #welcomed = false
@@ -85,7 +93,25 @@ export class Signal {
   /** send numbers a frame; without a socket it goes out as soon as there is one again. */
   send(type: string, body: Record<string, unknown> = {}): void {
     const frame = this.#ledger.number(type, body)
-    if (this.#welcomed) this.#write(frame)
+    if (!this.#welcomed) return
+    this.#write(frame)
+    this.#expect()
+  }
+
+  // A socket on which nothing is acknowledged is given up for another.
+  #expect(): void {
+    if (this.#deaf !== undefined) return
+    const socket = this.#socket
+    this.#deaf = setTimeout(() => {
+      this.#deaf = undefined
+      if (this.#socket === socket) this.#again()
+    }, acknowledgedWithin)
+  }
+
+  #heard(): void {
+    clearTimeout(this.#deaf)
+    this.#deaf = undefined
+    if (this.#ledger.open.length > 0) this.#expect()
   }
 
   /** do has an act done; a refusal is thrown with its code. */
@@ -99,21 +125,21 @@ export class Signal {
   }
 
   async #connect(): Promise<void> {
-    clearTimeout(this.#retry)
     this.#close()
+    const turn = this.#turn
     if (this.#state !== 'lost') this.#to('connecting')
-    const state = this.#state
+    this.#retry = setTimeout(() => this.#again(), welcomedWithin)
     let token: string
     try {
       token = await this.#o.ticket()
     } catch (why) {
-      if (this.#state !== state) return
+      if (this.#turn !== turn) return
       // The service answered, and would answer the same again: only a network or a restart is worth waiting for.
-      if (why instanceof Refusal && why.status >= 400 && why.status < 500 && why.status !== 429) this.#to('gone', why.code)
+      if (why instanceof Refusal && why.status >= 400 && why.status < 500 && why.status !== 429) this.#end('gone', why.code)
       else this.#again()
       return
     }
-    if (this.#state !== state) return // stopped, or begun anew, meanwhile
+    if (this.#turn !== turn) return // stopped, or begun anew, meanwhile
     const socket: Socket = (this.#o.socket ?? ((a, p) => new WebSocket(a, p)))(this.#o.address, protocol)
     this.#socket = socket
     socket.onopen = () => {
@@ -126,7 +152,7 @@ export class Signal {
     socket.onclose = (e) => {
       if (this.#socket !== socket) return
       this.#socket = null
-      this.#welcomed = false
+      this.#close()
       if (e?.code === closed.taken) this.#end('taken', '')
       else if (e?.code === closed.gone) this.#end('gone', '')
       else if (this.#state === 'open' || this.#state === 'connecting' || this.#state === 'lost') this.#again(e?.code === closed.closing ? 'closing' : '')
@@ -134,9 +160,9 @@ export class Signal {
   }
 
   #again(code = ''): void {
+    this.#close()
     this.#to('lost', code)
     const pause = pauses[Math.min(this.#attempt++, pauses.length - 1)]!
-    clearTimeout(this.#retry)
     this.#retry = setTimeout(() => void this.#connect(), pause * (0.8 + 0.4 * Math.random()))
   }
 
@@ -150,6 +176,7 @@ export class Signal {
     }
     if (frame.type === 'ack') {
       this.#ledger.acknowledged(Number(frame.seq))
+      this.#heard()
       return
     }
     if (frame.type === 'welcome') {
@@ -175,10 +202,12 @@ export class Signal {
       this.#ledger = new Ledger()
       // The microphone's state and the like are told anew by whoever hears this welcome; old offers mean nothing now.
     }
+    clearTimeout(this.#retry)
     this.#session = String(frame.session ?? '')
     this.#welcomed = true
     this.#attempt = 0
     if (resumed) for (const open of this.#ledger.resumed(Number(frame.last ?? 0))) this.#write(open)
+    this.#heard()
     this.#to('open')
     this.#o.heard.welcome(resumed, Array.isArray(frame.ice) ? frame.ice : [])
   }
@@ -218,7 +247,10 @@ export class Signal {
   }
 
   #close(): void {
+    this.#turn++
     clearTimeout(this.#retry)
+    clearTimeout(this.#deaf)
+    this.#deaf = undefined
     const socket = this.#socket
     this.#socket = null
     this.#welcomed = false

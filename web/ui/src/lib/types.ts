@@ -34,7 +34,7 @@ export interface Order { act: Act; call?: string; target?: Target; keys?: string
 
 export type Moment = 'idle' | 'greeting' | 'hold' | 'apology' | 'transfer' | 'closing' | 'complaint'
 
-export interface Third { kind: TargetKind; id?: string; name: string; state: 'ringing' | 'talking' | 'failed'; since: string }
+export interface Third { kind: TargetKind; id?: string; name: string; state: 'ringing' | 'talking' | 'failed' | 'sent'; since: string }
 
 export interface DeskCall {
   id: string
@@ -64,6 +64,7 @@ export interface Desk {
     then: '' | 'offline' | 'paused'; queues: string[]
   }
   call: DeskCall | null
+  back: string // the call that the agent has left, and whose caller is still there; "": none
   wrap_up: WrapUp | null
   today: { calls: number; talk_ms: number; promises: number; open: number }
   phrase: { moment: Moment }
@@ -109,6 +110,7 @@ export interface CallerRow {
 export interface AgentRow {
   id: string; number: string; name: string; state: AgentState; reason: string; out_of_service: boolean; since: string
   call: string; queue: string; queues: string[]; away: boolean; calls_today: number; talk_ms_today: number
+  monitor: { by: string; mode: Exclude<Mode, 'leave'> } | null // who listens in: an agent
 }
 /** How the service is, part by part, in codes; "ok" and "none" are nothing to worry about. */
 export interface Health { asterisk: string; journal: string; trunk: string; redis: string; calls: string; degraded: string[] }

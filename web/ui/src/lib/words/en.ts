@@ -38,6 +38,7 @@ export const en: Words = {
   outOfService: 'Taken out of service', away: 'other site',
   thenState: { '': '', offline: 'offline after this call', paused: 'break after this call' },
   reasons: { rest: 'Short rest', lunch: 'Meal', training: 'Training', meeting: 'Meeting', paperwork: 'Paperwork', personal: 'Personal' },
+  causes: { 'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone' },
   states: {
     ready: 'Ready', pause: 'Break', signIn: 'Start taking calls', signOut: 'Go offline', choose: 'My state', reason: 'Why a break', since: 'for',
     undo: (was) => `Undo, back to “${was}”`, changedTo: (now) => `Now “${now}”`,
@@ -48,7 +49,7 @@ export const en: Words = {
     title: 'My day', calls: 'Calls', talk: 'Talk', promises: 'Promises', open: 'Open', served: 'Today’s calls',
     nothing: 'No calls yet today. A call appears above.', waitingForCall: 'Waiting for a call', notReady: 'You are not taking calls',
     nextPromise: 'Promises', noPromise: 'No promise is due', promisesDue: (n) => `${s(n, 'promise')} to keep`,
-    redial: 'Call back', mine: 'My calls', time: 'Time', number: 'Number', queue: 'Queue', talked: 'Talk', outcome: 'Outcome',
+    mine: 'My calls', time: 'Time', number: 'Number', queue: 'Queue', talked: 'Talk', outcome: 'Outcome',
     average: 'Average talk',
   },
 
@@ -57,8 +58,8 @@ export const en: Words = {
     waited: (t) => `waited ${t}`, nth: (n) => (n === 1 ? 'first call' : `${nth(n)} call`), path: 'Menu', to: 'to',
     ring: (n) => `ring ${n}`, rings: 'Rings', ringEnds: (n) => `${n} s left`,
     talked: 'talking for', noCall: 'No call', sayLate: 'Begin with “Sorry to have kept you waiting”', controls: 'Call controls', ended: 'The call has ended',
-    back: 'The caller is back: please answer', third_ringing: (who) => `Ringing ${who}`, third_talking: (who) => `Talking to ${who}`,
-    third_failed: (who) => `${who} did not answer`, threeWay: (who) => `You, the caller and ${who} are talking`, colleague: 'Colleague',
+    back: ': the caller is back, please answer', there: 'You have hung up, and the caller is still there. If that was a mistake, take them back now.', third_ringing: (who) => `Ringing ${who}`, third_talking: (who) => `Talking to ${who}`,
+    third_failed: (who) => `${who} did not answer`, third_sent: (who) => `Sent by ${who}`, threeWay: (who) => `You, the caller and ${who} are talking`, colleague: 'Colleague',
   },
   scene: {
     ringing: 'Ringing', talking: 'Talking', hold: 'On hold', consulting: 'Consulting', 'three-way': 'Three-way', transferring: 'Transferring',
@@ -142,14 +143,14 @@ export const en: Words = {
     target: (p, n) => `target ${p}% / ${n} s`, below: 'below target', number: 'Number', position: 'Place', waited: 'Waited', offers: 'Offers', stateOf: 'State', agent: 'Agent', since: 'For',
     noCallers: 'Nobody is waiting', noAgents: 'There are no agents yet', noQueues: 'There are no queues yet', noDay: 'No calls yet today', held: 'Rows stay while you point', filter: 'Filter',
     open: (what) => `Open ${what}`, callState: { waiting: 'Waiting', ringing: 'Ringing' },
-    detailNone: 'Click a row for details', left: 'left', set: 'Set to', setState: 'Set state', monitorTitle: 'Listen in', monitoring: (who, how) => `${how}: ${who}`,
+    detailNone: 'Click a row for details', left: 'left', set: 'Set to', setState: 'Set state', monitorTitle: 'Listen in', monitoring: (who, how) => `${how}: ${who}`, watched: (who, how) => `${how}: ${who}`, phoneRings: 'Answer your phone',
     audited: 'Listening in is recorded in the audit trail.', connect: 'Listening in uses your headset', noCall: 'Not in a call', rules: 'Change rules', call: 'Call', queuesOf: 'Serves', callsToday: 'Calls today',
     worst: 'worst', due: 'due', late: 'late', onTime: 'on time', arrived: 'Arrived', hour: (h) => `${h}:00`,
     trend: (a, b, c) => `Today ${a} calls arrived, ${b} were answered, ${c} left`,
   },
   health: {
-    part: { asterisk: 'Telephony', journal: 'Journal', trunk: 'Trunk', redis: 'Shared queue', calls: 'Calls' },
-    code: { ok: 'good', away: 'away', late: 'late', failing: 'failing', alone: 'on its own', draining: 'no new ones' },
+    part: { asterisk: 'Telephony', journal: 'Journal', trunk: 'Trunk', redis: 'Shared queue', calls: 'Calls', service: 'Service' },
+    code: { ok: 'good', away: 'away', late: 'late', failing: 'failing', alone: 'on its own', draining: 'no new ones', degraded: 'impaired' },
   },
 
   rules: {
@@ -188,7 +189,7 @@ export const en: Words = {
     'no-network': 'The service cannot be reached. Check your network.', 'no-answer': 'The service did not answer. Please try again.', 'not-resumed': 'The connection broke meanwhile. Look at the call to see whether it was done.',
     'no-call': 'That call has ended.', impossible: 'That cannot be done now.', 'unknown-target': 'There is no such person or queue.',
     'not-available': (v) => `They cannot take a call now${v.state ? ` (${text(v.state)})` : ''}.`, self: 'You cannot transfer to yourself.', 'bad-keys': 'Only digits, * and #.',
-    'not-now': 'The service cannot do it now. Please try later.', busy: 'A moment please: too many at once.', failed: 'It did not work. Please try again.', 'bad-order': 'The service does not understand this.',
+    'not-now': 'The service cannot do it now. Please try later.', 'no-microphone': 'No microphone: you cannot take calls yet. Allow it in the browser, and plug your headset in.', busy: 'A moment please: too many at once.', failed: 'It did not work. Please try again.', 'bad-order': 'The service does not understand this.',
     credentials: 'Account and password do not go together, or the account is locked.', throttled: (v) => `Too many attempts. Please try again in ${text(v.seconds)} s.`, 'sso-denied': 'Your company account was not accepted. Please try again.', 'sso-away': 'Your company’s sign-in cannot be reached. Please try later.', 'sso-unknown': 'Your company account is not known here yet.',
     'not-your-call': 'You do not have that call.', 'cross-origin': 'This came from another site and was refused.',
     token: 'Please sign in.', talking: 'You cannot sign out during a call.', 'no-agent-line': 'Your account has no agent, and cannot listen in.', session: 'You have been signed out. Please sign in again.', role: 'Your account may not do that.', forbidden: 'Your account may not do that.', 'no-desk': 'Your account has no desk.',
@@ -196,7 +197,7 @@ export const en: Words = {
     conflict: 'That cannot be done as things are.', stale: 'Somebody has just changed it. Look at it first.', exists: 'It is there already.', condition: 'Read it before you change it.', limit: 'That is beyond the limits.', contradiction: 'That contradicts other rules.',
     value: 'What was entered is not right.', 'out-of-range': 'That is beyond the limits.', 'unknown-field': 'There is an unknown field.', 'no-value': 'Something is missing.', incomplete: 'Something is missing.', 'no-json': 'The service could not read it.', twice: 'Something is there twice.',
     query: 'The search is not right.', 'too-large': 'That is too long.', 'media-type': 'The service could not read it.', stopping: 'The service is restarting. One moment.', internal: 'Something went wrong in the service; its log says what.',
-    closed: 'The service ended this connection.', slow: 'The network of this computer is too slow.', lost: 'Away for too long: the line was given up.', off: 'Calling from the web is switched off.',
+    closed: 'The service ended this connection.', slow: 'The network of this computer is too slow.', lost: 'Away for too long: the line was given up.', 'no-visitors': 'This hotline takes no calls from the web.', visits: 'Too many calls have come from your network. Please try again in ten minutes.',
     'http-502': 'The service is restarting. One moment.', 'http-503': 'The service is restarting. One moment.', 'http-429': 'Too many requests. One moment.',
   },
   refusedOther: (code) => `It was not done (${code}).`,

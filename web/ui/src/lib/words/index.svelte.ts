@@ -25,7 +25,24 @@ export function known(language: string | null | undefined): Language | null {
 
 /** chosen is the language that was chosen here before, or that the browser prefers. */
 export function chosen(): Language {
-  return known(localStorage.getItem(kept)) ?? known(navigator.language) ?? 'zh-CN'
+  return known(before()) ?? known(navigator.language) ?? 'zh-CN'
+}
+
+// In a page of another site a browser may keep nothing, and says so by throwing.
+function before(): string | null {
+  try {
+    return localStorage.getItem(kept)
+  } catch {
+    return null
+  }
+}
+
+function remember(language: Language): void {
+  try {
+    localStorage.setItem(kept, language)
+  } catch {
+    // It is chosen for this visit.
+  }
 }
 
 export async function speak(language: Language, keep = false): Promise<void> {
@@ -33,7 +50,7 @@ export async function speak(language: Language, keep = false): Promise<void> {
   spoken.words = words
   spoken.language = language
   document.documentElement.lang = language
-  if (keep) localStorage.setItem(kept, language)
+  if (keep) remember(language)
 }
 
 /** why is a refusal as a person would say it. */
@@ -54,3 +71,6 @@ export function codeSentence(code: string, values: Record<string, unknown> = {})
 
 /** named is a code's name in a part of the catalogue; a team's own code, which no catalogue has, is its own name. */
 export function named(part: Record<string, string>, code: string): string { return part[code] ?? code }
+
+/** causeOf is why somebody is away: what they chose, or what the service found. */
+export function causeOf(code: string): string { return named(say().reasons, named(say().causes, code)) }

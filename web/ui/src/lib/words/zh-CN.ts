@@ -38,6 +38,7 @@ export const zh = {
   outOfService: '停止派话', away: '其他机房',
   thenState: { '': '', offline: '通话结束后离线', paused: '通话结束后小休' },
   reasons: { rest: '小憩', lunch: '用餐', training: '培训', meeting: '会议', paperwork: '处理工单', personal: '个人事务' },
+  causes: { 'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风' },
   states: {
     ready: '空闲', pause: '小休', signIn: '上线接话', signOut: '下线', choose: '我的状态', reason: '小休原因', since: '已持续',
     undo: (was: string) => `撤销，回到“${was}”`, changedTo: (now: string) => `已改为“${now}”`,
@@ -48,7 +49,7 @@ export const zh = {
     title: '我的今天', calls: '接听', talk: '通话', promises: '承诺', open: '未完', served: '今天的通话',
     nothing: '今天还没有通话。来电会显示在这里的上方。', waitingForCall: '正在等待来电', notReady: '您现在不接听来电',
     nextPromise: '承诺', noPromise: '没有待办的承诺', promisesDue: (n: number) => `有 ${n} 项承诺待兑现`,
-    redial: '回拨', mine: '我的通话', time: '时间', number: '号码', queue: '队列', talked: '通话', outcome: '结果',
+    mine: '我的通话', time: '时间', number: '号码', queue: '队列', talked: '通话', outcome: '结果',
     average: '平均通话',
   },
 
@@ -57,8 +58,8 @@ export const zh = {
     waited: (t: string) => `已等待 ${t}`, nth: (n: number) => (n === 1 ? '首次来电' : `第 ${n} 次来电`), path: '菜单', to: '转到',
     ring: (n: number) => `第 ${n} 声`, rings: '振铃', ringEnds: (s: number) => `还剩 ${s} 秒`,
     talked: '已通话', noCall: '没有通话', sayLate: '请先说“抱歉，让您久等了”', controls: '通话操作', ended: '通话已结束',
-    back: '客户回来了，请接听', third_ringing: (who: string) => `正在呼叫 ${who}`, third_talking: (who: string) => `正在与 ${who} 通话`,
-    third_failed: (who: string) => `${who} 没有接听`, threeWay: (who: string) => `您、客户和 ${who} 三方通话中`, colleague: '同事',
+    back: '，客户回来了，请接听', there: '已挂机，客户还在线上。如果是误挂，可以马上接回。', third_ringing: (who: string) => `正在呼叫 ${who}`, third_talking: (who: string) => `正在与 ${who} 通话`,
+    third_failed: (who: string) => `${who} 没有接听`, third_sent: (who: string) => `${who} 转来`, threeWay: (who: string) => `您、客户和 ${who} 三方通话中`, colleague: '同事',
   },
   scene: {
     ringing: '振铃中', talking: '通话中', hold: '保持中', consulting: '请教中', 'three-way': '三方通话', transferring: '转接中',
@@ -143,14 +144,14 @@ export const zh = {
     target: (p: number, s: number) => `目标 ${p}% / ${s} 秒`, below: '低于目标', number: '号码', position: '位次', waited: '已等', offers: '派话', stateOf: '状态', agent: '座席', since: '持续',
     noCallers: '没有人在等候', noAgents: '还没有座席', noQueues: '还没有队列', noDay: '今天还没有来电', held: '指着表格时行不移动', filter: '筛选',
     open: (what: string) => `查看 ${what}`, callState: { waiting: '等候', ringing: '振铃中' },
-    detailNone: '点一行查看详情', left: '已离开', set: '设为', setState: '设置状态', monitorTitle: '旁听', monitoring: (who: string, how: string) => `正在${how}:${who}`,
+    detailNone: '点一行查看详情', left: '已离开', set: '设为', setState: '设置状态', monitorTitle: '旁听', monitoring: (who: string, how: string) => `正在${how}：${who}`, watched: (who: string, how: string) => `${who} ${how}`, phoneRings: '请接听您的话机',
     audited: '旁听会记入审计记录。', connect: '旁听会用到您的耳机', noCall: '现在没有通话', rules: '修改规则', call: '通话', queuesOf: '服务队列', callsToday: '今天接听',
     worst: '最迟', due: '待兑现', late: '已超时', onTime: '准时', arrived: '呼入', hour: (h: number) => `${h} 时`,
     trend: (a: number, b: number, c: number) => `今天呼入 ${a} 通，接通 ${b} 通，放弃 ${c} 通`,
   },
   health: {
-    part: { asterisk: '话务平台', journal: '日志', trunk: '中继', redis: '共享队列', calls: '来电' },
-    code: { ok: '正常', away: '中断', late: '滞后', failing: '写入失败', alone: '独立运行', draining: '不再接新来电' },
+    part: { asterisk: '话务平台', journal: '日志', trunk: '中继', redis: '共享队列', calls: '来电', service: '服务' },
+    code: { ok: '正常', away: '中断', late: '滞后', failing: '写入失败', alone: '独立运行', draining: '不再接新来电', degraded: '降级运行' },
   },
 
   rules: {
@@ -190,7 +191,7 @@ export const zh = {
     'no-network': '连不上服务，请检查网络。', 'no-answer': '服务没有回应，请再试一次。', 'not-resumed': '连接断开过，不确定是否已办成，请看一下通话状态。',
     'no-call': '这通电话已经结束了。', impossible: '现在的状态不能这样操作。', 'unknown-target': '找不到这个转接对象。',
     'not-available': (v: Values) => `对方现在不能接听${v.state ? `（${text(v.state)}）` : ''}。`, self: '不能转给自己。', 'bad-keys': '只能输入数字、* 和 #。',
-    'not-now': '服务暂时办不到，请稍后再试。', busy: '操作太快了，请稍等一下。', failed: '没有办成，请再试一次。', 'bad-order': '这个操作服务看不懂。',
+    'not-now': '服务暂时办不到，请稍后再试。', 'no-microphone': '没有麦克风，暂不能接话。请在浏览器里允许使用麦克风，并插好耳机。', busy: '操作太快了，请稍等一下。', failed: '没有办成，请再试一次。', 'bad-order': '这个操作服务看不懂。',
     credentials: '账号或密码不对，或账号已锁定。', throttled: (v: Values) => `尝试次数太多，请 ${text(v.seconds)} 秒后再试。`, 'sso-denied': '单位账号没有通过验证，请再试一次。', 'sso-away': '单位的登录系统暂时连不上，请稍后再试。', 'sso-unknown': '您的单位账号在这里还没有开通。',
     'not-your-call': '这通电话不在您手上。', 'cross-origin': '请求来自别的网站，已被拒绝。',
     token: '请先登录。', talking: '通话中不能退出，请先结束通话。', 'no-agent-line': '您的账号没有座席号，不能旁听。', session: '登录已过期，请重新登录。', role: '您的账号没有这个权限。', forbidden: '您的账号没有这个权限。', 'no-desk': '您的账号没有开通工作台。',
@@ -198,7 +199,7 @@ export const zh = {
     conflict: '现在的情况不允许这样操作。', stale: '内容刚被别人改过，请看过再改。', exists: '已经有了。', condition: '请先读取再修改。', limit: '超出了允许的范围。', contradiction: '与其他规则有矛盾。',
     value: '填写的内容不对。', 'out-of-range': '超出了允许的范围。', 'unknown-field': '有不认识的字段。', 'no-value': '有内容没有填。', incomplete: '填写不完整。', 'no-json': '发送的内容服务看不懂。', twice: '同一项写了两次。',
     query: '查询条件不对。', 'too-large': '内容太长了。', 'media-type': '发送的格式不对。', stopping: '服务正在重启，请稍候。', internal: '服务出了问题，已记入日志。',
-    closed: '服务结束了这次连接。', slow: '这台电脑的网络太慢，连接已断开。', lost: '离开太久，线路已收回。', off: '在线通话没有开通。',
+    closed: '服务结束了这次连接。', slow: '这台电脑的网络太慢，连接已断开。', lost: '离开太久，线路已收回。', 'no-visitors': '本热线没有开通在线通话。', visits: '您的网络来电过于频繁，请十分钟后再试。',
     'http-502': '服务正在重启，请稍候。', 'http-503': '服务正在重启，请稍候。', 'http-429': '操作太频繁，请稍候。',
   } satisfies Record<string, string | ((v: Values) => string)>,
   refusedOther: (code: string) => `没有办成（${code}）。`,

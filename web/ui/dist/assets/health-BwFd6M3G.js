@@ -1,1 +1,0 @@
-var e=new Set([`away`,`failing`,`down`]),t=new Set([`ok`,`none`,`taken`]);function n(n){return Object.entries(n).filter(e=>typeof e[1]==`string`&&!t.has(e[1])).map(([t,n])=>({part:t,code:n,down:e.has(n)})).sort((e,t)=>Number(t.down)-Number(e.down))}function r(e){return e.answered_today>0?Math.floor(100*e.within_today/e.answered_today):null}export{n,r as t};
