@@ -34,6 +34,7 @@ type Options struct {
 	Width, Height int    // of its window, in CSS pixels; 0: 1280 × 720
 	NoMicrophone  bool   // its person does not let pages use the microphone
 	Dark          bool   // its person likes dark pages
+	Named         bool   // its lines go by the addresses alone that services name, and none of this machine's are told to them
 }
 
 // Browser is one person's.
@@ -159,7 +160,7 @@ func (b *Browser) Open(url string) *Tab {
 	tab := &Tab{Browser: b, ctx: ctx, close: sync.OnceFunc(quit)}
 	chromedp.ListenTarget(ctx, tab.complaint)
 	chromedp.ListenTarget(ctx, tab.leave)
-	if err := run(b.limit(), ctx, listening(), chromedp.Navigate(url)); err != nil {
+	if err := run(b.limit(), ctx, listening(b.o.Named), chromedp.Navigate(url)); err != nil {
 		b.t.Fatalf("%s opens %s: %v", b.o.Name, url, err)
 	}
 	return tab

@@ -21,10 +21,17 @@ import (
 //go:embed ear.js
 var earScript string
 
+// unnamed keeps a page from telling where it can be reached, so that its lines go by the addresses alone that it is told.
+const unnamed = `Object.defineProperty(RTCPeerConnection.prototype, 'onicecandidate', { set() {} });`
+
 // listening makes pages be listened to from their first line on.
-func listening() chromedp.Action {
+func listening(named bool) chromedp.Action {
+	script := earScript
+	if named {
+		script += unnamed
+	}
 	return chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := page.AddScriptToEvaluateOnNewDocument(earScript).Do(ctx)
+		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
 		return err
 	})
 }

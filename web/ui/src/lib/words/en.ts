@@ -40,7 +40,7 @@ export const en: Words = {
   thenState: { '': '', offline: 'offline after this call', paused: 'break after this call' },
   reasons: { rest: 'Short rest', lunch: 'Meal', training: 'Training', meeting: 'Meeting', paperwork: 'Paperwork', personal: 'Personal' },
   causes: {
-    'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable',
+    'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', monitoring: 'listening in', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable',
   },
   states: {
     ready: 'Ready', pause: 'Break', signIn: 'Start taking calls', signOut: 'Go offline', choose: 'My state', reason: 'Why a break', since: 'for',
