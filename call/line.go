@@ -228,7 +228,9 @@ func (l *line) stopped(ctx context.Context, playing *ari.Playback) error {
 const stopRest = 12 * time.Millisecond
 
 func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error) {
-	if playing, err := l.takeUp(ctx, prompts); playing != nil || err != nil {
+	known, done := l.known(ctx)
+	defer done()
+	if playing, err := l.takeUp(known, prompts); playing != nil || err != nil {
 		return playing, err
 	}
 	if l.ready != nil {
@@ -238,8 +240,6 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 	if l.note != nil {
 		l.note(spoken(prompts), id)
 	}
-	known, done := l.known(ctx)
-	defer done()
 	playing, err := l.leg.Play(known, l.files(prompts), ari.PlayOptions{ID: id})
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

@@ -378,9 +378,7 @@ func TestBackToTheCaller(t *testing.T) {
 		})
 		s.hear(s.caller, s.phone("PJSIP/1001"))
 		s.is("1001", queue.StateTalking)
-		if got := decoded[call.Talk](s.journal, call.KindRejoined); len(got) != 1 {
-			t.Errorf("the journal tells of %d returns", len(got))
-		}
+		s.until("the journal tells of the return", func() bool { return len(decoded[call.Talk](s.journal, call.KindRejoined)) == 1 })
 		if s.calls.Back("1001") != "" {
 			t.Error("who is back may come back")
 		}
