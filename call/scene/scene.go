@@ -264,8 +264,8 @@ var asked = []Act{DoHold, DoResume, DoMute, DoUnmute, DoConsult, DoCancel, DoJoi
 // supervised are those of a supervisor.
 var supervised = []Act{DoListen, DoWhisper, DoBarge, DoLeave}
 
-// Asked says whether an act is one that an agent may ask for.
-func (a Act) Asked() bool { return slices.Contains(asked, a) }
+// Asked says whether an act is one that an agent may ask for, in a talk or after it.
+func (a Act) Asked() bool { return a == DoRejoin || slices.Contains(asked, a) }
 
 // Supervised says whether an act is one that a supervisor may ask for.
 func (a Act) Supervised() bool { return slices.Contains(supervised, a) }

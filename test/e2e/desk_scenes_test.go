@@ -158,8 +158,8 @@ func TestTransferringByKeys(t *testing.T) {
 	other.Hears("voice.caller", other.Now())
 	v.hangup()
 	other.Gone(".acts")
-	journaled := v.wantEnd(call.Served, "talked", callerPressed, "caller: "+callerPressed, "agent 1001: "+serviceDid,
-		"agent 1001: "+serviceDid, "agent 1003: "+serviceDid, "agent 1003: "+serviceDid)
+	journaled := v.wantEnd(call.Served, "talked", agentPressed, "caller: "+callerPressed, "agent 1001: "+serviceDid,
+		"agent 1001: "+serviceDid, "agent 1003: "+agentPressed, "agent 1003: "+serviceDid)
 	if got := len(journaled.of(call.KindRejoined)); got != 2 {
 		t.Errorf("the journal tells of %d returns to the customer, want 2\n%s", got, journaled)
 	}
