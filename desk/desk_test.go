@@ -44,6 +44,7 @@ type world struct {
 	gateway *softphone.Gateway
 	page    softphonetest.Page
 	told    chan string // what talks and the queue are told
+	calls   int         // made so far: each has names of its own
 }
 
 func (w *world) Do(_ context.Context, agentID string, o scene.Order) error {
@@ -298,7 +299,8 @@ func (w *world) offers(limit time.Duration) *call {
 // made is a leg that has been made for the agent's browser.
 func (w *world) made() *call {
 	w.t.Helper()
-	c := &call{world: w, session: w.link.Session("20260206-090000-0001")}
+	w.calls++
+	c := &call{world: w, session: w.link.Session(fmt.Sprintf("20260206-090000-%04d", w.calls))}
 	w.t.Cleanup(c.session.Close)
 	w.until("the agent is at a browser", func() bool { return w.Online(agent) })
 	id := c.session.NewID("agent")
