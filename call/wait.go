@@ -162,8 +162,7 @@ func (c *call) untilServed(ctx context.Context, ticket *queue.Ticket) (stage, er
 
 		case <-ticket.Lapsed():
 			phones.stop(ctx)
-			c.waiting = c.waiting.in(ticket.Queue())
-			return c.lapsed(ticket.LapseReason()), nil
+			return c.lapsed(ticket), nil
 
 		case <-c.lostUnless(len(phones.ringing) > 0):
 			if back := c.returning(c.noticed(), c.gains); back != nil {
@@ -199,8 +198,10 @@ func (c *call) leaveLine(ctx context.Context, ticket *queue.Ticket, phones *phon
 // lapsed gives the caller a spoken outcome where the queue ended the wait. An
 // emergency is not sent away at closing time, nor who can go back to the queue
 // they wanted: they take a place again, and the apology's clock goes on (C3).
-func (c *call) lapsed(reason string) stage {
+func (c *call) lapsed(ticket *queue.Ticket) stage {
+	c.waiting = c.waiting.in(ticket.Queue())
 	c.goBackFromClosed()
+	reason := ticket.LapseReason()
 	switch end, known := lapses[reason]; {
 	case known:
 		return c.turnAway(end.reason, end.prompt)
