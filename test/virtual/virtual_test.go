@@ -22,7 +22,7 @@ import (
 // race detector, which makes a day many times as long; make soak goes on.
 const (
 	runs      = 200
-	racedRuns = 12
+	racedRuns = 8
 )
 
 // A failing seed is run again by itself, and told in full, with HOTLINE_SEED=n.
