@@ -50,8 +50,6 @@ func hasHeard(tab *browser.Tab, id string, from, to time.Duration) bool {
 
 // An agent asks a colleague while the customer hears the tone, calls the colleague in, and leaves the two to each other.
 func TestConsultingAtAPage(t *testing.T) {
-	t.Parallel()
-	browsers(t, 1)
 	w := newWorld(t, 2*time.Minute, nil)
 	tab := w.page("1001")
 	colleague := w.other("1002", phone.AnswerAfter(2*time.Second))
@@ -102,8 +100,6 @@ func TestConsultingAtAPage(t *testing.T) {
 // An agent sends the customer on by keys alone: to somebody who does not answer, and gets the customer back; then to an
 // agent at another page, who hangs up by mistake and takes the customer back.
 func TestTransferringByKeys(t *testing.T) {
-	t.Parallel()
-	browsers(t, 2)
 	w := newWorld(t, 150*time.Second, func(cfg *configs.Config) {
 		cfg.Queues[0].RingTimeout.Duration = 8 * time.Second
 		cfg.Queues[0].WrapUp.Duration = time.Minute
@@ -171,8 +167,6 @@ func TestTransferringByKeys(t *testing.T) {
 // An agent presses keys for a machine outside, notes what the call is about, closes it with its code, and goes on a break
 // and comes back.
 func TestKeysNotesAndABreak(t *testing.T) {
-	t.Parallel()
-	browsers(t, 1)
 	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) {
 		cfg.Directory = []configs.Entry{{ID: "repair-team", Name: "抢修班", Number: "57500000"}}
 		cfg.Queues[0].WrapUp.Duration = 30 * time.Second

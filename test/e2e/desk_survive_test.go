@@ -22,17 +22,6 @@ import (
 // What happens to agents in browsers, and what their callers hear of it. Pauses are measured by what is heard at both ends,
 // logged beside what is aimed at, and bounded by what a busy machine keeps.
 
-// seats bounds how many of these tests have a browser at once.
-var seats = make(chan struct{}, 2)
-
-// seated waits for a seat, before the test's own time begins.
-func seated(t *testing.T) {
-	t.Helper()
-	t.Parallel()
-	seats <- struct{}{}
-	t.Cleanup(func() { <-seats })
-}
-
 // conversation is a caller and an agent at a page who hear each other.
 type conversation struct {
 	*world
@@ -142,7 +131,6 @@ func within(t *testing.T, what string, pause, aim, bound time.Duration, causes s
 // itself and the talk goes on, and the caller hears the tone meanwhile. The port of the sound is one that a firewall
 // could know.
 func TestATalkOutlivesItsService(t *testing.T) {
-	seated(t)
 	w := newWorld(t, 75*time.Second, func(cfg *configs.Config) {
 		cfg.Web.Media = netip.AddrPortFrom(cfg.Web.Listen.Addr(), cfg.Web.Listen.Port()+2)
 	})
@@ -189,7 +177,6 @@ func TestATalkOutlivesItsService(t *testing.T) {
 
 // From the click on "answer" until each hears the other, over five calls: aimed at are 200 ms.
 func TestHowSoonAnAnswerIsHeard(t *testing.T) {
-	seated(t)
 	w := newWorld(t, 100*time.Second, func(cfg *configs.Config) { cfg.Queues[0].WrapUp.Duration = time.Second })
 	tab := w.page("1001")
 	tab.Acts()

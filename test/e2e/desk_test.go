@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp/kb"
-	"golang.org/x/sync/semaphore"
 
 	"hotline/configs"
 	"hotline/test/browser"
@@ -13,17 +12,8 @@ import (
 	"hotline/test/phone"
 )
 
-// screens are browsers that may run at a time: on two cores a third would make the others late.
-var screens = semaphore.NewWeighted(2)
-
-// browsers waits for its turn to have so many of them.
-func browsers(t *testing.T, n int64) {
-	t.Helper()
-	if err := screens.Acquire(t.Context(), n); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { screens.Release(n) })
-}
+// Tests with browsers have the machine to themselves, before those that run side by side: a browser takes most of a
+// processor, and all is judged by the clock.
 
 // person is somebody before a browser of their own.
 func (w *world) person(name, voice string) *browser.Browser {
@@ -73,8 +63,6 @@ func complains(t *testing.T, tab *browser.Tab) {
 // An agent in a browser takes a caller, puts them on hold for two apologies and takes them back, and the caller's hang-up
 // ends it: the recording has each voice on its side.
 func TestAnAgentInABrowser(t *testing.T) {
-	t.Parallel()
-	browsers(t, 1)
 	w := newWorld(t, 3*time.Minute, nil)
 	tab := w.page("1001")
 	caller := w.talks(tab, "13900000001")
@@ -126,8 +114,6 @@ func TestAnAgentInABrowser(t *testing.T) {
 // A page that is loaded anew in a talk goes on with it; a tab that is killed loses the line, and the caller hears so and
 // comes first.
 func TestAPageThatComesBackAndOneThatDoesNot(t *testing.T) {
-	t.Parallel()
-	browsers(t, 1)
 	w := newWorld(t, 3*time.Minute, nil)
 	tab := w.page("1001")
 	caller := w.talks(tab, "13900000001")
@@ -153,8 +139,6 @@ func TestAPageThatComesBackAndOneThatDoesNot(t *testing.T) {
 
 // A customer calls from a page without an account, hears the greeting, and presses a key of the menu.
 func TestACallerFromAPage(t *testing.T) {
-	t.Parallel()
-	browsers(t, 1)
 	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) { cfg.Web.Visitors = true })
 	desk := w.agent("1001", phone.AnswerAfter(0))
 	tab := w.person("the visitor", "caller").Open("http://" + w.Config.Web.Listen.String() + "/call")
