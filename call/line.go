@@ -231,6 +231,9 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 	known, done := l.known(ctx)
 	defer done()
 	if playing, err := l.takeUp(known, prompts); playing != nil || err != nil {
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			return nil, cause
+		}
 		return playing, err
 	}
 	if l.ready != nil {

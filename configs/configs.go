@@ -6,7 +6,6 @@ package configs
 import (
 	_ "embed"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
 	"path"
@@ -190,18 +189,6 @@ func (h QueueHours) Always() bool { return len(h.Workday)+len(h.Weekend)+len(h.H
 type Menus struct {
 	Start string          `yaml:"start"` // the menu callers meet first
 	Menus map[string]Menu `yaml:"menus"`
-}
-
-// LeadTo names a menu in which callers are sent to a queue.
-func (m Menus) LeadTo(queueID string) (menu string, leads bool) {
-	for _, name := range slices.Sorted(maps.Keys(m.Menus)) {
-		for _, a := range append(slices.Collect(maps.Values(m.Menus[name].Keys)), m.Menus[name].Otherwise) {
-			if a.Queue == queueID || a.Emergency == queueID {
-				return name, true
-			}
-		}
-	}
-	return "", false
 }
 
 // Menu is one question and what each key does.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -69,7 +68,7 @@ func newAPI(p apiParts) (*web.API, error) {
 		}
 	}
 	o := web.Options{
-		Queues: led{p.lines, cfg.Menus}, Tokens: tokens, Usual: queueRules(configs.Default().Queues[0]),
+		Queues: p.lines, Tokens: tokens, Usual: queueRules(configs.Default().Queues[0]),
 		CheckRules: func(r queue.Rules) (string, error) {
 			return configs.CheckQueue(queueOf(r, namedQueue(cfg, r.ID)))
 		},
@@ -223,19 +222,4 @@ func commandLine(r *http.Request) string {
 		return byCommandLine
 	}
 	return byCommandLine + ": " + name[:min(most, len(name))]
-}
-
-// led are the queues with the menus that lead to them: one that callers are sent
-// to is not taken away.
-type led struct {
-	*queue.Engine
-	menus configs.Menus
-}
-
-// RemoveQueue of web.Queues.
-func (l led) RemoveQueue(id, by string, seen ...queue.Version) error {
-	if menu, leads := l.menus.LeadTo(id); leads {
-		return fmt.Errorf("menus.menus.%s leads to the queue %q; lead it elsewhere in hotline.yaml first", menu, id)
-	}
-	return l.Engine.RemoveQueue(id, by, seen...)
 }

@@ -173,7 +173,6 @@ func TestTheCommandLineIsToldWhatIsWrong(t *testing.T) {
 		{`no strategy "fastest"`, a.queue("set", "service", "strategy=fastest")},
 		{`there is no queue "sevice"`, a.queue("set", "sevice", "max_wait=2m")},
 		{"it is there already", a.queue("add", "service", "max_wait=2m")},
-		{"menus.menus.bill leads to the queue", a.queue("remove", "service")},
 		{"write it as max_wait=2m", a.queue("set", "service", "max_waiting")},
 		{"what is to be changed", a.queue("set", "service")},
 		{"cannot be read", a.queue("set", "service", "relax=[")},
