@@ -801,25 +801,7 @@ func (v *visit) left(a *phone.Call) ear.Heard {
 // nothingLeft waits until Asterisk has no channel and no bridge any more.
 func (w *world) nothingLeft() {
 	w.t.Helper()
-	var left string
-	defer func() {
-		if w.t.Failed() {
-			w.t.Logf("Asterisk has:\n%s", left)
-		}
-	}()
-	w.until("Asterisk still has channels or bridges", func() bool {
-		left = ""
-		for _, command := range []string{"core show channels concise", "bridge show all"} {
-			out, err := w.CLI(command)
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			for line := range strings.Lines(out) {
-				if strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "Bridge-ID") {
-					left += line
-				}
-			}
-		}
-		return left == ""
-	})
+	if err := w.NothingLeft(w.ctx); err != nil {
+		w.t.Fatal(err)
+	}
 }

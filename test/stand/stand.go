@@ -5,6 +5,7 @@ package stand
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -238,6 +239,52 @@ func (i *Instance) CLI(command string) (string, error) {
 		return string(out), fmt.Errorf("ask Asterisk for %q: %w: %s", command, err, out)
 	}
 	return string(out), nil
+}
+
+// NothingLeft waits until Asterisk has neither channel nor bridge. When ctx ends before, its error tells what is left.
+func (i *Instance) NothingLeft(ctx context.Context) error {
+	for {
+		left, err := i.left()
+		if err != nil || left == "" {
+			return err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("Asterisk still has: %w\n%s%s", context.Cause(ctx), left, i.explain(left))
+		}
+	}
+}
+
+// left is a line for each channel and bridge; a channel's begins with its name and !, a bridge's with its ID.
+func (i *Instance) left() (string, error) {
+	var left strings.Builder
+	for _, command := range []string{"core show channels concise", "bridge show all"} {
+		out, err := i.CLI(command)
+		if err != nil {
+			return "", err
+		}
+		for line := range strings.Lines(out) {
+			if strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "Bridge-ID") {
+				left.WriteString(line)
+			}
+		}
+	}
+	return left.String(), nil
+}
+
+// explain is all that Asterisk knows of what is left.
+func (i *Instance) explain(left string) string {
+	var all strings.Builder
+	for line := range strings.Lines(left) {
+		command := "bridge show " + strings.Fields(line)[0]
+		if name, _, ok := strings.Cut(line, "!"); ok {
+			command = "core show channel " + name
+		}
+		out, err := i.CLI(command)
+		fmt.Fprintf(&all, "\n%s\n%s", command, cmp.Or(out, fmt.Sprintln(err)))
+	}
+	return all.String()
 }
 
 // Log is everything Asterisk has complained of so far.
