@@ -203,7 +203,7 @@ func (k *killer) strikeAll() {
 	defer k.wire.Watch(k.see)()
 	k.flow()
 	defer k.ebb()
-	defer k.become(resting)
+	defer k.rest()
 	until := time.NewTimer(killsWithin)
 	defer until.Stop()
 	look := time.NewTicker(100 * time.Millisecond)
@@ -223,6 +223,22 @@ func (k *killer) strikeAll() {
 		case <-k.ctx.Done():
 			return
 		}
+	}
+}
+
+// rest ends the kills; after the last of them, too, the service comes back for the calls that are left.
+func (k *killer) rest() {
+	k.become(resting)
+	k.mu.Lock()
+	away := len(k.kills) > 0 && k.kills[len(k.kills)-1].back == 0
+	k.mu.Unlock()
+	if !away {
+		return
+	}
+	select {
+	case <-k.strikes:
+		k.startAgain()
+	case <-k.ctx.Done():
 	}
 }
 
