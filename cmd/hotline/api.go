@@ -85,7 +85,7 @@ func newAPI(p apiParts) (*web.API, error) {
 		Signing: p.signing(), Record: p.record, Pages: ui.Files(), Scenes: p.talks,
 		Past:    p.past,
 		Phrases: phrases.Book, Forms: formsOf(cfg), Targets: targetsOf(cfg),
-		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
+		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Zone: cfg.Service.Timezone.Location, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
 	}
 	if p.gateway != nil {
 		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.TicketWhile, linkOf(p.gateway)

@@ -10,6 +10,7 @@ export interface Me {
   name: string
   roles: Role[]
   language: string
+  timezone: string // of the service
   may: Resource[] // what they may use
   development: boolean
 }
