@@ -16,7 +16,7 @@ type Summary struct {
 	Number    string          `json:"number"` // masked
 	Rings     int             `json:"rings,omitempty"`
 	Greeting  []string        `json:"greeting,omitempty"`
-	Path      string          `json:"path,omitempty"` // through the menus
+	Path      string          `json:"path,omitempty"`   // through the menus
 	Agent     string          `json:"agent,omitempty"`  // who took it
 	Agents    []string        `json:"agents,omitempty"` // everybody who had it, one after the other
 	Waited    float64         `json:"waited,omitempty"` // seconds in line, until the first agent or until the caller left

@@ -68,7 +68,7 @@ func TestDesk(t *testing.T) {
 	if seen.Back != "c2" {
 		t.Errorf("the way back is to %q", seen.Back)
 	}
-	if seen.WrapUp == nil || seen.WrapUp.Call != "c2" || !seen.WrapUp.MayExtend || seen.Phrase.Moment != "closing" || cmp.Diff([]string{"resolved", "complaint"}, seen.WrapUp.Codes) != "" {
+	if seen.WrapUp == nil || seen.WrapUp.Call != "c2" || !seen.WrapUp.MayExtend || seen.Phrase.Moment != "closing" || cmp.Diff([]Code{{ID: "resolved"}, {ID: "revisit", Name: "回访"}}, seen.WrapUp.Codes) != "" {
 		t.Fatalf("after the talk the desk shows %+v", seen)
 	}
 	if ends := seen.WrapUp.Ends; ends == nil || ends.Sub(seen.Agent.Since) != usual.WrapUp {
@@ -497,3 +497,18 @@ type begun struct {
 }
 
 func (b *begun) Flush() { b.once.Do(func() { close(b.begun) }) }
+
+// An agent's calls of today name their queues, and codes have names of the operator's own.
+func TestWhatAgentsReadHasNames(t *testing.T) {
+	d := newDesk(t)
+	var day struct{ Calls []Served }
+	d.as("li").gets(200, &day, "GET", "/desk/calls", "")
+	if len(day.Calls) != 1 || day.Calls[0].Queue != "service" || day.Calls[0].Name != "人工服务" {
+		t.Errorf("the day's calls are %+v", day.Calls)
+	}
+	var forms Forms
+	d.as("li").gets(200, &forms, "GET", "/desk/forms", "")
+	if diff := cmp.Diff([]Code{{ID: "resolved"}, {ID: "revisit", Name: "回访"}}, forms.Codes); diff != "" {
+		t.Errorf("the codes (-want +got):\n%s", diff)
+	}
+}

@@ -188,11 +188,7 @@ func (a *API) figures(agents []queue.AgentView, today Today) live.View {
 	}
 	for _, v := range a.o.Queues.Queues() {
 		row := floorQueue(v, rules[v.ID], today.Queues[v.ID], agents)
-		for _, named := range a.o.Targets.Queues {
-			if named.ID == v.ID {
-				row.Name = named.Name
-			}
-		}
+		row.Name = a.queueName(v.ID)
 		steady := row
 		if v.Waiting > 0 {
 			// Told to the second: by how long exactly somebody has waited differs from look to look.
@@ -209,9 +205,19 @@ func (a *API) figures(agents []queue.AgentView, today Today) live.View {
 	return view
 }
 
+// queueName is a queue's name: its ID where it has none.
+func (a *API) queueName(id string) string {
+	for _, q := range a.o.Targets.Queues {
+		if q.ID == id {
+			return q.Name
+		}
+	}
+	return id
+}
+
 func floorQueue(v queue.QueueView, r queue.Rules, day QueueDay, agents []queue.AgentView) FloorQueue {
 	row := FloorQueue{
-		ID: v.ID, Name: v.ID, Waiting: v.Waiting, OldestMs: v.LongestWait.Milliseconds(), Ready: v.Ready, SignedIn: v.SignedIn,
+		ID: v.ID, Waiting: v.Waiting, OldestMs: v.LongestWait.Milliseconds(), Ready: v.Ready, SignedIn: v.SignedIn,
 		ArrivedToday: day.Arrived, AnsweredToday: day.Answered, AbandonedToday: day.Abandoned, WithinToday: day.Within,
 		ServiceLevel: int64(r.ServiceLevel / time.Second), Target: r.ServiceTarget,
 	}

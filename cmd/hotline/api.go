@@ -168,7 +168,10 @@ func developmentAccounts(cfg *configs.Config) (list []account.Development) {
 
 // formsOf are what agents note, and how they close a call.
 func formsOf(cfg *configs.Config) web.Forms {
-	f := web.Forms{Codes: cfg.Desk.WrapUp}
+	var f web.Forms
+	for _, c := range cfg.Desk.WrapUp {
+		f.Codes = append(f.Codes, web.Code{ID: c.ID, Name: c.Name})
+	}
 	for _, t := range cfg.Desk.Topics {
 		f.Topics = append(f.Topics, web.Topic{ID: t.ID, Name: t.Name, Fields: t.Fields})
 	}

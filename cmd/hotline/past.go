@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/ivr"
 	"hotline/journal"
 	"hotline/queue"
 	"hotline/web"
@@ -23,6 +24,7 @@ type past struct {
 	book  *journal.Reader
 	level func(queueID string) time.Duration // within which a caller is to be answered
 	zone  *time.Location
+	menus ivr.Menus
 	now   func() time.Time
 	log   *slog.Logger
 
@@ -33,8 +35,8 @@ type past struct {
 	looked time.Time // on the machine's clock
 }
 
-func newPast(book *journal.Reader, lines *queue.Engine, zone *time.Location, now func() time.Time, log *slog.Logger) *past {
-	return &past{book: book, zone: zone, now: now, log: log, callers: newCallers(book, now), level: func(id string) time.Duration {
+func newPast(book *journal.Reader, lines *queue.Engine, menus ivr.Menus, zone *time.Location, now func() time.Time, log *slog.Logger) *past {
+	return &past{book: book, zone: zone, menus: menus, now: now, log: log, callers: newCallers(book, now), level: func(id string) time.Duration {
 		for _, r := range lines.Rules() {
 			if r.ID == id {
 				return r.ServiceLevel
@@ -491,7 +493,7 @@ func (p *past) pastCall(ctx context.Context, id string) (web.PastCall, error) {
 		return s.Fold(e)
 	})
 	shown.At, shown.Result, shown.Reason = s.At.UTC(), s.Outcome.Result, s.Outcome.Reason
-	shown.Path, shown.Agent, shown.Waited, shown.Rating = s.Path, s.Agent, s.Waited, s.Rating
+	shown.Path, shown.Agent, shown.Waited, shown.Rating = strings.Join(p.menus.Words(s.Path), " → "), s.Agent, s.Waited, s.Rating
 	return shown, err
 }
 

@@ -8,6 +8,9 @@ export function clock(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(r)}` : `${m}:${two(r)}`
 }
 
+/** tenths is a duration in seconds, to a tenth: 1.5. */
+export function tenths(ms: number): number { return Math.round(ms / 100) / 10 }
+
 /** spoken is a duration as a datetime attribute and a screen reader want it: PT1M5S. */
 export function iso(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000))

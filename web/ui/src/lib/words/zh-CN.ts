@@ -40,7 +40,7 @@ export const zh = {
   thenState: { '': '', offline: '通话结束后离线', paused: '通话结束后小休' },
   reasons: { rest: '小憩', lunch: '用餐', training: '培训', meeting: '会议', paperwork: '处理工单', personal: '个人事务' },
   causes: {
-    'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风', 'star code': '话机按键', monitoring: '旁听中', 'no-answer': '多次未接', declined: '拒接后休息', unreachable: '话机不通',
+    'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风', 'star code': '话机按键', monitoring: '旁听中', 'no-answer': '未接听', declined: '拒接后休息', unreachable: '话机不通',
   },
   states: {
     ready: '空闲', pause: '小休', signIn: '上线接话', signOut: '下线', choose: '我的状态', reason: '小休原因', since: '已持续',
