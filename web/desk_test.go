@@ -328,6 +328,30 @@ func TestViews(t *testing.T) {
 	}
 }
 
+// A caller's wait is the same in the table of queues and in that of callers: since
+// they are in this queue, whenever they called.
+func TestTheFloorTellsOneWait(t *testing.T) {
+	d := newDesk(t)
+	d.signIn("1001")
+	if _, err := d.engine.Join(queue.Caller{ID: "c1", Queue: "service", Arrived: time.Now().Add(-11 * time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	_, data := firstEvent(t, d.as("zhao").glance("/live?view=floor"))
+	var floor struct {
+		Queues  []FloorQueue
+		Callers []FloorCaller
+	}
+	if err := json.Unmarshal(encode(data), &floor); err != nil {
+		t.Fatal(err)
+	}
+	if len(floor.Callers) != 1 || floor.Queues[0].OldestSince == nil {
+		t.Fatalf("who waits is %+v, of %+v", floor.Callers, floor.Queues)
+	}
+	if in, all := floor.Callers[0].Since, *floor.Queues[0].OldestSince; in.Sub(all).Abs() > time.Second {
+		t.Errorf("the caller waits since %v, and the longest wait began at %v", in, all)
+	}
+}
+
 func firstEvent(t *testing.T, w *httptest.ResponseRecorder) (name string, data any) {
 	t.Helper()
 	lines := bufio.NewScanner(bytes.NewReader(w.Body.Bytes()))

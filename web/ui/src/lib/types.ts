@@ -39,7 +39,7 @@ export interface Third { kind: TargetKind; id?: string; name: string; state: 'ri
 
 export interface DeskCall {
   id: string
-  kind: 'in' | 'third' | 'redial'
+  kind: 'in' | 'third'
   scene: Scene
   number: string // masked; "": withheld
   region?: string

@@ -57,7 +57,7 @@ export const en: Words = {
   },
 
   call: {
-    incoming: 'Incoming call', from: (n) => `Call from ${n}`, third: 'A colleague asks', redial: 'Call back', withheld: 'Number withheld',
+    incoming: 'Incoming call', from: (n) => `Call from ${n}`, third: 'A colleague asks', withheld: 'Number withheld',
     waited: (t) => `waited ${t}`, nth: (n) => (n === 1 ? 'first call' : `${nth(n)} call`), path: 'Menu', to: 'to',
     ring: (n) => `ring ${n}`, rings: 'Rings', ringEnds: (n) => `${n} s left`,
     talked: 'talking for', noCall: 'No call', sayLate: 'Begin with “Sorry to have kept you waiting”', controls: 'Call controls', ended: 'The call has ended',

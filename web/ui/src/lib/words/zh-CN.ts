@@ -57,7 +57,7 @@ export const zh = {
   },
 
   call: {
-    incoming: '来电', from: (n: string) => `${n} 来电`, third: '同事请教', redial: '回拨', withheld: '未显示号码',
+    incoming: '来电', from: (n: string) => `${n} 来电`, third: '同事请教', withheld: '未显示号码',
     waited: (t: string) => `已等待 ${t}`, nth: (n: number) => (n === 1 ? '首次来电' : `第 ${n} 次来电`), path: '菜单', to: '转到',
     ring: (n: number) => `第 ${n} 声`, rings: '振铃', ringEnds: (s: number) => `还剩 ${s} 秒`,
     talked: '已通话', noCall: '没有通话', sayLate: '请先说“抱歉，让您久等了”', controls: '通话操作', ended: '通话已结束',
