@@ -174,7 +174,7 @@ var (
 	well   = web.Health{Asterisk: "ok", Journal: "ok", Trunk: "ok", Redis: "none", Calls: "taken"}
 	lineUp = web.Link{Audio: "ok"}
 	noted  = web.Notes{
-		Topic: "fault", Text: "昨晚八点起全屋断网,已重启光猫两次,光信号灯红色闪烁。", Fields: map[string]string{"地址": "朝阳区某小区 3 号楼", "故障现象": "光猫红灯"},
+		Topic: "fault", Text: "昨晚八点起全屋断网，已重启光猫两次，光信号灯红色闪烁。", Fields: map[string]string{"地址": "朝阳区某小区 3 号楼", "故障现象": "光猫红灯"},
 	}
 )
 
@@ -206,7 +206,7 @@ func atDesk(now time.Time, state queue.State, since time.Duration) Scene {
 			{Call: "d4", At: ago(77 * time.Minute), Number: "139****0042", Queue: "service", TalkMs: 251_000},
 		},
 		Before: web.History{Number: "138****5678", More: 3, Calls: []web.PastCall{
-			{Call: "c1", At: ago(20 * day), Result: "served", Path: "网络报修", Agent: "790", Waited: 21, Rating: 2, Code: "follow-up", Topic: "fault", Notes: "报修后三天无人上门,客户要求今天给答复。已转抢修班。"},
+			{Call: "c1", At: ago(20 * day), Result: "served", Path: "网络报修", Agent: "790", Waited: 21, Rating: 2, Code: "follow-up", Topic: "fault", Notes: "报修后三天无人上门，客户要求今天给答复。已转抢修班。"},
 			{Call: "c2", At: ago(34 * day), Result: "served", Path: "账单查询", Agent: "789", Waited: 4, Rating: 5, Code: "resolved", Topic: "bill"},
 			{Call: "c3", At: ago(61 * day), Result: "abandoned", Waited: 95},
 		}},
