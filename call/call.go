@@ -112,6 +112,7 @@ type agentLeg struct {
 	limit     *time.Timer // on the ringing outside; nil for others
 	answered  bool        // by a third
 	heard     bool        // the caller, as a third
+	from      string      // the leg of who handed the call over to them; "": nobody did
 }
 
 // stage is one part of a call's script: it returns the next part, or nil when

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"hotline/ari"
@@ -47,6 +48,21 @@ type Ending struct {
 	Grade Grade  `json:"grade"`
 	Why   string `json:"why"` // the fact that decided
 	Facts Facts  `json:"facts"`
+}
+
+// Unseen reports whether nobody saw the leg's end: it was found gone.
+func (e Ending) Unseen() bool { return e.Facts.Lost && e.How == Vanished }
+
+// Unseen are the agents of whose talk nobody saw the end: their own line was
+// found gone, or the caller's.
+func (d Ended) Unseen() (agentIDs []string) {
+	caller := lastOfCaller(d.Legs).Unseen()
+	for _, e := range d.Legs {
+		if id, is := strings.CutPrefix(e.Leg, legAgent); is && (caller || e.Unseen()) {
+			agentIDs = append(agentIDs, id)
+		}
+	}
+	return agentIDs
 }
 
 // Facts are what was seen and done at a leg's end, whoever is blamed.
@@ -154,7 +170,7 @@ func (a *agentLeg) role() role {
 	if a.outside() {
 		return role{leg: "directory " + a.directory, party: AgentParty}
 	}
-	return role{leg: "agent " + a.ID, party: AgentParty}
+	return role{leg: legAgent + a.ID, party: AgentParty}
 }
 
 // judge decides who ended a leg. The first rule that fits decides: what was

@@ -343,11 +343,8 @@ func (c *call) showNothing() { c.desks.show(c.id, nil) }
 // desk is what is the same for everybody who is shown this call.
 func (c *call) desk(in scene.Name) scene.Desk {
 	d := scene.Desk{
-		ID: c.id, Kind: scene.PartIn, Scene: in, Number: shown(c.number), Began: c.now(), Path: []string{}, Acts: []scene.Act{},
+		ID: c.id, Kind: scene.PartIn, Scene: in, Number: mask(c.number), Began: c.now(), Path: c.menus.Words(c.path), Acts: []scene.Act{},
 		Queue: scene.Line{ID: c.waiting.Queue, Name: c.queueName(c.waiting.Queue)}, WaitedMs: c.waited().Milliseconds(),
-	}
-	if c.path != "" {
-		d.Path = strings.Fields(c.path)
 	}
 	if c.talking != nil && in != scene.Ringing {
 		answered := c.now().Add(-time.Since(c.agent.since))

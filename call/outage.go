@@ -44,11 +44,36 @@ type Outages struct {
 	calls    map[string]*visit // by ID
 	channels map[string]*visit // the same by the caller's channel
 	net      map[string]*visit // by channel: callers whom the dialplan had by itself
-	gaps     []gap             // in which the service saw nothing
+	gaps     []Gap             // in which the service saw nothing
 }
 
-// gap is a stretch without the service, or without Asterisk.
-type gap struct{ from, to time.Time }
+// Gap is a stretch without the service, or without Asterisk.
+type Gap struct{ From, To time.Time }
+
+// GapOf is the gap that an entry tells of; false: of none.
+func GapOf(e journal.Entry) (g Gap, tells bool) {
+	switch e.Kind {
+	case KindServiceStarted:
+		d, ok := read[ServiceStarted](e)
+		return Gap{d.LastSeen, e.At}, ok && !d.LastSeen.IsZero()
+	case KindServiceConnected:
+		d, ok := read[ServiceConnected](e)
+		return Gap{e.At.Add(-time.Duration(d.Away * float64(time.Second))), e.At}, ok
+	}
+	return Gap{}, false
+}
+
+// noticedWithin is how long after a gap what was lost in it has ended.
+const noticedWithin = 15 * time.Second
+
+// LastSeen is when somebody last saw what was found to be over at that moment: what
+// was lost in a gap may have ended at its beginning, and is noticed at its end.
+func (g Gap) LastSeen(found time.Time) time.Time {
+	if found.Sub(g.To).Abs() < noticedWithin && g.From.Before(found) {
+		return g.From
+	}
+	return found
+}
 
 // visit is what one caller met with.
 type visit struct {
@@ -75,13 +100,9 @@ func (o Outages) Fold(e journal.Entry) Outages {
 		if d, ok := read[NetCaller](e); ok && o.net[d.Channel] == nil {
 			o.net[d.Channel] = netVisit(e, d)
 		}
-	case KindServiceStarted:
-		if d, ok := read[ServiceStarted](e); ok {
-			o.gaps = append(o.gaps, gap{d.LastSeen, e.At})
-		}
-	case KindServiceConnected:
-		if d, ok := read[ServiceConnected](e); ok {
-			o.gaps = append(o.gaps, gap{e.At.Add(-time.Duration(d.Away * float64(time.Second))), e.At})
+	case KindServiceStarted, KindServiceConnected:
+		if g, tells := GapOf(e); tells {
+			o.gaps = append(o.gaps, g)
 		}
 	default:
 		if id, ok := callOf(e); ok {
@@ -181,7 +202,7 @@ func CutOff(e journal.Entry) bool {
 // found gone, or it went with Asterisk.
 func cutOff(d Ended) bool {
 	e := lastOfCaller(d.Legs)
-	return e.Facts.Lost && e.How == Vanished || e.Who == AsteriskParty
+	return e.Unseen() || e.Who == AsteriskParty
 }
 
 // netVisit is a caller whom the dialplan had by itself.
@@ -242,16 +263,12 @@ func (o Outages) Calls(since time.Time) []OutageCall {
 	return list
 }
 
-// noticedWithin is how long after a gap the calls lost in it have ended.
-const noticedWithin = 15 * time.Second
-
-// lastSeen is when somebody last looked after a visit that is over: what was
-// lost in a gap may have ended at its beginning, and is noticed at its end.
+// lastSeen is when somebody last looked after a visit that is over.
 func (o Outages) lastSeen(v *visit) time.Time {
 	seen := v.over
 	for _, g := range o.gaps {
-		if v.known.Sub(g.to).Abs() < noticedWithin && g.from.Before(seen) {
-			seen = g.from
+		if g.LastSeen(v.known).Before(seen) {
+			seen = g.From
 		}
 	}
 	return seen

@@ -272,6 +272,7 @@ type Talk struct {
 	Directory string  `json:"directory,omitempty"` // an entry of it, and no agent
 	Number    string  `json:"number"`              // what the caller was told
 	Waited    float64 `json:"waited"`              // seconds since the caller's place in line began
+	From      string  `json:"from,omitempty"`      // who handed the call over, "agent 1001": the caller has not waited for this one
 }
 
 // Scene is a talk as it is from now on, with the step that led there.

@@ -83,8 +83,9 @@ const redialGrace = 2 * time.Second
 // roleCaller names the leg of a caller whom we have dialled.
 const roleCaller = "caller"
 
-// Caller's legs, as their endings name them.
+// Legs, as their endings name them.
 const (
+	legAgent       = "agent " // and who
 	legCaller      = "caller"
 	legCallerAgain = "caller again" // after a redial
 )

@@ -117,7 +117,7 @@ func lastOfCaller(endings []Ending) (last Ending) {
 // lineLost says whether a caller's leg ended by nobody's will: its line failed,
 // it went with Asterisk, or it was found gone.
 func lineLost(e Ending) bool {
-	return e.Who == CallerParty && e.How == LineFailed || e.Who == AsteriskParty || e.Facts.Lost && e.How == Vanished
+	return e.Who == CallerParty && e.How == LineFailed || e.Who == AsteriskParty || e.Unseen()
 }
 
 // returning is where a caller goes on, after the greeting or in line, whose line

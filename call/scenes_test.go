@@ -12,6 +12,7 @@ import (
 	"hotline/ari/aritest"
 	"hotline/call"
 	"hotline/call/scene"
+	"hotline/ivr"
 	"hotline/queue"
 )
 
@@ -902,4 +903,17 @@ func TestWatch(t *testing.T) {
 	stop()
 	stopOthers()
 	s.ends()
+}
+
+// What a desk shows of a caller is in words: a withheld number is none, and the way through the menus has the keys' names.
+func TestADeskShowsNoCodes(t *testing.T) {
+	h, _ := talkWith(t, aritest.Caller{}, func(o *call.Options) {
+		main := o.Menus.ByID["main"]
+		main.Keys['0'] = ivr.Action{Do: ivr.DoQueue, Target: "service", Name: "人工服务"}
+	})
+	h.until("the desk has the call", func() bool { _, there := h.calls.Desk("1001"); return there })
+	desk, _ := h.calls.Desk("1001")
+	if desk.Number != "" || !slices.Equal(desk.Path, []string{"人工服务"}) {
+		t.Errorf("the desk shows the number %q and the way %q", desk.Number, desk.Path)
+	}
 }

@@ -1,9 +1,12 @@
 package call
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"hotline/journal"
+	"hotline/queue"
 )
 
 // Summary is a call in one line: a fold of its entries.
@@ -13,9 +16,10 @@ type Summary struct {
 	Number    string          `json:"number"` // masked
 	Rings     int             `json:"rings,omitempty"`
 	Greeting  []string        `json:"greeting,omitempty"`
-	Path      string          `json:"path,omitempty"` // through the menus
-	Agent     string          `json:"agent,omitempty"`
-	Waited    float64         `json:"waited,omitempty"` // seconds until the first agent
+	Path      string          `json:"path,omitempty"`   // through the menus
+	Agent     string          `json:"agent,omitempty"`  // who took it
+	Agents    []string        `json:"agents,omitempty"` // everybody who had it, one after the other
+	Waited    float64         `json:"waited,omitempty"` // seconds in line, until the first agent or until the caller left
 	Apologies int             `json:"apologies,omitempty"`
 	Rating    int             `json:"rating,omitempty"`
 	Message   *LeftMessage    `json:"message,omitempty"`
@@ -50,8 +54,12 @@ func (s Summary) Fold(e journal.Entry) Summary {
 			s.Apologies += d.Apologies
 		}
 	case KindTalk:
-		if d, ok := read[Talk](e); ok && s.Agent == "" {
-			s.Agent, s.Waited = d.Agent, d.Waited
+		if d, ok := read[Talk](e); ok {
+			s = s.talks(d)
+		}
+	case queue.KindLeft, queue.KindLapsed:
+		if d, ok := read[queue.Change](e); ok && len(s.Agents) == 0 {
+			s.Waited = float64(d.WaitedMs) / 1000
 		}
 	case KindRated:
 		if d, ok := read[Rated](e); ok {
@@ -66,6 +74,20 @@ func (s Summary) Fold(e journal.Entry) Summary {
 		if d, ok := read[Ended](e); ok {
 			s.Seconds, s.Outcome, s.HungUp, s.Recording = d.Seconds, d.Outcome, d.HungUp, d.Recording
 		}
+	}
+	return s
+}
+
+// talks is a call that somebody has from now on.
+func (s Summary) talks(d Talk) Summary {
+	if len(s.Agents) == 0 {
+		s.Waited = d.Waited
+	}
+	if s.Agent == "" {
+		s.Agent = d.Agent
+	}
+	if who := cmp.Or(d.Agent, d.Directory); !slices.Contains(s.Agents, who) {
+		s.Agents = append(slices.Clip(s.Agents), who)
 	}
 	return s
 }

@@ -328,7 +328,7 @@ func stageOf(row scene.Row) string {
 func (c *call) handOver() {
 	from, to := c.agent, c.third()
 	c.agent, c.floor().third, c.rated = to, nil, nil
-	to.connected, to.since, to.back = true, time.Now(), to.ID == from.ID && !to.outside()
+	to.connected, to.since, to.back, to.from = true, time.Now(), to.ID == from.ID && !to.outside(), from.role().leg
 }
 
 // tellHandOver tells the queue that the call's agent has it from another. Where
@@ -403,7 +403,11 @@ func (c *call) met(ctx context.Context, a *agentLeg) {
 		c.note(KindRejoined, Talk{Agent: a.ID, Number: a.Number}, a.streams()...)
 		return
 	}
-	c.note(KindTalk, Talk{Agent: a.ID, Directory: a.directory, Number: a.Number, Waited: time.Since(c.waiting.Joined).Seconds()}, a.streams()...)
+	talk := Talk{Agent: a.ID, Directory: a.directory, Number: a.Number, From: a.from}
+	if a.from == "" {
+		talk.Waited = time.Since(c.waiting.Joined).Seconds()
+	}
+	c.note(KindTalk, talk, a.streams()...)
 	if ctx.Err() != nil || a.outside() { // the caller has left already, or there is no number to say
 		return
 	}

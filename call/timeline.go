@@ -98,7 +98,14 @@ var sentences = map[string]func(journal.Entry) string{
 		return fmt.Sprintf("hold tone ends after %.2f s with %d apologies", d.Seconds, d.Apologies)
 	}),
 	KindTalk: sentence(func(d Talk) string {
-		return fmt.Sprintf("talks with agent %s (%s) after %.2f s of waiting", d.Agent, d.Number, d.Waited)
+		with := fmt.Sprintf("talks with agent %s (%s)", d.Agent, d.Number)
+		if d.Directory != "" {
+			with = "talks with " + d.Directory + " of the directory"
+		}
+		if d.From != "" {
+			return with + ", given the call by " + d.From
+		}
+		return fmt.Sprintf("%s after %.2f s of waiting", with, d.Waited)
 	}),
 	KindScene: sentence(sceneSentence),
 	KindAgentLeft: sentence(func(d AgentLeft) string {

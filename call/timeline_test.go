@@ -1,11 +1,13 @@
 package call
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"hotline/journal"
+	"hotline/queue"
 )
 
 func TestTheTimelineIsInTheOrderOfWhatHappened(t *testing.T) {
@@ -50,5 +52,38 @@ func TestTheTimelineTellsOfEveryApology(t *testing.T) {
 		if got := Sentence(entry); got != want {
 			t.Errorf("an entry %s %s is told as %q, want %q", entry.Kind, entry.Data, got, want)
 		}
+	}
+}
+
+// Who takes a call over is told so: the caller has not waited for them.
+func TestTheTimelineTellsWhoHandedOver(t *testing.T) {
+	for want, talk := range map[string]Talk{
+		"talks with agent 1001 (789) after 3.44 s of waiting":               {Agent: "1001", Number: "789", Waited: 3.44},
+		"talks with agent 1002 (790), given the call by agent 1001":         {Agent: "1002", Number: "790", From: "agent 1001"},
+		"talks with repairs of the directory, given the call by agent 1001": {Directory: "repairs", From: "agent 1001"},
+	} {
+		if got := Sentence(journal.NewEntry(KindTalk, talk)); got != want {
+			t.Errorf("%+v is told as %q, want %q", talk, got, want)
+		}
+	}
+}
+
+// A call's line names everybody who had it, and how long the caller waited, also for nobody.
+func TestTheSummaryOfACall(t *testing.T) {
+	fold := func(entries ...journal.Entry) (s Summary) {
+		for _, e := range entries {
+			s = s.Fold(e)
+		}
+		return s
+	}
+	left := journal.NewEntry(queue.KindLeft, queue.Change{Call: "a", Cause: "abandoned", WaitedMs: 29_465})
+	if s := fold(left); s.Waited != 29.465 || len(s.Agents) != 0 {
+		t.Errorf("who hung up after 29.465 s in line has waited %v, with %q", s.Waited, s.Agents)
+	}
+	talks := func(t Talk) journal.Entry { return journal.NewEntry(KindTalk, t) }
+	s := fold(talks(Talk{Agent: "1001", Waited: 3.5}), talks(Talk{Agent: "1002", From: "agent 1001"}), talks(Talk{Directory: "repairs", From: "agent 1002"}),
+		talks(Talk{Agent: "1001", Waited: 20}), left)
+	if want := []string{"1001", "1002", "repairs"}; s.Agent != "1001" || s.Waited != 3.5 || !slices.Equal(s.Agents, want) {
+		t.Errorf("a call that was handed over is told of %q and %q after %v, want %q after 3.5", s.Agent, s.Agents, s.Waited, want)
 	}
 }

@@ -210,6 +210,7 @@ type Action struct {
 	Emergency string `yaml:"emergency"` // that queue at once: before everybody else and whatever the hours
 	Priority  int    `yaml:"priority"`  // with queue: 0 to 9, higher is served first
 	Topic     string `yaml:"topic"`     // what the call is about, for the agent and the reports (C2)
+	Name      string `yaml:"name"`      // what agents see of who has pressed it; empty: nothing
 }
 
 // Kind names the action's target: "menu", "queue", "info", "message", "emergency", or "" when there is none.

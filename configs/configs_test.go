@@ -234,3 +234,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A code that closes a call may be written as its id alone, or with the name that agents see; so may a menu's key have one.
+func TestCodesHaveNames(t *testing.T) {
+	cfg, err := Parse("codes.yaml", []byte(`
+desk: {wrap_up: [resolved, {id: revisit, name: 回访}]}
+menus: {start: main, menus: {main: {prompt: menu.main, otherwise: {queue: service}, keys: {"1": {queue: service, name: 账单}}}}}
+`), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Code{{ID: "resolved"}, {ID: "revisit", Name: "回访"}}, cfg.Desk.WrapUp); diff != "" {
+		t.Errorf("the codes (-want +got):\n%s", diff)
+	}
+	if got := cfg.Menus.Menus["main"].Keys["1"].Name; got != "账单" {
+		t.Errorf("the key's name is %q", got)
+	}
+}

@@ -342,8 +342,23 @@ func pairs(n ast.Node) ([]*ast.MappingValueNode, bool) {
 	return nil, false
 }
 
+// alone is the setting of a group that may be written without the others: `a` is
+// {id: a}.
+func alone(group reflect.Type) (field int, may bool) {
+	for i := range group.NumField() {
+		if group.Field(i).Tag.Get("alone") != "" {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
 func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 	entries, ok := pairs(n)
+	if field, may := alone(v.Type()); !ok && may {
+		d.value(n, v.Field(field), path)
+		return
+	}
 	if !ok {
 		d.report(start(n), path, "is %s; settings belong here, one `key: value` on each line", shape(n))
 		return

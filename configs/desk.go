@@ -36,9 +36,15 @@ func (o OIDC) On() bool { return o.Issuer != "" }
 
 // Desk is what agents have beside the call.
 type Desk struct {
-	Phrases string   `yaml:"phrases"` // the file of what to say at which moment; empty: the one built in
-	WrapUp  []string `yaml:"wrap_up"` // the codes by which agents close a call (A8)
-	Topics  []Topic  `yaml:"topics"`  // what calls are about, with what is asked then (B3, C2)
+	Phrases string  `yaml:"phrases"` // the file of what to say at which moment; empty: the one built in
+	WrapUp  []Code  `yaml:"wrap_up"` // the codes by which agents close a call (A8)
+	Topics  []Topic `yaml:"topics"`  // what calls are about, with what is asked then (B3, C2)
+}
+
+// Code closes a call. It may be written as its id alone.
+type Code struct {
+	ID   string `yaml:"id" alone:"yes"`
+	Name string `yaml:"name"` // what agents see; empty: the pages' own word for the id, where they have one
 }
 
 // Topic is what a call is about.
@@ -130,9 +136,12 @@ func (r *rules) desk(c *Config) {
 	r.few("desk.wrap_up", len(c.Desk.WrapUp), mostCodes)
 	for i, code := range c.Desk.WrapUp {
 		path := fmt.Sprintf("desk.wrap_up[%d]", i)
-		r.matches(path, code, name, wantName)
-		if slices.Contains(c.Desk.WrapUp[:i], code) {
-			r.wrong(path, "%q is named twice; once is enough", code)
+		r.matches(path, code.ID, name, wantName+"; what agents see is its name: {id: revisit, name: 回访}")
+		if slices.ContainsFunc(c.Desk.WrapUp[:i], func(before Code) bool { return before.ID == code.ID }) {
+			r.wrong(path, "%q is named twice; once is enough", code.ID)
+		}
+		if code.Name != "" {
+			r.text(path+".name", code.Name, 40)
 		}
 	}
 	r.few("desk.topics", len(c.Desk.Topics), mostTopics)

@@ -364,6 +364,9 @@ func (r *rules) menus(c *Config) {
 		if kind := menu.Otherwise.Kind(); kind == "menu" || kind == "info" {
 			r.wrong(path+".otherwise", "a caller who gets no further is not sent round again; use queue, message or emergency")
 		}
+		if menu.Otherwise.Name != "" {
+			r.wrong(path+".otherwise.name", "nobody has pressed a key who gets there; name keys")
+		}
 		for _, key := range sortedKeys(menu.Keys) {
 			keyPath := path + ".keys." + key
 			if len(key) != 1 || !strings.Contains("0123456789*#", key) {
@@ -398,6 +401,9 @@ func (r *rules) action(c *Config, path string, a Action) {
 	}
 	if a.Info != "" {
 		r.matches(path+".info", a.Info, promptID, wantPrompt)
+	}
+	if a.Name != "" {
+		r.text(path+".name", a.Name, 40)
 	}
 	r.between(path+".priority", a.Priority, 0, 9)
 	if a.Priority != 0 && a.Queue == "" {

@@ -26,6 +26,7 @@ type Action struct {
 
 	Priority int    // with DoQueue: 0 to 9, higher is served first
 	Topic    string // what the call is about, for the agent and the reports (C2)
+	Name     string // of the key, for agents; "": it has none
 }
 
 // Menu is one question with its keys. Without any it asks nothing: what there is
@@ -53,6 +54,22 @@ type Menus struct {
 	// Moved is told each menu the caller goes to, with the keys that led there,
 	// before it is asked; nil for nobody.
 	Moved func(id, path string)
+}
+
+// Words are the names of the keys of a path, as far as they have any: "main:1
+// bill:0" is the name of 1, where 0 has none.
+func (m Menus) Words(path string) []string {
+	words := []string{}
+	for step := range strings.FieldsSeq(path) {
+		id, key, _ := strings.Cut(step, ":")
+		if key == "" {
+			continue
+		}
+		if name := m.ByID[id].Keys[rune(key[0])].Name; name != "" {
+			words = append(words, name)
+		}
+	}
+	return words
 }
 
 // Why says how a menu ended.

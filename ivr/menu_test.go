@@ -141,3 +141,18 @@ func TestEveryWayThroughTheMenusEnds(t *testing.T) {
 		}
 	})
 }
+
+// A way through the menus is told by the names of its keys, where they have any.
+func TestWaysHaveWords(t *testing.T) {
+	menus := Menus{ByID: map[string]Menu{
+		"main": {Keys: map[rune]Action{'1': {Do: DoMenu, Target: "bill", Name: "账单查询"}, '0': {Do: DoQueue, Target: "service"}}},
+		"bill": {Keys: map[rune]Action{'0': {Do: DoQueue, Target: "bills", Name: "账单专席"}, '*': {Do: DoMenu, Target: "main"}}},
+	}}
+	for path, want := range map[string][]string{
+		"": {}, "main:0": {}, "main:1 bill:0": {"账单查询", "账单专席"}, "main:1 bill:* main:0": {"账单查询"}, "main:7 gone:1 nonsense main:": {},
+	} {
+		if got := menus.Words(path); got == nil || !slices.Equal(got, want) {
+			t.Errorf("%q is told as %q, want %q", path, got, want)
+		}
+	}
+}

@@ -61,7 +61,7 @@ type PastCall struct {
 	At     time.Time `json:"at"`
 	Result string    `json:"result"` // served, abandoned …; "": under way
 	Reason string    `json:"reason"`
-	Path   string    `json:"path"`
+	Path   string    `json:"path"` // through the menus, in words
 	Agent  string    `json:"agent"`
 	Waited float64   `json:"waited"` // seconds
 	Rating int       `json:"rating"` // 0: none
@@ -76,6 +76,7 @@ type Served struct {
 	At     time.Time `json:"at"`     // the talk began
 	Number string    `json:"number"` // masked
 	Queue  string    `json:"queue"`
+	Name   string    `json:"queue_name"`
 	TalkMs int64     `json:"talk_ms"` // so far, while it goes on
 	Code   string    `json:"code"`
 }
@@ -86,13 +87,23 @@ func (a *API) listServed(r request) (reply, error) {
 		return reply{}, err
 	}
 	calls, err := a.o.Past.Served(r.Context(), id)
-	return reply{body: map[string]any{"calls": append([]Served{}, calls...)}}, err
+	shown := append([]Served{}, calls...)
+	for i := range shown {
+		shown[i].Name = a.queueName(shown[i].Queue)
+	}
+	return reply{body: map[string]any{"calls": shown}}, err
 }
 
 // Forms are what agents note, and how they close a call.
 type Forms struct {
-	Topics []Topic  `json:"topics"`
-	Codes  []string `json:"codes"`
+	Topics []Topic `json:"topics"`
+	Codes  []Code  `json:"codes"`
+}
+
+// Code closes a call.
+type Code struct {
+	ID   string `json:"id"`
+	Name string `json:"name"` // "": the pages have a word for the id
 }
 
 // Topic is what a call is about.
@@ -103,7 +114,7 @@ type Topic struct {
 }
 
 func (a *API) getForms(request) (reply, error) {
-	f := Forms{Topics: append([]Topic{}, a.o.Forms.Topics...), Codes: append([]string{}, a.o.Forms.Codes...)}
+	f := Forms{Topics: append([]Topic{}, a.o.Forms.Topics...), Codes: append([]Code{}, a.o.Forms.Codes...)}
 	for i := range f.Topics {
 		f.Topics[i].Fields = append([]string{}, f.Topics[i].Fields...)
 	}
@@ -311,7 +322,7 @@ func (a *API) wrapUp(r request) (reply, error) {
 		return reply{}, err
 	}
 	switch {
-	case !slices.Contains(a.o.Forms.Codes, asked.Code):
+	case !slices.ContainsFunc(a.o.Forms.Codes, func(c Code) bool { return c.ID == asked.Code }):
 		return reply{}, wrong("value", "code", "%.40q is no code of hotline.yaml", asked.Code)
 	case v.Call == "" || v.Call != asked.Call:
 		return reply{}, problem(http.StatusConflict, "not-your-call", "%s does not have the call %.70q, nor wraps it up", r.by, asked.Call)

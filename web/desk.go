@@ -74,7 +74,7 @@ type DeskAgent struct {
 type DeskWrapUp struct {
 	Call      string     `json:"call"`
 	Ends      *time.Time `json:"ends"` // null: not known
-	Codes     []string   `json:"codes"`
+	Codes     []Code     `json:"codes"`
 	MayExtend bool       `json:"may_extend"`
 }
 
@@ -128,7 +128,7 @@ func (a *API) Desk(agentID string) (Desk, bool) {
 }
 
 func (a *API) wrapUpOf(v queue.AgentView) *DeskWrapUp {
-	w := &DeskWrapUp{Call: v.Call, Codes: append([]string{}, a.o.Forms.Codes...)}
+	w := &DeskWrapUp{Call: v.Call, Codes: append([]Code{}, a.o.Forms.Codes...)}
 	if !v.Until.IsZero() {
 		until := v.Until.UTC()
 		w.Ends = &until

@@ -68,7 +68,7 @@ func TestDesk(t *testing.T) {
 	if seen.Back != "c2" {
 		t.Errorf("the way back is to %q", seen.Back)
 	}
-	if seen.WrapUp == nil || seen.WrapUp.Call != "c2" || !seen.WrapUp.MayExtend || seen.Phrase.Moment != "closing" || cmp.Diff([]string{"resolved", "complaint"}, seen.WrapUp.Codes) != "" {
+	if seen.WrapUp == nil || seen.WrapUp.Call != "c2" || !seen.WrapUp.MayExtend || seen.Phrase.Moment != "closing" || cmp.Diff([]Code{{ID: "resolved"}, {ID: "revisit", Name: "回访"}}, seen.WrapUp.Codes) != "" {
 		t.Fatalf("after the talk the desk shows %+v", seen)
 	}
 	if ends := seen.WrapUp.Ends; ends == nil || ends.Sub(seen.Agent.Since) != usual.WrapUp {
@@ -328,6 +328,30 @@ func TestViews(t *testing.T) {
 	}
 }
 
+// A caller's wait is the same in the table of queues and in that of callers: since
+// they are in this queue, whenever they called.
+func TestTheFloorTellsOneWait(t *testing.T) {
+	d := newDesk(t)
+	d.signIn("1001")
+	if _, err := d.engine.Join(queue.Caller{ID: "c1", Queue: "service", Arrived: time.Now().Add(-11 * time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	_, data := firstEvent(t, d.as("zhao").glance("/live?view=floor"))
+	var floor struct {
+		Queues  []FloorQueue
+		Callers []FloorCaller
+	}
+	if err := json.Unmarshal(encode(data), &floor); err != nil {
+		t.Fatal(err)
+	}
+	if len(floor.Callers) != 1 || floor.Queues[0].OldestSince == nil {
+		t.Fatalf("who waits is %+v, of %+v", floor.Callers, floor.Queues)
+	}
+	if in, all := floor.Callers[0].Since, *floor.Queues[0].OldestSince; in.Sub(all).Abs() > time.Second {
+		t.Errorf("the caller waits since %v, and the longest wait began at %v", in, all)
+	}
+}
+
 func firstEvent(t *testing.T, w *httptest.ResponseRecorder) (name string, data any) {
 	t.Helper()
 	lines := bufio.NewScanner(bytes.NewReader(w.Body.Bytes()))
@@ -497,3 +521,18 @@ type begun struct {
 }
 
 func (b *begun) Flush() { b.once.Do(func() { close(b.begun) }) }
+
+// An agent's calls of today name their queues, and codes have names of the operator's own.
+func TestWhatAgentsReadHasNames(t *testing.T) {
+	d := newDesk(t)
+	var day struct{ Calls []Served }
+	d.as("li").gets(200, &day, "GET", "/desk/calls", "")
+	if len(day.Calls) != 1 || day.Calls[0].Queue != "service" || day.Calls[0].Name != "人工服务" {
+		t.Errorf("the day's calls are %+v", day.Calls)
+	}
+	var forms Forms
+	d.as("li").gets(200, &forms, "GET", "/desk/forms", "")
+	if diff := cmp.Diff([]Code{{ID: "resolved"}, {ID: "revisit", Name: "回访"}}, forms.Codes); diff != "" {
+		t.Errorf("the codes (-want +got):\n%s", diff)
+	}
+}

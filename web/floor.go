@@ -91,7 +91,7 @@ type FloorCaller struct {
 	Number   string    `json:"number"` // masked
 	Queue    string    `json:"queue"`
 	Position int       `json:"position"`
-	Since    time.Time `json:"since"`
+	Since    time.Time `json:"since"`  // they wait in this queue, told to the second
 	Offers   []string  `json:"offers"` // agents whose phone rings
 	State    string    `json:"state"`  // waiting, ringing
 }
@@ -165,7 +165,7 @@ func (a *API) lookAtWall(context.Context) live.View {
 func (a *API) lookAtFloor(ctx context.Context) live.View {
 	agents, today := a.o.Queues.Agents(), a.today()
 	view := a.figures(agents, today)
-	view.Tables["callers"] = a.callers(ctx)
+	view.Tables["callers"] = a.callers(ctx, view.Now)
 	for _, v := range agents {
 		day := today.Agents[v.ID]
 		view.Tables["agents"] = append(view.Tables["agents"], live.Row{ID: v.ID, Value: FloorAgent{
@@ -188,15 +188,10 @@ func (a *API) figures(agents []queue.AgentView, today Today) live.View {
 	}
 	for _, v := range a.o.Queues.Queues() {
 		row := floorQueue(v, rules[v.ID], today.Queues[v.ID], agents)
-		for _, named := range a.o.Targets.Queues {
-			if named.ID == v.ID {
-				row.Name = named.Name
-			}
-		}
+		row.Name = a.queueName(v.ID)
 		steady := row
 		if v.Waiting > 0 {
-			// Told to the second: by how long exactly somebody has waited differs from look to look.
-			since := now.Add(-v.LongestWait).UTC().Round(time.Second)
+			since := waitsSince(now, v.LongestWait)
 			row.OldestSince, steady.OldestSince = &since, &since
 		}
 		steady.OldestMs = 0
@@ -209,9 +204,25 @@ func (a *API) figures(agents []queue.AgentView, today Today) live.View {
 	return view
 }
 
+// waitsSince is told to the second: by how long exactly somebody has waited differs
+// from look to look.
+func waitsSince(now time.Time, waited time.Duration) time.Time {
+	return now.Add(-waited).UTC().Round(time.Second)
+}
+
+// queueName is a queue's name: its ID where it has none.
+func (a *API) queueName(id string) string {
+	for _, q := range a.o.Targets.Queues {
+		if q.ID == id {
+			return q.Name
+		}
+	}
+	return id
+}
+
 func floorQueue(v queue.QueueView, r queue.Rules, day QueueDay, agents []queue.AgentView) FloorQueue {
 	row := FloorQueue{
-		ID: v.ID, Name: v.ID, Waiting: v.Waiting, OldestMs: v.LongestWait.Milliseconds(), Ready: v.Ready, SignedIn: v.SignedIn,
+		ID: v.ID, Waiting: v.Waiting, OldestMs: v.LongestWait.Milliseconds(), Ready: v.Ready, SignedIn: v.SignedIn,
 		ArrivedToday: day.Arrived, AnsweredToday: day.Answered, AbandonedToday: day.Abandoned, WithinToday: day.Within,
 		ServiceLevel: int64(r.ServiceLevel / time.Second), Target: r.ServiceTarget,
 	}
@@ -241,14 +252,14 @@ func (a *API) health() Health {
 	return h
 }
 
-func (a *API) callers(ctx context.Context) []live.Row {
+func (a *API) callers(ctx context.Context, now time.Time) []live.Row {
 	rows := []live.Row{}
 	seen := map[string]bool{}
 	for _, q := range a.o.Queues.Rules() {
 		waiting := a.o.Queues.Waiting(q.ID)
 		for _, v := range waiting[:min(len(waiting), mostOnFloor)] {
 			seen[v.ID] = true
-			c := FloorCaller{Call: v.ID, Queue: q.ID, Position: v.Position, Since: v.Arrived.UTC(), Offers: []string{}, State: "waiting"}
+			c := FloorCaller{Call: v.ID, Queue: q.ID, Position: v.Position, Since: waitsSince(now, v.Waited), Offers: []string{}, State: "waiting"}
 			c.Number = a.numbers.of(ctx, v.ID, a.o.Number)
 			if v.OfferedTo != "" {
 				c.Offers, c.State = append([]string{v.OfferedTo}, v.AlsoTo...), "ringing"

@@ -130,7 +130,7 @@ func newDeskWith(t *testing.T, otherwise func(*Options)) *desk {
 		Number:  func(_ context.Context, callID string) string { return map[string]string{"c1": "138****5678"}[callID] },
 		Signing: Signing{Accounts: book, Store: newMemory()},
 		Record:  d.write, Scenes: d.scenes, Past: d.past, Phrases: func() phrase.Book { return phrase.Book{"en": {"hold": {"One moment."}}} },
-		Forms:   Forms{Codes: []string{"resolved", "complaint"}, Topics: []Topic{{ID: "bill", Name: "账单", Fields: []string{"户号"}}, {ID: "question", Name: "咨询"}}},
+		Forms:   Forms{Codes: []Code{{ID: "resolved"}, {ID: "revisit", Name: "回访"}}, Topics: []Topic{{ID: "bill", Name: "账单", Fields: []string{"户号"}}, {ID: "question", Name: "咨询"}}},
 		Targets: Targets{Queues: []Named{{"service", "人工服务"}, {"vip", "贵宾"}}, Directory: []Named{{"repair-team", "抢修班"}}, Duty: []string{"9001"}},
 		Ticket:  func(owner string, still func() bool) string { d.still = still; return "for " + owner },
 		Logger:  slog.New(slog.NewTextHandler(&d.log, nil)),

@@ -65,7 +65,7 @@ func TestOpenAPINamesEveryField(t *testing.T) {
 		"Credentials": Credentials{}, "Ways": Ways{}, "Me": Me{}, "Account": Account{}, "NewAccount": NewAccount{}, "AccountChange": AccountChange{},
 		"NewPassword": NewPassword{}, "Given": Given{}, "Desk": Desk{}, "DeskAgent": DeskAgent{}, "DeskCall": scene.Desk{Region: "x", Times: 1},
 		"DeskWrapUp": DeskWrapUp{}, "DeskToday": DeskToday{}, "Link": Link{}, "DeskOrder": DeskOrder{}, "Ticket": Ticket{}, "Visit": Visit{}, "VisitTicket": VisitTicket{}, "TargetView": TargetView{},
-		"History": History{}, "PastCall": PastCall{}, "Served": Served{}, "Notes": Notes{}, "WrapUp": WrapUp{}, "Forms": Forms{}, "Topic": Topic{}, "Monitoring": Monitoring{},
+		"History": History{}, "PastCall": PastCall{}, "Served": Served{}, "Notes": Notes{}, "WrapUp": WrapUp{}, "Forms": Forms{}, "Topic": Topic{}, "Code": Code{}, "Monitoring": Monitoring{},
 		"FloorQueue": FloorQueue{}, "FloorCaller": FloorCaller{}, "FloorAgent": FloorAgent{}, "WallAgent": WallAgent{}, "HourDay": HourDay{},
 		"ApologyDay": ApologyDay{}, "PromiseDay": PromiseDay{}, "Health": Health{},
 	} {

@@ -193,12 +193,13 @@ type Me struct {
 	Name        string         `json:"name"`   // likewise
 	Roles       []account.Role `json:"roles"`
 	Language    string         `json:"language"` // "": the service's
+	Timezone    string         `json:"timezone"` // of the service, in which pages show its moments
 	May         []Resource     `json:"may"`      // what they may use
 	Development bool           `json:"development"`
 }
 
 func (a *API) me(i identity) Me {
-	m := Me{Account: i.account.Name, Agent: i.account.Agent, Roles: i.roles, Language: i.account.Language, May: []Resource{}, Development: i.account.Development}
+	m := Me{Account: i.account.Name, Agent: i.account.Agent, Roles: i.roles, Language: i.account.Language, Timezone: a.o.Zone.String(), May: []Resource{}, Development: i.account.Development}
 	if m.Account == "" {
 		m.Account = i.by
 	}

@@ -22,11 +22,15 @@ import (
 )
 
 func TestSignInAndOut(t *testing.T) {
-	d := newDesk(t)
+	shanghai, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDeskWith(t, func(o *Options) { o.Zone = shanghai })
 	li := d.as("li")
 	var me Me
 	li.gets(200, &me, "GET", "/session", "")
-	if me.Account != "li" || me.Agent != "1001" || me.Number != "789" || me.Name != "客服789" || !slices.Contains(me.May, ownDesk) || slices.Contains(me.May, floorView) {
+	if me.Account != "li" || me.Agent != "1001" || me.Number != "789" || me.Name != "客服789" || !slices.Contains(me.May, ownDesk) || slices.Contains(me.May, floorView) || me.Timezone != "Asia/Shanghai" {
 		t.Errorf("li is told to be %+v", me)
 	}
 	if c := li.cookie; !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure || c.Path != "/" || c.Domain != "" || c.Name != "hotline" {

@@ -104,6 +104,7 @@ type Options struct {
 	Signal  http.Handler              // browsers' lines, at /desk/signal; nil: there are none
 	Visit   Visits                    // calls from pages without an account; nil: there are none
 	Now     func() time.Time          // the service's wall clock; nil: the machine's
+	Zone    *time.Location            // an IANA zone, in which pages show its moments; nil: UTC
 
 	// Ticket is one with which a page may open a line, once and soon, and has it
 	// while still says so; nil with Signal.
@@ -165,6 +166,9 @@ func New(o Options) (*API, error) {
 	}
 	if a.o.Now == nil {
 		a.o.Now = time.Now
+	}
+	if a.o.Zone == nil {
+		a.o.Zone = time.UTC
 	}
 	if a.o.Scenes == nil {
 		a.o.Scenes = noScenes{}

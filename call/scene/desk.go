@@ -68,7 +68,7 @@ type Desk struct {
 	Queue    Line       `json:"queue"`
 	WaitedMs int64      `json:"waited_ms"`
 	Times    int        `json:"times,omitempty"`
-	Path     []string   `json:"path"`
+	Path     []string   `json:"path"` // through the menus, in words
 	Began    time.Time  `json:"began"`
 	RingEnds *time.Time `json:"ring_ends"`
 	Answered *time.Time `json:"answered"`

@@ -85,7 +85,7 @@ func newAPI(p apiParts) (*web.API, error) {
 		Signing: p.signing(), Record: p.record, Pages: ui.Files(), Scenes: p.talks,
 		Past:    p.past,
 		Phrases: phrases.Book, Forms: formsOf(cfg), Targets: targetsOf(cfg),
-		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
+		Embed: cfg.Web.Embed, Health: p.health, Now: p.now, Zone: cfg.Service.Timezone.Location, Relieved: p.relieved, Logger: p.log, Registerer: p.reg,
 	}
 	if p.gateway != nil {
 		o.Signal, o.Ticket, o.Link = p.gateway, p.gateway.TicketWhile, linkOf(p.gateway)
@@ -168,7 +168,10 @@ func developmentAccounts(cfg *configs.Config) (list []account.Development) {
 
 // formsOf are what agents note, and how they close a call.
 func formsOf(cfg *configs.Config) web.Forms {
-	f := web.Forms{Codes: cfg.Desk.WrapUp}
+	var f web.Forms
+	for _, c := range cfg.Desk.WrapUp {
+		f.Codes = append(f.Codes, web.Code{ID: c.ID, Name: c.Name})
+	}
 	for _, t := range cfg.Desk.Topics {
 		f.Topics = append(f.Topics, web.Topic{ID: t.ID, Name: t.Name, Fields: t.Fields})
 	}

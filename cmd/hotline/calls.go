@@ -46,7 +46,7 @@ func (l callsCmd) Run(ctx context.Context, cfg *configs.Config) error {
 				continue
 			}
 			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t%s\n", s.ID, shown(s.At, cfg),
-				s.Number, orDash(s.Outcome.Result), orDash(s.Outcome.Reason), orDash(s.Agent), s.Waited, stars(s.Rating), s.HungUp)
+				orDash(s.Number), orDash(s.Outcome.Result), orDash(s.Outcome.Reason), orDash(strings.Join(s.Agents, ",")), s.Waited, stars(s.Rating), orDash(s.HungUp))
 		}
 		return out.Flush()
 	})

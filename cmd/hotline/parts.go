@@ -46,7 +46,7 @@ func menus(cfg *configs.Config) ivr.Menus {
 func menuAction(a configs.Action) ivr.Action {
 	kind := a.Kind()
 	target := map[string]string{"menu": a.Menu, "queue": a.Queue, "info": a.Info, "emergency": a.Emergency}[kind]
-	return ivr.Action{Do: ivr.Do(kind), Target: target, Priority: a.Priority, Topic: a.Topic}
+	return ivr.Action{Do: ivr.Do(kind), Target: target, Priority: a.Priority, Topic: a.Topic, Name: a.Name}
 }
 
 func messageTaker(cfg *configs.Config, speech *prompt.Speech) ivr.MessageTaker {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/ivr"
 	"hotline/journal"
 	"hotline/queue"
 	"hotline/web"
@@ -23,6 +24,7 @@ type past struct {
 	book  *journal.Reader
 	level func(queueID string) time.Duration // within which a caller is to be answered
 	zone  *time.Location
+	menus ivr.Menus
 	now   func() time.Time
 	log   *slog.Logger
 
@@ -33,8 +35,8 @@ type past struct {
 	looked time.Time // on the machine's clock
 }
 
-func newPast(book *journal.Reader, lines *queue.Engine, zone *time.Location, now func() time.Time, log *slog.Logger) *past {
-	return &past{book: book, zone: zone, now: now, log: log, callers: newCallers(book, now), level: func(id string) time.Duration {
+func newPast(book *journal.Reader, lines *queue.Engine, menus ivr.Menus, zone *time.Location, now func() time.Time, log *slog.Logger) *past {
+	return &past{book: book, zone: zone, menus: menus, now: now, log: log, callers: newCallers(book, now), level: func(id string) time.Duration {
 		for _, r := range lines.Rules() {
 			if r.ID == id {
 				return r.ServiceLevel
@@ -51,9 +53,29 @@ type day struct {
 	shown    web.Today
 	arrived  map[string]bool // calls, and calls in queues
 	answered map[string]bool
-	talking  map[string]time.Time // agents, since when
+	talks    map[string]*talk // by agent: the last, which may go on
+	gaps     []call.Gap       // in which nothing was seen
 	served   map[string][]web.Served
 	codes    map[string]string // by call
+}
+
+// talk is an agent's part in a call.
+type talk struct {
+	call        string
+	since, over time.Time // over is zero while it goes on
+	unseen      bool      // nobody saw its end
+	credited    time.Duration
+}
+
+// lasted is for how long a talk that is over went on, as far as was seen.
+func (t *talk) lasted(gaps []call.Gap) time.Duration {
+	over := t.over
+	for _, g := range gaps {
+		if seen := g.LastSeen(t.over); t.unseen && seen.Before(over) {
+			over = seen
+		}
+	}
+	return max(0, over.Sub(t.since))
 }
 
 // Limits of a look.
@@ -70,7 +92,8 @@ const (
 )
 
 // dayKinds are what a day's figures are made of.
-var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, queue.KindHandedOver, call.KindApology, web.KindWrapped}
+var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, queue.KindHandedOver,
+	call.KindApology, call.KindAgentLeft, call.KindEnded, call.KindServiceStarted, call.KindServiceConnected, web.KindWrapped}
 
 // Today is what happened since midnight. Where the journal cannot be read it is
 // what was known before.
@@ -99,7 +122,7 @@ func (p *past) Today() web.Today {
 
 func newDay(midnight time.Time) day {
 	return day{
-		began: midnight, arrived: map[string]bool{}, answered: map[string]bool{}, talking: map[string]time.Time{},
+		began: midnight, arrived: map[string]bool{}, answered: map[string]bool{}, talks: map[string]*talk{},
 		served: map[string][]web.Served{}, codes: map[string]string{},
 		shown: web.Today{Queues: map[string]web.QueueDay{}, Agents: map[string]web.AgentDay{}},
 	}
@@ -118,50 +141,71 @@ func (d *day) copy() web.Today {
 	return t
 }
 
-// take takes an entry in. Calls of another service are in its own journal.
+// take takes an entry in. The queues' figures are of this service's calls: those
+// of another are in its own journal.
 func (d *day) take(e journal.Entry, zone *time.Location, level func(string) time.Duration) {
 	d.seq = e.Seq
 	switch e.Kind {
+	case call.KindServiceStarted, call.KindServiceConnected:
+		if g, tells := call.GapOf(e); tells {
+			d.missed(g)
+		}
 	case call.KindApology:
 		var a call.Apology
 		if e.Decode(&a) == nil {
 			d.apology(e.At.Sub(a.Due))
 		}
-		return
+	case call.KindAgentLeft:
+		var left call.AgentLeft
+		if e.Decode(&left) == nil && left.Ending.Unseen() {
+			d.unseen(callOf(e), left.Agent)
+		}
+	case call.KindEnded:
+		var ended call.Ended
+		if e.Decode(&ended) == nil {
+			d.unseen(callOf(e), ended.Unseen()...)
+		}
 	case web.KindWrapped:
 		var w web.Wrapped
 		if e.Decode(&w) == nil {
 			d.codes[w.Call] = w.Code
 		}
-		return
+	default:
+		var c queue.Change
+		if e.Decode(&c) == nil {
+			c.Kind = e.Kind
+			d.changed(c, e.At, zone, level)
+		}
 	}
-	var c queue.Change
-	if e.Decode(&c) != nil {
-		return
+}
+
+// changed takes a change in of a queue or an agent.
+func (d *day) changed(c queue.Change, at time.Time, zone *time.Location, level func(string) time.Duration) {
+	if c.Owner == "" && c.Call != "" {
+		d.counted(c, at.In(zone).Hour(), level)
 	}
-	c.Kind = e.Kind
-	hour := e.At.In(zone).Hour()
+	if c.Left != nil { // who hands a call over, and no longer has it
+		if left, there := c.About(c.Left.Agent); there {
+			d.turned(left, at)
+		}
+	}
+	if c.Agent != "" && c.To != 0 {
+		d.turned(c, at)
+	}
+}
+
+// counted are the figures of queues.
+func (d *day) counted(c queue.Change, hour int, level func(string) time.Duration) {
 	switch {
-	case e.Kind == queue.KindAgentState:
-	case c.Owner != "" || c.Call == "":
-		return
-	case e.Kind == queue.KindJoined:
+	case c.Kind == queue.KindJoined:
 		d.joined(c, hour)
-	case e.Kind == queue.KindConnected:
+	case c.Kind == queue.KindConnected:
 		d.connected(c, hour, time.Duration(c.WaitedMs)*time.Millisecond <= level(c.Queue))
-	case e.Kind == queue.KindLeft && !d.answered[c.Call]:
+	case c.Kind == queue.KindLeft && !d.answered[c.Call]:
 		d.shown.Hours[hour].Abandoned++
 		q := d.shown.Queues[c.Queue]
 		q.Abandoned++
 		d.shown.Queues[c.Queue] = q
-	}
-	if c.Left != nil { // who hands a call over, and no longer has it
-		if left, there := c.About(c.Left.Agent); there {
-			d.turned(left, e.At)
-		}
-	}
-	if c.Agent != "" && c.To != 0 {
-		d.turned(c, e.At)
 	}
 }
 
@@ -208,27 +252,69 @@ func (d *day) turned(c queue.Change, at time.Time) {
 	if c.Third {
 		return
 	}
-	since, talked := d.talking[c.Agent]
+	t := d.talks[c.Agent]
+	goesOn := t != nil && t.over.IsZero()
 	switch {
-	case c.To.InTalk() && !talked:
-		d.talking[c.Agent] = at
-		taken := !c.From.InTalk() || c.Kind == queue.KindHandedOver
-		if taken && c.Cause != queue.CauseFound { // found: it began before a restart
+	case c.To.InTalk() && !goesOn:
+		d.talks[c.Agent] = &talk{call: c.Call, since: at}
+		given := c.Kind == queue.KindConnected || c.Kind == queue.KindHandedOver
+		if given && c.Cause != queue.CauseFound { // found: it began before a restart
 			a := d.shown.Agents[c.Agent]
 			a.Calls++
 			d.shown.Agents[c.Agent] = a
 			list := append(d.served[c.Agent], web.Served{Call: c.Call, At: at.UTC(), Queue: c.Queue})
 			d.served[c.Agent] = list[max(0, len(list)-mostServed):]
 		}
-	case !c.To.InTalk() && talked:
-		delete(d.talking, c.Agent)
-		a := d.shown.Agents[c.Agent]
-		a.Talk += max(0, at.Sub(since))
-		d.shown.Agents[c.Agent] = a
-		if list := d.served[c.Agent]; len(list) > 0 && list[len(list)-1].TalkMs == 0 {
-			list[len(list)-1].TalkMs = max(0, at.Sub(since)).Milliseconds()
+	case !c.To.InTalk() && goesOn:
+		t.over = at
+		d.credit(c.Agent)
+	}
+}
+
+// credit gives an agent what is known by now of how long their last talk was.
+func (d *day) credit(agentID string) {
+	t := d.talks[agentID]
+	lasted := t.lasted(d.gaps)
+	more := lasted - t.credited
+	t.credited = lasted
+	a := d.shown.Agents[agentID]
+	a.Talk += more
+	d.shown.Agents[agentID] = a
+	if row := servedIn(d.served[agentID], t.call); row != nil {
+		row.TalkMs += more.Milliseconds()
+	}
+}
+
+// unseen takes from agents the time in which their talk with a call may have been
+// over already: nobody saw its end.
+func (d *day) unseen(callID string, agentIDs ...string) {
+	for _, id := range agentIDs {
+		if t := d.talks[id]; t != nil && t.call == callID {
+			if t.unseen = true; !t.over.IsZero() {
+				d.credit(id)
+			}
 		}
 	}
+}
+
+// missed takes a stretch in which nothing was seen.
+func (d *day) missed(g call.Gap) {
+	d.gaps = append(d.gaps, g)
+	for id, t := range d.talks {
+		if t.unseen && !t.over.IsZero() {
+			d.credit(id)
+		}
+	}
+}
+
+// servedIn is the last row of a call; nil: there is none.
+func servedIn(list []web.Served, callID string) *web.Served {
+	for i := range slices.Backward(list) {
+		if list[i].Call == callID {
+			return &list[i]
+		}
+	}
+	return nil
 }
 
 // Served are an agent's calls of today, newest first.
@@ -239,8 +325,10 @@ func (p *past) Served(ctx context.Context, agentID string) ([]web.Served, error)
 	for i := range list {
 		list[i].Code = p.day.codes[list[i].Call]
 	}
-	if since, talks := p.day.talking[agentID]; talks && len(list) > 0 {
-		list[len(list)-1].TalkMs = p.now().Sub(since).Milliseconds()
+	if t := p.day.talks[agentID]; t != nil && t.over.IsZero() {
+		if row := servedIn(list, t.call); row != nil {
+			row.TalkMs += max(0, p.now().Sub(t.since)).Milliseconds()
+		}
 	}
 	p.mu.Unlock()
 	slices.Reverse(list)
@@ -405,7 +493,7 @@ func (p *past) pastCall(ctx context.Context, id string) (web.PastCall, error) {
 		return s.Fold(e)
 	})
 	shown.At, shown.Result, shown.Reason = s.At.UTC(), s.Outcome.Result, s.Outcome.Reason
-	shown.Path, shown.Agent, shown.Waited, shown.Rating = s.Path, s.Agent, s.Waited, s.Rating
+	shown.Path, shown.Agent, shown.Waited, shown.Rating = strings.Join(p.menus.Words(s.Path), " → "), s.Agent, s.Waited, s.Rating
 	return shown, err
 }
 

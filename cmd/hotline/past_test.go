@@ -159,6 +159,114 @@ func TestAWarmTransferIsCredited(t *testing.T) {
 	}
 }
 
+// What nobody saw of a talk is not counted: one that was over when the service
+// and Asterisk came back lasted as far as it was seen, and one that goes on goes on.
+func TestATalkLastsAsFarAsItWasSeen(t *testing.T) {
+	lost := call.Ending{How: call.Vanished, Facts: call.Facts{Lost: true}}
+	pressed := call.Ending{How: call.Pressed}
+	of := func(e call.Ending, leg string) call.Ending {
+		e.Leg = leg
+		return e
+	}
+	talks := func(a *archive) {
+		a.change(queue.KindConnected, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateRinging, To: queue.StateTalking})
+		a.at = a.at.Add(2 * time.Minute)
+	}
+	over := func(a *archive) {
+		a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateTalking, To: queue.StateWrapUp})
+	}
+	ended := func(a *archive, caller, agent call.Ending) {
+		a.write(call.KindEnded, call.Ended{Legs: []call.Ending{of(caller, "caller"), of(agent, "agent 1001")}}, call.Stream("a"))
+	}
+	away := func(a *archive, lasting time.Duration) {
+		a.at = a.at.Add(lasting)
+		a.write(call.KindServiceConnected, call.ServiceConnected{Away: lasting.Seconds()}, call.ServiceStream)
+	}
+	restart := func(a *archive) {
+		seen := a.at
+		a.at = a.at.Add(4 * time.Minute)
+		a.write(call.KindServiceStarted, call.ServiceStarted{LastSeen: seen}, call.ServiceStream)
+		a.at = a.at.Add(30 * time.Second)
+		a.write(call.KindServiceConnected, call.ServiceConnected{Away: 270}, call.ServiceStream)
+	}
+	for name, tt := range map[string]struct {
+		then func(*archive)
+		want time.Duration
+	}{
+		"everything was away":                             {func(a *archive) { restart(a); over(a); ended(a, lost, lost) }, 2 * time.Minute},
+		"… and the call's end is told before the agent's": {func(a *archive) { restart(a); ended(a, lost, lost); over(a) }, 2 * time.Minute},
+		"… and the outage is told last": {func(a *archive) {
+			a.at = a.at.Add(30 * time.Second)
+			over(a)
+			ended(a, lost, lost)
+			a.write(call.KindServiceConnected, call.ServiceConnected{Away: 30}, call.ServiceStream)
+		}, 2 * time.Minute},
+		"Asterisk was away": {func(a *archive) { away(a, 30*time.Second); over(a); ended(a, lost, lost) }, 2 * time.Minute},
+		"the agent's line was found gone, and the caller waits again": {func(a *archive) {
+			restart(a)
+			a.write(call.KindAgentLeft, call.AgentLeft{Agent: "1001", Ending: lost}, call.Stream("a"))
+			over(a)
+		}, 2 * time.Minute},
+		"the caller was found gone, and the agent is hung up on": {func(a *archive) { restart(a); over(a); ended(a, lost, pressed) }, 2 * time.Minute},
+		"the talk goes on, and the caller hangs up at once":      {func(a *archive) { restart(a); over(a); ended(a, pressed, pressed) }, 6*time.Minute + 30*time.Second},
+		"the talk goes on for long, and is lost later": {func(a *archive) {
+			restart(a)
+			a.at = a.at.Add(time.Minute)
+			over(a)
+			ended(a, lost, lost)
+		}, 7*time.Minute + 30*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newArchive(t)
+			talks(a)
+			a.today()
+			tt.then(a)
+			if got := a.today().Agents["1001"]; got.Talk != tt.want || got.Calls != 1 {
+				t.Errorf("1001 is credited with %d calls and %v, want %v", got.Calls, got.Talk, tt.want)
+			}
+			served, err := a.Served(t.Context(), "1001")
+			if err != nil || len(served) != 1 || served[0].TalkMs != tt.want.Milliseconds() {
+				t.Errorf("the day's calls of 1001 are %+v, %v, want one of %v", served, err, tt.want)
+			}
+		})
+	}
+}
+
+// Who takes the caller back whom they hung up on by mistake has had one call, of both parts.
+func TestACallerTakenBackIsOneCall(t *testing.T) {
+	a := newArchive(t)
+	turn := func(from, to queue.State) {
+		a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: from, To: to})
+		a.at = a.at.Add(time.Minute)
+	}
+	a.change(queue.KindConnected, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateRinging, To: queue.StateTalking})
+	a.at = a.at.Add(time.Minute)
+	turn(queue.StateTalking, queue.StateWrapUp)
+	turn(queue.StateWrapUp, queue.StateTalking)
+	turn(queue.StateTalking, queue.StateWrapUp)
+	if got := a.today().Agents["1001"]; got.Calls != 1 || got.Talk != 2*time.Minute {
+		t.Errorf("1001 is credited with %d calls and %v, want one of 2m", got.Calls, got.Talk)
+	}
+	if served, err := a.Served(t.Context(), "1001"); err != nil || len(served) != 1 || served[0].TalkMs != 120_000 {
+		t.Errorf("the day's calls of 1001 are %+v, %v", served, err)
+	}
+}
+
+// An agent's talks with callers of another service are their own, and that service's figures stay its own.
+func TestAnotherServicesCallerIsTheAgentsWork(t *testing.T) {
+	a := newArchive(t)
+	a.change(queue.KindConnected, queue.Change{Call: "a", Queue: "service", Agent: "1001", Owner: "north", From: queue.StateRinging, To: queue.StateTalking})
+	a.at = a.at.Add(time.Minute)
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", Owner: "north", From: queue.StateTalking, To: queue.StateWrapUp})
+	got := a.today()
+	if one := got.Agents["1001"]; one.Calls != 1 || one.Talk != time.Minute {
+		t.Errorf("1001 is credited with %d calls and %v", one.Calls, one.Talk)
+	}
+	if len(got.Queues) != 0 {
+		t.Errorf("the queues' figures have another service's: %+v", got.Queues)
+	}
+}
+
 // A number's calls are found again, newest first, with what was noted of them,
 // and the number is masked.
 func TestHistory(t *testing.T) {

@@ -30,7 +30,7 @@ func newAsked(t *testing.T) *asked {
 	a := &asked{ruling: newRuling(t)}
 	a.cfg.Service.StateDir = t.TempDir()
 	a.cfg.Web.Listen = netip.MustParseAddrPort("127.0.0.1:0")
-	api, err := newAPI(apiParts{cfg: a.cfg, lines: a.Engine, book: a.book.Reader(), past: newPast(a.book.Reader(), a.Engine, time.UTC, time.Now, slog.New(slog.DiscardHandler)), journal: a.book, sessions: memstore.NewWithCleanupInterval(0), now: time.Now, log: slog.New(slog.DiscardHandler)})
+	api, err := newAPI(apiParts{cfg: a.cfg, lines: a.Engine, book: a.book.Reader(), past: newPast(a.book.Reader(), a.Engine, menus(a.cfg), time.UTC, time.Now, slog.New(slog.DiscardHandler)), journal: a.book, sessions: memstore.NewWithCleanupInterval(0), now: time.Now, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

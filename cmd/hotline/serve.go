@@ -158,7 +158,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	past := newPast(book.Reader(), lines, cfg.Service.Timezone.Location, clock.now, log)
+	past := newPast(book.Reader(), lines, menus(cfg), cfg.Service.Timezone.Location, clock.now, log)
 	api, err := newAPI(apiParts{
 		cfg: cfg, lines: lines, book: book.Reader(), past: past, journal: tenure, sessions: sessions, relieved: tenure.over,
 		health: func() web.Health { return health.codes(cfg) }, talks: calls, gateway: gateway, desks: desks, now: clock.now, log: log, reg: reg,

@@ -57,7 +57,7 @@ func TestConsultingAtAPage(t *testing.T) {
 	v := &visit{w, "13900000011", caller.Phone(), caller}
 
 	asked := time.Now()
-	tab.ClickText("button", "请教")
+	tab.ClickText("button", "咨询")
 	tab.ClickText("li", "客服790")
 	held := w.hears(caller, ear.HoldTone, caller.Since(asked)).At
 	tab.Says(".other", "正在呼叫 客服790")
@@ -181,7 +181,7 @@ func TestKeysNotesAndABreak(t *testing.T) {
 	tab.Type(".notes textarea", "断网，")
 
 	began := v.now()
-	tab.ClickText("button", "请教")
+	tab.ClickText("button", "咨询")
 	tab.See(".picker li[role=option]")
 	tab.Type(".picker input", "qxb"+kb.Enter)
 	menu := w.answered(machine)

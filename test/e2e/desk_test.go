@@ -35,7 +35,7 @@ func (w *world) sits(b *browser.Browser, account string) *browser.Tab {
 	tab.Type(`input[name=password]`, "dev-"+account)
 	tab.Press(kb.Enter)
 	tab.ClickText("button", "以后再试")
-	tab.ClickText("button", "上线接话")
+	tab.ClickText("button", "签入")
 	return tab
 }
 

@@ -206,7 +206,7 @@ func (s *stage) signIn(r *http.Request) []*http.Cookie {
 func (t *Theatre) play(facts Scene) (*stage, error) {
 	s := &stage{Scene: facts}
 	o := web.Options{
-		Queues: facts, Scenes: acts{facts, t.Do}, Past: facts, Usual: usual, Pages: t.pages, Embed: t.Embed, Now: t.now,
+		Queues: facts, Scenes: acts{facts, t.Do}, Past: facts, Usual: usual, Pages: t.pages, Embed: t.Embed, Now: t.now, Zone: t.now().Location(),
 		Signing: web.Signing{Accounts: t.book, Store: newMemory()},
 		Record:  func(context.Context, string, any, ...string) error { return nil },
 		Phrases: func() phrase.Book { return t.phrases },

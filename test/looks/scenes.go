@@ -64,7 +64,7 @@ var forms = web.Forms{
 		{ID: "fault", Name: "故障报修", Fields: []string{"地址", "故障现象", "发生时间"}}, {ID: "bill", Name: "账单", Fields: []string{"户号", "账期"}},
 		{ID: "complaint", Name: "投诉", Fields: []string{"事由", "诉求"}}, {ID: "question", Name: "咨询"},
 	},
-	Codes: []string{"resolved", "follow-up", "complaint", "装维上门"},
+	Codes: []web.Code{{ID: "resolved"}, {ID: "follow-up"}, {ID: "complaint"}, {ID: "visit", Name: "装维上门"}},
 }
 
 var targets = web.Targets{
@@ -174,7 +174,7 @@ var (
 	well   = web.Health{Asterisk: "ok", Journal: "ok", Trunk: "ok", Redis: "none", Calls: "taken"}
 	lineUp = web.Link{Audio: "ok"}
 	noted  = web.Notes{
-		Topic: "fault", Text: "昨晚八点起全屋断网,已重启光猫两次,光信号灯红色闪烁。", Fields: map[string]string{"地址": "朝阳区某小区 3 号楼", "故障现象": "光猫红灯"},
+		Topic: "fault", Text: "昨晚八点起全屋断网，已重启光猫两次，光信号灯红色闪烁。", Fields: map[string]string{"地址": "朝阳区某小区 3 号楼", "故障现象": "光猫红灯"},
 	}
 )
 
@@ -200,13 +200,13 @@ func atDesk(now time.Time, state queue.State, since time.Duration) Scene {
 		Lines: []queue.QueueView{{ID: "service", Ready: 1, SignedIn: 4, ServiceTarget: 80}, {ID: "repairs", ServiceTarget: 80}},
 		Day:   web.Today{Agents: map[string]web.AgentDay{anAgent: {Calls: 17, Talk: 70 * time.Minute}, aManager: {Calls: 3, Talk: 15 * time.Minute}}},
 		Done: []web.Served{
-			{Call: "d1", At: ago(9 * time.Minute), Number: "186****2210", Queue: "人工服务", TalkMs: 184_000, Code: "resolved"},
-			{Call: "d2", At: ago(31 * time.Minute), Number: "010****8800", Queue: "人工服务", TalkMs: 421_000, Code: "follow-up"},
-			{Call: "d3", At: ago(52 * time.Minute), Queue: "故障报修", TalkMs: 66_000, Code: "complaint"},
-			{Call: "d4", At: ago(77 * time.Minute), Number: "139****0042", Queue: "人工服务", TalkMs: 251_000},
+			{Call: "d1", At: ago(9 * time.Minute), Number: "186****2210", Queue: "service", TalkMs: 184_000, Code: "resolved"},
+			{Call: "d2", At: ago(31 * time.Minute), Number: "010****8800", Queue: "service", TalkMs: 421_000, Code: "follow-up"},
+			{Call: "d3", At: ago(52 * time.Minute), Queue: "repairs", TalkMs: 66_000, Code: "complaint"},
+			{Call: "d4", At: ago(77 * time.Minute), Number: "139****0042", Queue: "service", TalkMs: 251_000},
 		},
 		Before: web.History{Number: "138****5678", More: 3, Calls: []web.PastCall{
-			{Call: "c1", At: ago(20 * day), Result: "served", Path: "网络报修", Agent: "790", Waited: 21, Rating: 2, Code: "follow-up", Topic: "fault", Notes: "报修后三天无人上门,客户要求今天给答复。已转抢修班。"},
+			{Call: "c1", At: ago(20 * day), Result: "served", Path: "网络报修", Agent: "790", Waited: 21, Rating: 2, Code: "follow-up", Topic: "fault", Notes: "报修后三天无人上门，客户要求今天给答复。已转抢修班。"},
 			{Call: "c2", At: ago(34 * day), Result: "served", Path: "账单查询", Agent: "789", Waited: 4, Rating: 5, Code: "resolved", Topic: "bill"},
 			{Call: "c3", At: ago(61 * day), Result: "abandoned", Waited: 95},
 		}},

@@ -19,7 +19,7 @@ func TestEveryCodeHasWords(t *testing.T) {
 	}
 	codes := map[string][]string{
 		"state":   states,
-		"causes":  {"microphone denied", "microphone none", "star code", "monitoring", string(queue.NoAnswer), string(queue.Declined), string(queue.Unreachable)},
+		"causes":  {"microphone denied", "microphone none", "star code", "monitoring", string(queue.NoAnswer), string(queue.Declined), string(queue.Unreachable), queue.CauseServiceGone},
 		"result":  {call.Served, call.Abandoned, call.Messaged, call.TurnedAway, call.Informed, call.Failed, call.Lost},
 		"refused": {scene.NoCall, scene.Impossible, scene.UnknownTarget, scene.NotAvailable, scene.Self, scene.BadKeys, scene.NotNow, "visits", "visits-full", "no-visitors", "no-visit", "busy", "bad-order", "session", "stale", "condition"},
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,14 @@ func TestShipped(t *testing.T) {
 	for _, language := range Languages {
 		if len(book[language]) != len(Moments) {
 			t.Errorf("%s has %d moments, want %d", language, len(book[language]), len(Moments))
+		}
+	}
+	halfWidth := regexp.MustCompile(`\p{Han}[,:;?!]|[,:;?!]\p{Han}`)
+	for moment, texts := range book["zh-CN"] {
+		for _, text := range texts {
+			if found := halfWidth.FindString(text); found != "" {
+				t.Errorf("%s: %q has the punctuation of another script: %q", moment, text, found)
+			}
 		}
 	}
 }

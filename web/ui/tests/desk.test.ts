@@ -5,6 +5,8 @@ import { bar, type Trouble } from '../src/lib/bar.ts'
 import { inTime, unwell } from '../src/lib/health.ts'
 import { queueFields } from '../src/lib/rules.ts'
 import { seconds } from '../src/lib/format.ts'
+import { groups } from '../src/lib/states.ts'
+import { zh } from '../src/lib/words/zh-CN.ts'
 import type { Act, DeskCall, Scene } from '../src/lib/types.ts'
 
 const call = (scene: Scene, acts: Act[]) => ({ scene, acts }) as DeskCall
@@ -65,4 +67,12 @@ test('the service level is not rounded up into the target', () => {
 
 test('the limits of durations in the rules are durations', () => {
   for (const f of queueFields) if (f.kind === 'duration') assert.ok(seconds(String(f.min)) < seconds(String(f.max)), f.key)
+})
+
+test('the floor counts each agent once, and nobody as talking whose phone only rings', () => {
+  const states = groups.flat()
+  assert.equal(new Set(states).size, states.length)
+  const { nobody: _, ...all } = zh.state
+  assert.deepEqual([...states].sort(), Object.keys(all).sort())
+  assert.deepEqual(groups.find((g) => g.includes('talking')), ['talking', 'hold', 'consult'], 'as the queue counts talks')
 })

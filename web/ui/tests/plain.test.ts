@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Clock, held, rings, since, until } from '../src/lib/clock.ts'
 import { csv } from '../src/lib/csv.ts'
-import { clock, duration, seconds, when } from '../src/lib/format.ts'
+import { clock, date, dial, duration, exactly, hour, seconds, when, zoneOf } from '../src/lib/format.ts'
 import { part, Silence } from '../src/lib/level.ts'
 import { patched } from '../src/lib/live.ts'
 import { by, kept } from '../src/lib/order.ts'
@@ -60,11 +61,29 @@ test('durations are read and written as the rules have them', () => {
 })
 
 test('a moment is the hour today and the day otherwise', () => {
-  const now = new Date(2026, 2, 10, 15, 0).getTime()
-  assert.equal(when(new Date(2026, 2, 10, 9, 5).toISOString(), now, 'zh-CN'), '09:05')
-  assert.equal(when(new Date(2026, 1, 3, 9, 5).toISOString(), now, 'zh-CN'), '02/03')
-  assert.equal(when(new Date(2025, 1, 3).toISOString(), now, 'zh-CN'), '2025/02/03')
-  assert.equal(when('never', now, 'en'), '')
+  const zh = { language: 'zh-CN', zone: 'Asia/Shanghai' }
+  const now = Date.parse('2026-03-10T15:00:00+08:00')
+  assert.equal(when('2026-03-10T01:05:00Z', now, zh), '09:05')
+  assert.equal(when('2026-03-09T16:05:00Z', now, zh), '00:05', 'today, and yesterday in UTC')
+  assert.equal(when('2026-02-03T01:05:00Z', now, zh), '02/03')
+  assert.equal(when('2025-02-03T00:00:00Z', now, zh), '2025/02/03')
+  assert.equal(when('2025-12-31T17:00:00Z', now, zh), '01/01', 'this year, and the last in UTC')
+  assert.equal(when('never', now, { language: 'en', zone: 'UTC' }), '')
+})
+
+test('moments are shown in the zone of the service, whatever the computer has', () => {
+  const at = '2026-11-22T16:30:05Z'
+  assert.deepEqual([date(at, 'Asia/Shanghai'), hour(at, 'Asia/Shanghai'), dial(at, 'Asia/Shanghai')], ['2026-11-23', 0, '00:30'])
+  assert.deepEqual([date(at, 'Europe/Berlin'), hour(at, 'Europe/Berlin'), dial(at, 'Europe/Berlin')], ['2026-11-22', 17, '17:30'])
+  assert.match(exactly(at, { language: 'zh-CN', zone: 'Asia/Shanghai' }), /2026年11月23日 0?0:30:05/)
+  assert.equal(zoneOf('Asia/Shanghai'), 'Asia/Shanghai')
+  assert.deepEqual([zoneOf('Moon/Crater'), zoneOf(undefined), zoneOf('')], ['UTC', 'UTC', 'UTC'])
+})
+
+test('nothing but format.ts makes words of a moment', () => {
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((f) => /\.(ts|svelte)$/.test(f) && f !== 'lib/format.ts')
+  assert.ok(sources.length > 40, `${sources.length} sources; the tests run in web/ui`)
+  for (const f of sources) assert.doesNotMatch(readFileSync(`src/${f}`, 'utf8'), /DateTimeFormat|toLocale|\.get(UTC)?(FullYear|Month|Date|Day|Hours|Minutes)\(|toISOString|toDateString/, f)
 })
 
 test('initials of pinyin', () => {

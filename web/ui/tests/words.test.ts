@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { en } from '../src/lib/words/en.ts'
 import { zh } from '../src/lib/words/zh-CN.ts'
@@ -31,7 +32,20 @@ test('no text is empty but where nothing is to be said', () => {
 
 test('no Chinese in the English catalogue, and no punctuation of the other script in the Chinese one', () => {
   for (const [at, text] of leaves(en)) assert.doesNotMatch(text, /\p{Script=Han}|[，。：；？（）]/u, at)
-  for (const [at, text] of leaves(zh)) assert.doesNotMatch(text, /\p{Script=Han}[,;?!]/u, at)
+  for (const [at, text] of leaves(zh)) assert.doesNotMatch(text, /\p{Script=Han}[,:;?!]|[,:;?!]\p{Script=Han}/u, at)
+})
+
+test('one word for one thing, also where a phone or the README says it', () => {
+  const others = /坐席|请教|上线|下线/
+  for (const [at, text] of leaves(zh)) assert.doesNotMatch(text, others, at)
+  assert.doesNotMatch(readFileSync('../../README.zh-CN.md', 'utf8'), others)
+})
+
+test('no page puts the marks of one language between the words of another', () => {
+  for (const f of ['components', 'pages'].flatMap((d) => readdirSync(`src/${d}`).map((f) => `src/${d}/${f}`)).filter((f) => f.endsWith('.svelte'))) {
+    const [, ...rest] = readFileSync(f, 'utf8').replace(/<style>[^]*<\/style>/, '').split('</script>')
+    assert.doesNotMatch(rest.join(''), /\}[:;,] ?\$?\{/, f)
+  }
 })
 
 test('no text names a value it was not given', () => {

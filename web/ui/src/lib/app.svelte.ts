@@ -2,6 +2,7 @@
 
 import { api, Refusal } from './api.ts'
 import { Clock } from './clock.ts'
+import { zoneOf } from './format.ts'
 import type { Me, Resource, Role } from './types.ts'
 import { chosen, known, speak, why } from './words/index.svelte.ts'
 
@@ -30,6 +31,8 @@ class App {
   #expired = false
   /** now is the service's time, four times a second. */
   now = $state(Date.now())
+  /** zone is the service's, in which its moments are shown. */
+  readonly zone = $derived(zoneOf(this.me?.timezone))
   path = $state(location.pathname)
   query = $state(location.search)
   notice = $state<Notice | null>(null)

@@ -10,6 +10,7 @@ export interface Me {
   name: string
   roles: Role[]
   language: string
+  timezone: string // of the service
   may: Resource[] // what they may use
   development: boolean
 }
@@ -38,14 +39,14 @@ export interface Third { kind: TargetKind; id?: string; name: string; state: 'ri
 
 export interface DeskCall {
   id: string
-  kind: 'in' | 'third' | 'redial'
+  kind: 'in' | 'third'
   scene: Scene
   number: string // masked; "": withheld
   region?: string
   queue: { id: string; name: string }
   waited_ms: number
   times?: number // which call of this number it is, from 1
-  path: string[]
+  path: string[] // in words
   began: string
   ring_ends: string | null
   answered: string | null
@@ -56,7 +57,7 @@ export interface DeskCall {
   acts: Act[]
 }
 
-export interface WrapUp { call: string; ends: string | null; codes: string[]; may_extend: boolean }
+export interface WrapUp { call: string; ends: string | null; codes: Code[]; may_extend: boolean }
 
 export interface Desk {
   agent: {
@@ -88,10 +89,12 @@ export interface PastCall {
 export interface History { number: string; calls: PastCall[]; more: number }
 
 /** A call that the agent served today. */
-export interface Served { call: string; at: string; number: string; queue: string; talk_ms: number; code: string }
+export interface Served { call: string; at: string; number: string; queue: string; queue_name: string; talk_ms: number; code: string }
 
 export interface Topic { id: string; name: string; fields: string[] }
-export interface Forms { topics: Topic[]; codes: string[] }
+/** What closes a call. Without a name of its own ("") the pages have a word for it. */
+export interface Code { id: string; name: string }
+export interface Forms { topics: Topic[]; codes: Code[] }
 export interface Notes { topic: string; text: string; fields: Record<string, string> }
 
 /** What agents say: by language, then by moment. */

@@ -16,7 +16,7 @@ export const en: Words = {
   common: {
     save: 'Save', cancel: 'Cancel', close: 'Close', back: 'Back', retry: 'Try again', undo: 'Undo', copy: 'Copy', copied: 'Copied',
     search: 'Type to filter', nothingFound: 'Nothing found', none: 'none', unknown: 'unknown', loading: 'Loading…', export: 'Export table',
-    optional: 'optional', changed: 'changed', today: 'today', of: (a, b) => `${a}/${b}`,
+    optional: 'optional', changed: 'changed', today: 'today', of: (a, b) => `${a}/${b}`, named: (name, value) => `${name}: ${value}`, and: (a, b) => `${a}, ${b}`,
     people: (n) => s(n, 'person', 'people'), calls: (n) => s(n, 'call'), times: (n) => s(n, 'time'),
     seconds: (n) => `${n} s`, minutes: (n) => `${n} min`, hours: (n) => `${n} h`,
   },
@@ -40,7 +40,7 @@ export const en: Words = {
   thenState: { '': '', offline: 'offline after this call', paused: 'break after this call' },
   reasons: { rest: 'Short rest', lunch: 'Meal', training: 'Training', meeting: 'Meeting', paperwork: 'Paperwork', personal: 'Personal' },
   causes: {
-    'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', monitoring: 'listening in', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable',
+    'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', monitoring: 'listening in', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable', 'service-gone': 'The phone may still ring, calls come soon',
   },
   states: {
     ready: 'Ready', pause: 'Break', signIn: 'Start taking calls', signOut: 'Go offline', choose: 'My state', reason: 'Why a break', since: 'for',
@@ -57,7 +57,7 @@ export const en: Words = {
   },
 
   call: {
-    incoming: 'Incoming call', from: (n) => `Call from ${n}`, third: 'A colleague asks', redial: 'Call back', withheld: 'Number withheld',
+    incoming: 'Incoming call', from: (n) => `Call from ${n}`, third: 'A colleague asks', withheld: 'Number withheld',
     waited: (t) => `waited ${t}`, nth: (n) => (n === 1 ? 'first call' : `${nth(n)} call`), path: 'Menu', to: 'to',
     ring: (n) => `ring ${n}`, rings: 'Rings', ringEnds: (n) => `${n} s left`,
     talked: 'talking for', noCall: 'No call', sayLate: 'Begin with “Sorry to have kept you waiting”', controls: 'Call controls', ended: 'The call has ended',
@@ -158,7 +158,7 @@ export const en: Words = {
 
   rules: {
     title: (q) => `Rules of ${q}`, saved: 'The rules are in force', note: 'In force at once, for those who wait too.', stale: 'Somebody has just changed these rules. They have been read again; please make your change anew.',
-    nothing: 'Nothing changed', duration: 'A duration such as 30s or 1m30s', limit: (a, b) => `${a} to ${b}`, sections: { wait: 'Waiting', answer: 'Offering', after: 'Afterwards', level: 'Service level' },
+    nothing: 'Nothing changed', duration: (a, b) => `A duration such as 30s or 1m30s; ${a} to ${b}`, sections: { wait: 'Waiting', answer: 'Offering', after: 'Afterwards', level: 'Service level' },
     wrong: 'Write it as 30s, 1m30s or 2h', never: '0s: never',
     name: {
       max_waiting: 'Most who may wait', max_wait: 'Longest wait', max_wait_to: 'Then offer', overflow_to: 'Overflows into', overflow_after: 'Overflow after', aging: 'A step of priority is worth',

@@ -1,6 +1,7 @@
 // The words in the reader's language. A page loads one catalogue, and the other only when the language is switched.
 
 import { Refusal } from '../api.ts'
+import type { Code } from '../types.ts'
 import type { Words } from './zh-CN.ts'
 
 export type Language = 'zh-CN' | 'en'
@@ -71,6 +72,11 @@ export function codeSentence(code: string, values: Record<string, unknown> = {})
 
 /** named is a code's name in a part of the catalogue; a team's own code, which no catalogue has, is its own name. */
 export function named(part: Record<string, string>, code: string): string { return part[code] ?? code }
+
+/** outcomeOf is the name of what closed a call: the operator's, or ours. */
+export function outcomeOf(id: string, codes: readonly Code[] | undefined): string {
+  return codes?.find((c) => c.id === id)?.name || named(say().wrapUp.codes, id)
+}
 
 /** causeOf is why somebody is away: what they chose, or what the service found. */
 export function causeOf(code: string): string { return named(say().reasons, named(say().causes, code)) }

@@ -16,7 +16,7 @@ export const zh = {
   common: {
     save: '保存', cancel: '取消', close: '关闭', back: '返回', retry: '重试', undo: '撤销', copy: '复制', copied: '已复制',
     search: '输入文字或拼音首字母', nothingFound: '没有找到', none: '无', unknown: '未知', loading: '正在读取…', export: '导出表格',
-    optional: '选填', changed: '已修改', today: '今天', of: (a: number, b: number) => `${a}/${b}`,
+    optional: '选填', changed: '已修改', today: '今天', of: (a: number, b: number) => `${a}/${b}`, named: (name: string, value: string) => `${name}：${value}`, and: (a: string, b: string) => `${a}、${b}`,
     people: (n: number) => `${n} 人`, calls: (n: number) => `${n} 通`, times: (n: number) => `${n} 次`,
     seconds: (n: number) => `${n} 秒`, minutes: (n: number) => `${n} 分钟`, hours: (n: number) => `${n} 小时`,
   },
@@ -32,7 +32,7 @@ export const zh = {
   },
 
   state: {
-    offline: '离线', ready: '空闲', reserved: '即将来电', ringing: '振铃中', talking: '通话中', hold: '保持中', consult: '请教中',
+    offline: '离线', ready: '空闲', reserved: '即将来电', ringing: '振铃中', talking: '通话中', hold: '保持中', consult: '咨询中',
     'wrap-up': '话后处理', paused: '小休', unreachable: '话机不通',
     nobody: '没有人在岗',
   },
@@ -40,12 +40,12 @@ export const zh = {
   thenState: { '': '', offline: '通话结束后离线', paused: '通话结束后小休' },
   reasons: { rest: '小憩', lunch: '用餐', training: '培训', meeting: '会议', paperwork: '处理工单', personal: '个人事务' },
   causes: {
-    'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风', 'star code': '话机按键', monitoring: '旁听中', 'no-answer': '多次未接', declined: '拒接后休息', unreachable: '话机不通',
+    'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风', 'star code': '话机按键', monitoring: '旁听中', 'no-answer': '未接听', declined: '拒接后休息', unreachable: '话机不通', 'service-gone': '话机可能还在响，稍后派话',
   },
   states: {
-    ready: '空闲', pause: '小休', signIn: '上线接话', signOut: '下线', choose: '我的状态', reason: '小休原因', since: '已持续',
+    ready: '空闲', pause: '小休', signIn: '签入', signOut: '签出', choose: '我的状态', reason: '小休原因', since: '已持续',
     undo: (was: string) => `撤销，回到“${was}”`, changedTo: (now: string) => `已改为“${now}”`,
-    noMicrophone: '没有麦克风，暂不能上线接话',
+    noMicrophone: '没有麦克风，暂不能签入',
   },
 
   day: {
@@ -57,7 +57,7 @@ export const zh = {
   },
 
   call: {
-    incoming: '来电', from: (n: string) => `${n} 来电`, third: '同事请教', redial: '回拨', withheld: '未显示号码',
+    incoming: '来电', from: (n: string) => `${n} 来电`, third: '同事咨询', withheld: '未显示号码',
     waited: (t: string) => `已等待 ${t}`, nth: (n: number) => (n === 1 ? '首次来电' : `第 ${n} 次来电`), path: '菜单', to: '转到',
     ring: (n: number) => `第 ${n} 声`, rings: '振铃', ringEnds: (s: number) => `还剩 ${s} 秒`,
     talked: '已通话', noCall: '没有通话', sayLate: '请先说“抱歉，让您久等了”', controls: '通话操作', ended: '通话已结束',
@@ -65,12 +65,12 @@ export const zh = {
     third_failed: (who: string) => `${who} 没有接听`, third_sent: (who: string) => `${who} 转来`, threeWay: (who: string) => `您、客户和 ${who} 三方通话中`, colleague: '同事',
   },
   scene: {
-    ringing: '振铃中', talking: '通话中', hold: '保持中', consulting: '请教中', 'three-way': '三方通话', transferring: '转接中',
+    ringing: '振铃中', talking: '通话中', hold: '保持中', consulting: '咨询中', 'three-way': '三方通话', transferring: '转接中',
   },
   monitor: { whisper: '班长正在对您耳语，客户听不到', join: '班长已加入通话' },
 
   acts: {
-    answer: '接听', decline: '拒接', hold: '保持', resume: '取回', mute: '静音', unmute: '取消静音', consult: '请教', cancel: '取消请教',
+    answer: '接听', decline: '拒接', hold: '保持', resume: '取回', mute: '静音', unmute: '取消静音', consult: '咨询', cancel: '取消咨询',
     join: '三方通话', complete: '转给对方', drop: '请对方退出', transfer: '转接', duty: '值班经理', keys: '键盘', hangup: '结束', rejoin: '接回客户',
     listen: '监听', whisper: '耳语', barge: '加入', leave: '退出监听',
   },
@@ -83,8 +83,8 @@ export const zh = {
   },
 
   pick: {
-    consult: '请教谁？', transfer: '转接给谁？', filter: '姓名、工号、队列或拼音首字母', agent: '座席', queue: '队列', directory: '通讯录', duty: '值班经理',
-    ask: '请教', give: '直接转接', waiting: (n: number) => `${n} 人等候`, readyAgents: (n: number) => `${n} 人空闲`, empty: '没有可以选择的对象',
+    consult: '咨询谁？', transfer: '转接给谁？', filter: '姓名、工号、队列或拼音首字母', agent: '座席', queue: '队列', directory: '通讯录', duty: '值班经理',
+    ask: '咨询', give: '直接转接', waiting: (n: number) => `${n} 人等候`, readyAgents: (n: number) => `${n} 人空闲`, empty: '没有可以选择的对象',
     hint: '↑↓ 选择，回车确认，Esc 返回', told: '客户会先听到一句转接提示，然后是等待音',
   },
 
@@ -159,8 +159,8 @@ export const zh = {
 
   rules: {
     title: (q: string) => `${q} 的规则`, saved: '规则已生效', note: '保存后立即生效，等候中的来电按新规则排队。', stale: '规则刚被别人改过。已读入最新的，请再改一次。',
-    nothing: '没有改动', duration: '时长，如 30s、1m30s', limit: (a: string, b: string) => `${a} 至 ${b}`, sections: { wait: '等候', answer: '派话', after: '话后', level: '服务水平' },
-    wrong: '请按例子填写:30s、1m30s、2h', never: '0s 表示不限',
+    nothing: '没有改动', duration: (a: string, b: string) => `时长，如 30s、1m30s；${a} 至 ${b}`, sections: { wait: '等候', answer: '派话', after: '话后', level: '服务水平' },
+    wrong: '请按例子填写：30s、1m30s、2h', never: '0s 表示不限',
     name: {
       max_waiting: '最多等候人数', max_wait: '最长等候', max_wait_to: '到时提供', overflow_to: '溢出到', overflow_after: '等候多久后溢出', aging: '多久抵一级优先',
       strategy: '派话方式', ring_at_most: '同时振铃话机', ring_timeout: '振铃时长', decline_pause: '拒接后暂停派话', misses_before_out: '漏接几次后停派',
