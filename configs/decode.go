@@ -51,9 +51,20 @@ func (p Problems) Error() string {
 func (p Problems) without(others Problems) Problems {
 	return slices.DeleteFunc(others, func(other Problem) bool {
 		return slices.ContainsFunc(p, func(named Problem) bool {
-			return named.Path == "" || named.Path == other.Path || strings.HasPrefix(other.Path, named.Path+".")
+			return named.Path == "" || within(other.Path, named.Path)
 		})
 	})
+}
+
+// concerns says whether it is a problem of one of these settings: of what is in one, of what one is in, or of the file.
+func (p Problem) concerns(settings []string) bool {
+	return p.Path == "" || slices.ContainsFunc(settings, func(s string) bool { return within(p.Path, s) || within(s, p.Path) })
+}
+
+// within says whether a path is that of a setting or of what is in it.
+func within(path, setting string) bool {
+	rest, is := strings.CutPrefix(path, setting)
+	return is && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // sorted puts problems in the order an editor walks through them.
