@@ -485,24 +485,36 @@ func (c *Config) Queue(id string) (Queue, bool) {
 // PromptIDs lists every prompt the configuration names, so that a missing one is found before the first call.
 func (c *Config) PromptIDs() []string {
 	var ids []string
-	add := func(id string) {
+	for _, named := range c.NamedPrompts() {
+		ids = append(ids, named.ID)
+	}
+	return ids
+}
+
+// NamedPrompt is a prompt that a setting names.
+type NamedPrompt struct{ Setting, ID string }
+
+// NamedPrompts are all of them, with the settings that name them.
+func (c *Config) NamedPrompts() []NamedPrompt {
+	var list []NamedPrompt
+	add := func(id, setting string, more ...string) {
 		if id != "" {
-			ids = append(ids, id)
+			list = append(list, NamedPrompt{strings.Join(append([]string{setting}, more...), "."), id})
 		}
 	}
-	add(c.Recording.Notice)
+	add(c.Recording.Notice, "recording.notice")
 	for _, name := range sortedKeys(c.Menus.Menus) {
-		menu := c.Menus.Menus[name]
-		add(menu.Prompt)
-		add(menu.Otherwise.Info)
+		menu, at := c.Menus.Menus[name], "menus.menus."+name
+		add(menu.Prompt, at, "prompt")
+		add(menu.Otherwise.Info, at, "otherwise.info")
 		for _, key := range sortedKeys(menu.Keys) {
-			add(menu.Keys[key].Info)
+			add(menu.Keys[key].Info, at, "keys", key, "info")
 		}
 	}
 	for _, name := range sortedKeys(c.Announcements) {
-		add(c.Announcements[name].Prompt)
+		add(c.Announcements[name].Prompt, "announcements", name, "prompt")
 	}
-	return ids
+	return list
 }
 
 // short writes a duration as an operator would: 2m rather than 2m0s.

@@ -23,7 +23,7 @@ func (c *Config) Validate(parts ...string) error {
 		all = slices.DeleteFunc(all, func(p Problem) bool { return !p.concerns(parts) })
 	}
 	if len(all) > 0 {
-		return all.sorted()
+		return all.Sorted()
 	}
 	return nil
 }

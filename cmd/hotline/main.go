@@ -63,7 +63,7 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
-	command.Bind(c.logger())
+	command.Bind(c.logger(), configFile(c.file()))
 	err = command.BindToProvider(func() (*configs.Config, error) { return c.load(used(command.Selected())...) })
 	if err == nil {
 		err = command.Run()
