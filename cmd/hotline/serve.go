@@ -153,7 +153,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, file configFile
 
 	group, running := errgroup.WithContext(ctx)
 	look := lookAfter(cfg, link, lines, ahead, log, reg)
-	drain := &drain{calls: calls, running: running, leave: leave}
+	drain := &drain{calls: calls, running: running, leave: leave, away: func() bool { return !link.Status().Connected }}
 	sessions, closeSessions := openSessions(cfg.Sessions(), log)
 	defer closeSessions()
 	health := &health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}
