@@ -482,6 +482,23 @@ func (c *Config) Queue(id string) (Queue, bool) {
 	return Queue{}, false
 }
 
+// KeysTo are the keys of menus that lead to a queue, for example "main 0"; "otherwise" is a caller who presses none.
+func (c *Config) KeysTo(queue string) (keys []string) {
+	leads := func(a Action) bool { return a.Queue == queue || a.Emergency == queue }
+	for _, name := range sortedKeys(c.Menus.Menus) {
+		menu := c.Menus.Menus[name]
+		for _, key := range sortedKeys(menu.Keys) {
+			if leads(menu.Keys[key]) {
+				keys = append(keys, name+" "+key)
+			}
+		}
+		if leads(menu.Otherwise) {
+			keys = append(keys, name+" otherwise")
+		}
+	}
+	return keys
+}
+
 // PromptIDs lists every prompt the configuration names, so that a missing one is found before the first call.
 func (c *Config) PromptIDs() []string {
 	var ids []string

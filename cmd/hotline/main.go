@@ -52,14 +52,17 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
 	var c cli
-	parser, err := kong.New(&c, kong.Name("hotline"), kong.UsageOnError(),
+	parser, err := kong.New(&c, kong.Name("hotline"),
 		kong.Description("A hotline that keeps its written service standard, and proves it."))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hotline:", err)
 		return 2
 	}
 	command, err := parser.Parse(args)
-	parser.FatalIfErrorf(err)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "hotline:", misread(args, err))
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
@@ -73,6 +76,18 @@ func run(args []string) int {
 		return exitStatus(err)
 	}
 	return 0
+}
+
+// misread says why a command line cannot be read, and where help is.
+func misread(args []string, err error) string {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) || parse.Context == nil || parse.Context.Selected() == nil {
+		if len(args) == 0 {
+			return "what is to be done? For example: hotline calls; hotline --help lists everything"
+		}
+		return err.Error() + "; hotline --help lists everything"
+	}
+	return fmt.Sprintf("%v; see: hotline %s --help", err, parse.Context.Selected().Path())
 }
 
 // exitStatus is 3 for a service that must not be started again by itself, and

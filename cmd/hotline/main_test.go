@@ -76,3 +76,25 @@ func TestAFileThatIsNoYAMLIsToldToEverybody(t *testing.T) {
 		}
 	}
 }
+
+// A word that is not understood is answered by a line, and where help is.
+func TestAWordThatIsNotUnderstoodIsAnsweredByALine(t *testing.T) {
+	for line, want := range map[string]string{
+		"":            "what is to be done? For example: hotline calls; hotline --help lists everything",
+		"queue bogus": "see: hotline queue --help",
+		"bogus":       "hotline --help lists everything",
+		"drain --bog": "see: hotline drain --help",
+	} {
+		parser, err := kong.New(&cli{}, kong.Name("hotline"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = parser.Parse(strings.Fields(line))
+		if err == nil {
+			t.Fatalf("hotline %s is understood", line)
+		}
+		if said := misread(strings.Fields(line), err); strings.Contains(said, "\n") || !strings.HasSuffix(said, want) || len(said) > 250 {
+			t.Errorf("hotline %s is answered by\n%s\nwant a line that ends with %q", line, said, want)
+		}
+	}
+}

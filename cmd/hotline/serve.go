@@ -354,7 +354,7 @@ func openLibrary(cfg *configs.Config) (*prompt.Library, error) {
 	dir := cfg.PromptsOutside()
 	library, err := prompt.OpenLibrary(dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w; build the prompts with: hotline prompts build", err)
+		return nil, err
 	}
 	needed, err := neededPrompts(cfg)
 	if err != nil {
