@@ -23,7 +23,7 @@ desk: {phrases: no/phrases.yaml}
 	}
 	for _, want := range []string{
 		path + " is not right:\n",
-		"hotline.yaml:1:24: answer.after_rings: 7 is out of range",
+		"hotline.yaml:1:23: answer.after_rings: 7 is out of range",
 		"hotline.yaml:2:23: hours.holidays_dir: no/holidays: no such file or directory (seen from ",
 		"hotline.yaml:3:24: service.prompts_dir: no/prompts: no such file or directory",
 		"hotline.yaml:4:17: desk.phrases: no/phrases.yaml: no such file or directory",

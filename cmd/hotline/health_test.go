@@ -31,7 +31,7 @@ func (onTime) Late() (int, time.Time) { return 0, time.Time{} }
 func (onTime) Err() error             { return nil }
 
 func TestReadyzSaysWithWhomTheQueueIsShared(t *testing.T) {
-	link, err := ari.New(ari.Options{URL: "http://127.0.0.1:1/ari", App: "hotline", Logger: slog.New(slog.DiscardHandler)})
+	link, err := ari.New(ari.Options{URL: "http://127.0.0.1:1/ari", App: "hotline", Username: "hotline", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
