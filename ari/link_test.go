@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -355,6 +356,28 @@ func TestReplacedStopsActing(t *testing.T) {
 	}
 	if n := len(server.Requests()) - before; n != 0 {
 		t.Errorf("%d commands were sent all the same", n)
+	}
+}
+
+// A process that is relieved and told to stop in the same moment knows that its calls are another's.
+func TestWhoWasRelievedStaysSoWhenItStops(t *testing.T) {
+	for range 10 { // it is a race
+		server := aritest.Start(t)
+		link, err := ari.New(options(server))
+		must(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- link.Run(ctx) }()
+		until(t, "the link is connected", func() bool { return link.Status().Connected })
+		server.Replace()
+		for !link.Status().Replaced {
+			runtime.Gosched()
+		}
+		stop()
+		<-ended
+		if st := link.Status(); !st.Replaced {
+			t.Fatalf("it takes the calls for its own again: %+v", st)
+		}
 	}
 }
 

@@ -315,7 +315,8 @@ func (l *Link) disconnected(err error, replaced bool) (was Status) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	was = l.status
-	l.status = Status{Since: was.Since, Err: err, Replaced: replaced}
+	// Who was relieved stays so, also where it is told to stop in that moment.
+	l.status = Status{Since: was.Since, Err: err, Replaced: replaced || was.Replaced}
 	if was.Connected {
 		l.status.Since = time.Now()
 	}

@@ -173,10 +173,12 @@ func (c *call) explained(ctx context.Context, err error) error {
 
 // ended waits for the event that tells a leg's end, when something else has
 // told of it already, and says why ctx is over; nil when nothing came.
-func ended(ctx context.Context) error {
-	grace, cancel := context.WithTimeout(ctx, legEndGrace)
+func ended(ctx context.Context) error { return endedWithin(ctx, legEndGrace) }
+
+func endedWithin(ctx context.Context, grace time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	<-grace.Done()
+	<-limited.Done()
 	return context.Cause(ctx)
 }
 

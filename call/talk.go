@@ -69,7 +69,7 @@ func (c *call) talk(ctx context.Context) (stage, error) {
 		case <-c.floor().lines:
 		case <-again:
 		}
-		c.linesEnded()
+		c.linesEnded(ctx)
 		again = c.reach(ctx)
 	}
 	c.floor().dismiss(c)
@@ -167,9 +167,15 @@ func (c *call) phoneHolds(held bool) {
 	}
 }
 
-// linesEnded answers the ends of lines: the third's, and the agent's.
-func (c *call) linesEnded() {
-	if third := c.third(); third != nil {
+// linesEnded answers the ends of lines: the third's, and the agent's. Those that
+// Asterisk has lost with itself are told one by one: the caller's may be next,
+// and then the talk is over as it was.
+func (c *call) linesEnded(ctx context.Context) {
+	third := c.third()
+	if lost := c.state.Row().Has(scene.Agent) && c.agent.lost() || third != nil && third.lost(); lost && endedWithin(ctx, lostTogether) != nil {
+		return
+	}
+	if third != nil {
 		c.thirdEnded(third)
 	}
 	for _, a := range c.agents {
@@ -181,6 +187,16 @@ func (c *call) linesEnded() {
 		c.step(c.leftAs(actOf(c.tellLeft(c.agent))), scene.Order{}, "")
 	}
 	c.watcherEnded()
+}
+
+// lostTogether is within how long all lines of an Asterisk that is gone are told
+// to be lost.
+const lostTogether = 200 * time.Millisecond
+
+// lost says whether Asterisk has the agent's line no more without having said
+// how it ended.
+func (a *agentLeg) lost() bool {
+	return a.leg != nil && a.leg.Context().Err() != nil && a.leg.Evidence().Lost
 }
 
 // metAtLeast is for how long a caller who was handed over must have had the new

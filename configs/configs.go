@@ -194,7 +194,8 @@ type Menus struct {
 	Menus map[string]Menu `yaml:"menus"`
 }
 
-// Menu is one question and what each key does.
+// Menu is one question and what each key does. One without keys asks nothing: its prompt is said, if it has one, and
+// Otherwise is what comes next.
 type Menu struct {
 	Prompt    string            `yaml:"prompt"`
 	Timeout   Duration          `yaml:"timeout"`   // silence after the prompt before it is asked again (C1)

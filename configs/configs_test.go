@@ -85,6 +85,20 @@ func TestWhatIsLeftOutIsAsShipped(t *testing.T) {
 	}
 }
 
+func TestAMenuWithoutKeysNeedsNoPrompt(t *testing.T) {
+	cfg := Default()
+	straight := Menu{Timeout: cfg.Menus.Menus["bill"].Timeout, Tries: 1, Otherwise: Action{Queue: "service"}}
+	cfg.Menus.Menus["main"] = straight
+	if err := cfg.Validate(); err != nil {
+		t.Error(err)
+	}
+	straight.Keys = map[string]Action{"0": {Queue: "service"}}
+	cfg.Menus.Menus["main"] = straight
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "menus.menus.main.prompt") {
+		t.Errorf("a question without words is told as: %v", err)
+	}
+}
+
 func TestShippedConfiguration(t *testing.T) {
 	cfg := Default()
 	if err := cfg.Validate(); err != nil {

@@ -361,7 +361,9 @@ func (r *rules) menus(c *Config) {
 		if !name.MatchString(id) {
 			r.wrong(path, "%q is no name for a menu; %s", id, wantName)
 		}
-		r.matches(path+".prompt", menu.Prompt, promptID, wantPrompt)
+		if menu.Prompt != "" || len(menu.Keys) > 0 {
+			r.matches(path+".prompt", menu.Prompt, promptID, wantPrompt)
+		}
 		r.lasts(path+".timeout", menu.Timeout, time.Second, 30*time.Second)
 		r.between(path+".tries", menu.Tries, 1, 10)
 		r.action(c, path+".otherwise", menu.Otherwise)

@@ -54,19 +54,15 @@ func (l *line) live(leg *ari.Leg) {
 	})
 }
 
-// close ends a line whose leg has ended.
+// close ends a line whose leg has ended. Its port leaves the browser's line with
+// that, unless the next talk's is in its place already.
 func (l *line) close() {
 	l.d.mu.Lock()
 	l.rest()
 	delete(l.d.lines, l.channel)
-	plugged := l.plugged
 	l.d.mu.Unlock()
-	switch s := l.d.session(l.owner); {
-	case s == nil:
-	case isVisitor(l.owner):
+	if s := l.d.session(l.owner); s != nil && isVisitor(l.owner) {
 		s.Close(whyOver)
-	case plugged:
-		s.Unplug()
 	}
 	if err := l.port.Close(); err != nil {
 		l.d.log.Warn("a browser's port could not be closed", "channel_id", l.channel, "err", err)

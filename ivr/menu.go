@@ -28,7 +28,8 @@ type Action struct {
 	Topic    string // what the call is about, for the agent and the reports (C2)
 }
 
-// Menu is one question with its keys.
+// Menu is one question with its keys. Without any it asks nothing: what there is
+// to say is said, and Otherwise is what comes next.
 type Menu struct {
 	Prompts []string
 	Again   string // said before them to a caller who pressed nothing (C1); "": they are only repeated
@@ -63,6 +64,7 @@ const (
 	BySilence Why = "silence"
 	ByWrong   Why = "wrong-keys"
 	ByLimit   Why = "too-long"
+	Unasked   Why = "unasked" // there was nothing to choose
 )
 
 // Choice is the caller's way through the menus.
@@ -89,6 +91,9 @@ func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
 	var lead []string
 	misses := 0
 	for range maxSteps {
+		if len(menu.Keys) == 0 {
+			return menu.straightOn(ctx, p, way)
+		}
 		key, err := p.Ask(ctx, menu.Wait, append(lead, menu.Prompts...)...)
 		if err != nil {
 			return way, err
@@ -121,6 +126,15 @@ func (m Menus) Choose(ctx context.Context, p Phone) (Choice, error) {
 		}
 	}
 	return menu.otherwise(ctx, p, way, ByLimit)
+}
+
+// straightOn is the way through a menu that asks nothing.
+func (m Menu) straightOn(ctx context.Context, p Phone, way Choice) (Choice, error) {
+	way.Action, way.Why = m.Otherwise, Unasked
+	if len(m.Prompts) == 0 {
+		return way, context.Cause(ctx)
+	}
+	return way, p.Say(ctx, m.Prompts...)
 }
 
 func (m Menu) again() []string {

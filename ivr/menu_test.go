@@ -24,8 +24,10 @@ var tree = Menus{
 		},
 		"bill": {
 			Prompts: []string{"menu.bill"}, Again: "menu.again", Tries: 2, Otherwise: Action{Do: DoMessage},
-			Keys: map[rune]Action{'0': {Do: DoQueue, Target: "bills"}, '*': {Do: DoMenu, Target: "main"}},
+			Keys: map[rune]Action{'0': {Do: DoQueue, Target: "bills"}, '*': {Do: DoMenu, Target: "main"}, '5': {Do: DoMenu, Target: "storm"}, '6': {Do: DoMenu, Target: "nothing"}},
 		},
+		"storm":   {Prompts: []string{"menu.storm"}, Tries: 1, Otherwise: Action{Do: DoMessage}},
+		"nothing": {Tries: 1, Otherwise: Action{Do: DoQueue, Target: "service"}},
 	},
 }
 
@@ -46,6 +48,8 @@ func TestMenus(t *testing.T) {
 		{"only wrong keys end with a person", "456", Action{Do: DoQueue, Target: "service"}, ByWrong, "main:4 main:5 main:6", "menu.to_agent"},
 		{"a submenu starts counting anew", "441.0", Action{Do: DoQueue, Target: "bills"}, ByKey, "main:4 main:4 main:1 bill:0", "menu.again menu.bill?"},
 		{"a submenu has its own otherwise", "1..", Action{Do: DoMessage}, BySilence, "main:1", "menu.again menu.bill?"},
+		{"what asks nothing says its words and leads on", "15", Action{Do: DoMessage}, Unasked, "main:1 bill:5", "menu.storm"},
+		{"or says nothing", "16", Action{Do: DoQueue, Target: "service"}, Unasked, "main:1 bill:6", "menu.bill?"},
 		{"walking in circles ends", strings.Repeat("1*", 20), Action{Do: DoQueue, Target: "service"}, ByLimit, "", "menu.to_agent"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -198,7 +198,7 @@ func TestCallsFollowOneAnotherOnALine(t *testing.T) {
 	_, k, first := w.talk("1001")
 	first.say(speech(1))
 	before := k.tape.next(t)
-	w.session("1001").Unplug()
+	w.unplug(w.session("1001"), first.port)
 	k.say(speech(2))
 	first.say(speech(2))
 	k.tape.empty(t, 50*time.Millisecond)

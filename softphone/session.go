@@ -218,9 +218,6 @@ func (s *Session) Plug(ctx context.Context, p *Port) error {
 	}
 }
 
-// Unplug takes the port out of the line; the port stays open.
-func (s *Session) Unplug() { s.gateway.unplug(s, nil) }
-
 // Echo lets the browser hear what it sends while no port is plugged in.
 func (s *Session) Echo(on bool) { s.line.echo.Store(on) }
 

@@ -43,6 +43,8 @@ type watch struct {
 	free     *prometheus.GaugeVec
 	clock    prometheus.Gauge
 
+	unreached []string // what noWay said at the last look
+
 	mu       sync.Mutex
 	troubles map[string]string // what → why, in words
 	with     string            // what company said last
@@ -138,9 +140,13 @@ func (w *watch) asteriskTrouble(ctx context.Context) string {
 	return ""
 }
 
-// peerTrouble is that agents are in line whom this service has no way to.
+// peerTrouble is that agents are in line whom this service has no way to, at two
+// looks: Asterisk asks its peers every few seconds, and who has just come may
+// not have been asked yet.
 func (w *watch) peerTrouble() string {
-	if names := w.noWay(); len(names) > 0 {
+	before, now := w.unreached, w.noWay()
+	w.unreached = now
+	if names := slices.DeleteFunc(slices.Clone(now), func(name string) bool { return !slices.Contains(before, name) }); len(names) > 0 {
 		return fmt.Sprintf("agents of %v cannot be rung from here, and our callers are not offered to them: name these services in redis.peers with the addresses of their Asterisks, and this one in theirs, render Asterisk's files anew on both sides, and start again", names)
 	}
 	return ""

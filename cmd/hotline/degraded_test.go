@@ -75,6 +75,19 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 	}
 }
 
+// A service that has just come may not have been asked yet whether it is there.
+func TestAWayThatIsNotKnownYetIsNoTrouble(t *testing.T) {
+	noWay := []string{"south"}
+	w := &watch{noWay: func() []string { return noWay }}
+	if why := w.peerTrouble(); why != "" {
+		t.Errorf("at the first look it says %q", why)
+	}
+	noWay = []string{"east", "south"}
+	if why := w.peerTrouble(); !strings.Contains(why, "[south]") {
+		t.Errorf("at the second look it says %q, want that the south cannot be rung, and nothing of the east", why)
+	}
+}
+
 func TestFreeSpaceIsMeasured(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	w := newWatch(&watch{

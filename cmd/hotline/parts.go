@@ -31,8 +31,12 @@ func menus(cfg *configs.Config) ivr.Menus {
 		for key, action := range menu.Keys {
 			keys[rune(key[0])] = menuAction(action)
 		}
+		var prompts []string
+		if menu.Prompt != "" {
+			prompts = []string{menu.Prompt}
+		}
 		tree.ByID[id] = ivr.Menu{
-			Prompts: []string{menu.Prompt}, Again: "menu.again", Keys: keys,
+			Prompts: prompts, Again: "menu.again", Keys: keys,
 			Wait: menu.Timeout.Duration, Tries: menu.Tries, Otherwise: menuAction(menu.Otherwise),
 		}
 	}
