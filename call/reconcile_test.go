@@ -47,3 +47,30 @@ func TestADrainWaitsUntilTheCallsOfBeforeAreKnown(t *testing.T) {
 		t.Errorf("the last call has ended, and the drain goes on: %v", err)
 	}
 }
+
+// A service that has not reached Asterisk knows from the journal whether there
+// are calls to wait for.
+func TestADrainWithoutAsteriskGoesByTheJournal(t *testing.T) {
+	d := newDiary(t)
+	none := newService(t, Options{Reader: d.j.Reader()})
+	if err := none.Drain(t.Context()); err != nil || none.Live() != 0 {
+		t.Errorf("the journal has no call that goes on, and the drain does not end: %v, %d live", err, none.Live())
+	}
+	if _, err := d.j.Append(t.Context(), journal.NewEntry(KindArrived, Arrived{Channel: "channel"}, Stream("a"))); err != nil {
+		t.Fatal(err)
+	}
+	left := newService(t, Options{Reader: d.j.Reader()})
+	drained := make(chan error, 1)
+	go func() { drained <- left.Drain(t.Context()) }()
+	for left.Live() != 1 {
+		select {
+		case err := <-drained:
+			t.Fatalf("a call of before may go on in Asterisk, and the drain ends: %v", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	left.settle() // it was not there any more
+	if err := <-drained; err != nil || left.Live() != 0 {
+		t.Errorf("no call is left, and the drain ends with %v, %d live", err, left.Live())
+	}
+}

@@ -124,7 +124,8 @@ type Service struct {
 	inNet      map[string]*netCall      // calls whose caller the dialplan has
 	restored   bool                     // the calls of an earlier process have been taken up
 	draining   bool
-	idle       chan struct{} // closed when draining, restored, and no call is live
+	idle       chan struct{} // closed when draining, and no call is live, nor one of before
+	before     int           // calls of an earlier process that have not been taken up; unknown: not known how many
 	last       int64         // the newest entry of ours, as far as known
 }
 
@@ -366,18 +367,23 @@ func (s *Service) tellJoined(snap *ari.Snapshot) {
 func (s *Service) Live() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.live)
+	return len(s.live) + max(0, s.before)
 }
 
 // Drain takes no new work and waits until the calls under way have ended, or
 // until ctx ends. New callers are left to the dialplan's net, which keeps them
-// for the next process.
+// for the next process. Before Asterisk has been reached the calls under way are
+// those that the journal has.
 func (s *Service) Drain(ctx context.Context) error {
+	before := s.callsBefore(ctx)
 	s.mu.Lock()
 	if !s.draining {
 		s.draining, s.idle = true, make(chan struct{})
-		s.rest()
 	}
+	if !s.restored {
+		s.before = before
+	}
+	s.rest()
 	idle := s.idle
 	s.mu.Unlock()
 	select {
@@ -387,6 +393,23 @@ func (s *Service) Drain(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 }
+
+// callsBefore are the calls that an earlier process has left and this one has not
+// taken up; unknown where that cannot be read.
+func (s *Service) callsBefore(ctx context.Context) int {
+	if s.o.Reader == nil || s.isRestored() {
+		return unknown
+	}
+	calls, _, err := recall(ctx, s.o.Reader)
+	if err != nil {
+		s.log.Error("which calls an earlier process has left is known only once Asterisk is reached", "err", err)
+		return unknown
+	}
+	return len(calls)
+}
+
+// unknown is a number of calls.
+const unknown = -1
 
 // Draining says whether new callers are left to the dialplan's net.
 func (s *Service) Draining() bool { return s.isDraining() }
@@ -408,13 +431,13 @@ func (s *Service) isRestored() bool {
 func (s *Service) settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.restored = true
+	s.restored, s.before = true, 0
 	s.rest()
 }
 
 // rest ends a drain when no call is left. The lock is held.
 func (s *Service) rest() {
-	if !s.draining || !s.restored || len(s.live) > 0 {
+	if !s.draining || s.before != 0 || len(s.live) > 0 {
 		return
 	}
 	select {

@@ -1,8 +1,10 @@
 package call
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -107,6 +109,7 @@ var sentences = map[string]func(journal.Entry) string{
 		}
 		return fmt.Sprintf("%s after %.2f s of waiting", with, d.Waited)
 	}),
+	KindStage: sentence(stageSentence),
 	KindScene: sentence(sceneSentence),
 	KindAgentLeft: sentence(func(d AgentLeft) string {
 		return fmt.Sprintf("agent %s left: %s %s (%s: %s)", d.Agent, d.Ending.Who, d.Ending.How, d.Ending.Grade, d.Ending.Why)
@@ -172,7 +175,45 @@ func Sentence(e journal.Entry) string {
 			return text
 		}
 	}
-	return e.Kind + " " + string(e.Data)
+	return strings.TrimSpace(e.Kind + " " + details(e.Data))
+}
+
+// details are what an entry without a sentence says in single words; the whole
+// of it is in the journal.
+func details(data json.RawMessage) string {
+	var fields map[string]any
+	if json.Unmarshal(data, &fields) != nil {
+		return string(data)
+	}
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch fields[name].(type) {
+		case string, float64, bool:
+			words = append(words, fmt.Sprintf("%s: %v", name, fields[name]))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// stageSentence says how far a call has come.
+func stageSentence(d Reached) string {
+	text := "goes on to: " + d.Stage
+	if d.Menu != "" {
+		text += " " + d.Menu
+	}
+	if d.Place != nil && d.Place.Queue != "" {
+		text += " in queue " + d.Place.Queue
+	}
+	if d.Agent != "" {
+		text += " with agent " + d.Agent
+	}
+	if d.Directory != "" {
+		text += " with " + d.Directory + " of the directory"
+	}
+	if d.Reason != "" {
+		text += " because: " + d.Reason
+	}
+	return text
 }
 
 func sentence[T any](say func(T) string) func(journal.Entry) string {

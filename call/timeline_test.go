@@ -87,3 +87,18 @@ func TestTheSummaryOfACall(t *testing.T) {
 		t.Errorf("a call that was handed over is told of %q and %q after %v, want %q after 3.5", s.Agent, s.Agents, s.Waited, want)
 	}
 }
+
+// What is not told in a sentence is told in words, not as it stands in the journal.
+func TestTheTimelineHasNoRawEntries(t *testing.T) {
+	for want, e := range map[string]journal.Entry{
+		"goes on to: wait in queue service":             journal.NewEntry(KindStage, Reached{Stage: stageWait, Place: &Place{Queue: "service"}}),
+		"goes on to: talk with agent 1001":              journal.NewEntry(KindStage, Reached{Stage: stageTalk, Agent: "1001", Leg: "channel"}),
+		"goes on to: turned-away because: queue.nobody": journal.NewEntry(KindStage, Reached{Stage: stageTurnedAway, Reason: "queue.nobody", Prompts: []string{"a"}}),
+		"goes on to: end":                               journal.NewEntry(KindStage, Reached{Stage: stageEnd, Outcome: &Outcome{Result: Served}, Ending: &Ending{}}),
+		"desk.looked by: 1001, what: history":           journal.NewEntry("desk.looked", map[string]any{"what": "history", "by": "1001", "more": []int{1}}),
+	} {
+		if got := Sentence(e); got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ package configs
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -15,7 +16,8 @@ import (
 	"time"
 )
 
-// Config is one service's whole configuration. Load fills it, and every value it returns has passed Validate.
+// Config is one service's whole configuration. Load fills it, and every value it returns has passed Validate; of what Read
+// returns only that is right which Validate was asked for.
 type Config struct {
 	Service       Service                 `yaml:"service"`
 	Listen        Listen                  `yaml:"listen"`
@@ -35,7 +37,8 @@ type Config struct {
 	Redial        Redial                  `yaml:"redial"`
 	Announcements map[string]Announcement `yaml:"announcements"`
 
-	source source // where each value stands in the file, for Validate
+	source source   // where each value stands in the file, for Validate
+	unread Problems // what of the file could not be read
 }
 
 // Service says who is being called.
@@ -324,40 +327,66 @@ type Announcement struct {
 var defaultYAML []byte
 
 // Default is the configuration shipped: everything on loopback, development passwords, 96196.
-func Default() *Config {
-	cfg, err := Parse("hotline.yaml", defaultYAML, nil)
-	if err != nil {
-		panic(fmt.Sprintf("the hotline.yaml built in is wrong: %v", err)) // a test proves it is not
-	}
+func Default() *Config { return shipped() }
+
+func shipped() *Config {
+	cfg := &Config{}
+	cfg.unread = decode(defaultName, defaultYAML, cfg)
 	return cfg
 }
 
-// DefaultYAML is the text of the configuration shipped, comments included.
-func DefaultYAML() []byte { return append([]byte(nil), defaultYAML...) }
+// defaultName is what the configuration built in is called in messages.
+const defaultName = "hotline.yaml"
+
+// errBuild says that nothing can be read, since what a file leaves out has no value: somebody edited the configuration
+// shipped, wrongly, and built the program with it.
+var errBuild = errors.New("this program was built with a configs/hotline.yaml that is wrong; put that file back as it came, " +
+	"keep your settings in a copy of it, and build the program anew")
 
 // Load reads the file at path, lays the environment's HOTLINE_ variables over it and checks everything. What the file
-// leaves out has the value of the hotline.yaml shipped; a list or a map that is given replaces the shipped one whole.
-// A wrong file gives Problems: every wrong line at once.
-func Load(path string) (*Config, error) {
+// leaves out has the value of the hotline.yaml shipped; a list or a map that is given replaces the shipped one whole. With
+// no path it is the hotline.yaml shipped. A wrong file gives Problems: every wrong line at once.
+func Load(path string) (*Config, error) { return judged(Read(path)) }
+
+// Read is Load without the judgement, for whoever uses only a part of the configuration: Validate judges that part. A secret
+// that only the service's environment has need not keep anybody else from asking the service.
+func Read(path string) (*Config, error) {
+	if path == "" {
+		return read(defaultName, defaultYAML, os.LookupEnv)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(path, data, os.LookupEnv)
+	return read(path, data, os.LookupEnv)
 }
 
 // Parse is Load for text at hand; name stands in the messages, lookup finds environment variables (nil: there are none).
 func Parse(name string, data []byte, lookup func(string) (string, bool)) (*Config, error) {
-	cfg := &Config{}
-	if len(defaultYAML) != len(data) || string(defaultYAML) != string(data) {
-		cfg = Default()
+	return judged(read(name, data, lookup))
+}
+
+func read(name string, data []byte, lookup func(string) (string, bool)) (*Config, error) {
+	cfg := shipped()
+	if len(cfg.unread) > 0 {
+		return nil, fmt.Errorf("%w:\n%w", errBuild, cfg.unread)
 	}
-	unreadable := decode(name, data, cfg)
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%w:\n%w", errBuild, err)
+	}
+	cfg.unread = decode(name, data, cfg)
 	if lookup != nil {
 		cfg.overlay(lookup)
 	}
-	if problems := append(unreadable, unreadable.without(cfg.problems())...); len(problems) > 0 {
-		return nil, problems.sorted()
+	return cfg, nil
+}
+
+func judged(cfg *Config, err error) (*Config, error) {
+	if err == nil {
+		err = cfg.Validate()
+	}
+	if err != nil {
+		return nil, err
 	}
 	return cfg, nil
 }
@@ -455,27 +484,56 @@ func (c *Config) Queue(id string) (Queue, bool) {
 	return Queue{}, false
 }
 
+// KeysTo are the keys of menus that lead to a queue, for example "main 0"; "otherwise" is a caller who presses none.
+func (c *Config) KeysTo(queue string) (keys []string) {
+	leads := func(a Action) bool { return a.Queue == queue || a.Emergency == queue }
+	for _, name := range sortedKeys(c.Menus.Menus) {
+		menu := c.Menus.Menus[name]
+		for _, key := range sortedKeys(menu.Keys) {
+			if leads(menu.Keys[key]) {
+				keys = append(keys, name+" "+key)
+			}
+		}
+		if leads(menu.Otherwise) {
+			keys = append(keys, name+" otherwise")
+		}
+	}
+	return keys
+}
+
 // PromptIDs lists every prompt the configuration names, so that a missing one is found before the first call.
 func (c *Config) PromptIDs() []string {
 	var ids []string
-	add := func(id string) {
+	for _, named := range c.NamedPrompts() {
+		ids = append(ids, named.ID)
+	}
+	return ids
+}
+
+// NamedPrompt is a prompt that a setting names.
+type NamedPrompt struct{ Setting, ID string }
+
+// NamedPrompts are all of them, with the settings that name them.
+func (c *Config) NamedPrompts() []NamedPrompt {
+	var list []NamedPrompt
+	add := func(id, setting string, more ...string) {
 		if id != "" {
-			ids = append(ids, id)
+			list = append(list, NamedPrompt{strings.Join(append([]string{setting}, more...), "."), id})
 		}
 	}
-	add(c.Recording.Notice)
+	add(c.Recording.Notice, "recording.notice")
 	for _, name := range sortedKeys(c.Menus.Menus) {
-		menu := c.Menus.Menus[name]
-		add(menu.Prompt)
-		add(menu.Otherwise.Info)
+		menu, at := c.Menus.Menus[name], "menus.menus."+name
+		add(menu.Prompt, at, "prompt")
+		add(menu.Otherwise.Info, at, "otherwise.info")
 		for _, key := range sortedKeys(menu.Keys) {
-			add(menu.Keys[key].Info)
+			add(menu.Keys[key].Info, at, "keys", key, "info")
 		}
 	}
 	for _, name := range sortedKeys(c.Announcements) {
-		add(c.Announcements[name].Prompt)
+		add(c.Announcements[name].Prompt, "announcements", name, "prompt")
 	}
-	return ids
+	return list
 }
 
 // short writes a duration as an operator would: 2m rather than 2m0s.

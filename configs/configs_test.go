@@ -251,3 +251,50 @@ menus: {start: main, menus: {main: {prompt: menu.main, otherwise: {queue: servic
 		t.Errorf("the key's name is %q", got)
 	}
 }
+
+// Whoever uses a part is told what is wrong with that part, and with the file as a whole.
+func TestAPartIsJudgedAlone(t *testing.T) {
+	cfg, err := read("hotline.yaml", []byte("service: {number: x}\nweb: {tokens: [{name: ops, token: \"\"}]}\nasterisk: {prompts: here}\nagnets: []\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		parts []string
+		want  []string // paths
+	}{
+		{nil, []string{"service.number", "web.tokens[0].token", "asterisk.prompts", "agnets"}},
+		{[]string{"service"}, []string{"service.number"}},
+		{[]string{"service.timezone", "asterisk.root"}, nil},
+		{[]string{"web", "asterisk.prompts"}, []string{"web.tokens[0].token", "asterisk.prompts"}},
+	} {
+		var got []string
+		if err := cfg.Validate(c.parts...); err != nil {
+			for _, p := range err.(Problems) {
+				got = append(got, p.Path)
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("of %v (-want +got):\n%s", c.parts, diff)
+		}
+	}
+}
+
+// Whoever edits the file that is built in, and builds, is told what to do; the program does not fall.
+func TestABrokenBuildSaysSo(t *testing.T) {
+	shipped := defaultYAML
+	defer func() { defaultYAML = shipped }()
+	for _, c := range []struct{ broken, want string }{
+		{strings.Replace(string(shipped), "max_waiting:", "max_wiating:", 1), "max_wiating: is not a setting; did you mean max_waiting?"},
+		{strings.Replace(string(shipped), "tokens: []", "tokens: [{name: ops, token: \"\"}]", 1), "web.tokens[0].token: is missing"},
+	} {
+		defaultYAML = []byte(c.broken)
+		_ = Default()
+		_, err := Load("testdata/right.yaml")
+		if !errors.Is(err, errBuild) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q and how to mend it", err, c.want)
+		}
+		if err != nil && strings.Count(err.Error(), "\n") != 1 {
+			t.Errorf("more is said than is wrong: %v", err)
+		}
+	}
+}

@@ -34,6 +34,13 @@ func (p Problem) Error() string {
 	return where + p.Message
 }
 
+// Wrong is a problem of a setting for a reason that stands outside of the file.
+func (c *Config) Wrong(setting, format string, args ...any) Problem {
+	r := &rules{src: c.source}
+	r.wrong(setting, format, args...)
+	return r.problems[0]
+}
+
 // Problems are all that is wrong in one configuration, in the order of the file.
 type Problems []Problem
 
@@ -51,13 +58,24 @@ func (p Problems) Error() string {
 func (p Problems) without(others Problems) Problems {
 	return slices.DeleteFunc(others, func(other Problem) bool {
 		return slices.ContainsFunc(p, func(named Problem) bool {
-			return named.Path == "" || named.Path == other.Path || strings.HasPrefix(other.Path, named.Path+".")
+			return named.Path == "" || within(other.Path, named.Path)
 		})
 	})
 }
 
-// sorted puts problems in the order an editor walks through them.
-func (p Problems) sorted() Problems {
+// concerns says whether it is a problem of one of these settings: of what is in one, of what one is in, or of the file.
+func (p Problem) concerns(settings []string) bool {
+	return p.Path == "" || slices.ContainsFunc(settings, func(s string) bool { return within(p.Path, s) || within(s, p.Path) })
+}
+
+// within says whether a path is that of a setting or of what is in it.
+func within(path, setting string) bool {
+	rest, is := strings.CutPrefix(path, setting)
+	return is && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// Sorted puts problems in the order an editor walks through them.
+func (p Problems) Sorted() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
 	})
@@ -114,7 +132,7 @@ func decode(name string, text []byte, cfg *Config) Problems {
 	}
 	d.file(text, cfg)
 	cfg.source = d.src
-	return d.problems.sorted()
+	return d.problems.Sorted()
 }
 
 type decoder struct {
@@ -154,6 +172,12 @@ func (d *decoder) file(text []byte, cfg *Config) {
 		d.report(position{1, 1}, "", "the file has %d bytes; a configuration has at most %d", len(text), maxBytes)
 		return
 	}
+	utf8, err := readable(text)
+	if err != nil {
+		d.report(position{firstBroken(text), 1}, "", "the file %v", err)
+		return
+	}
+	text = utf8
 	if line := tooDeep(string(text)); line > 0 {
 		d.report(position{line, 1}, "", "brackets are nested more than %d deep; close the ones left open", maxNesting)
 		return

@@ -14,10 +14,16 @@ import (
 	"unicode/utf8"
 )
 
-// Validate checks every rule there is, also after a program changed the configuration; the error is Problems.
-func (c *Config) Validate() error {
-	if p := c.problems(); len(p) > 0 {
-		return p
+// Validate says what is wrong, as Problems: what could not be read, and every rule that is broken, also after a program
+// changed the configuration. Where parts are named, settings such as asterisk.prompts or groups of them such as service,
+// it judges these alone, and whether there is a configuration at all.
+func (c *Config) Validate(parts ...string) error {
+	all := append(slices.Clone(c.unread), c.unread.without(c.problems())...)
+	if len(parts) > 0 {
+		all = slices.DeleteFunc(all, func(p Problem) bool { return !p.concerns(parts) })
+	}
+	if len(all) > 0 {
+		return all.Sorted()
 	}
 	return nil
 }
@@ -40,7 +46,7 @@ func (c *Config) problems() Problems {
 	r.redial(c)
 	r.announcements(c)
 	r.developmentSecrets(c)
-	return r.problems.sorted()
+	return r.problems
 }
 
 // What names may look like. Those that reach Asterisk's files keep clear of the characters that mean something there.

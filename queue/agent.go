@@ -87,7 +87,7 @@ const (
 	events // how many there are, plus one
 )
 
-var eventNames = [events]string{"", "sign in", "sign out", "pause", "make ready", "become reachable", "reserve", "ring", "connect",
+var eventNames = [events]string{"", "sign in", "sign out", "pause", "become ready", "become reachable", "reserve", "ring", "connect",
 	"miss an offer", "take out of service", "decline", "be unreachable", "release", "hold", "consult a colleague", "resume", "end the talk", "rejoin", "be found with a caller",
 	"be called in", "be called back", "go back to wrap-up", "answer a colleague", "end the consult", "take the call over", "be found with a colleague",
 	"finish wrap-up", "finish a rest"}

@@ -19,7 +19,7 @@ func (r Rules) sound() error {
 	switch r.Strategy {
 	case LongestIdle, FewestCalls, RoundRobin, Linear, RingAll:
 	default:
-		return refuse("there is no strategy %q: use one of %q", r.Strategy, []Strategy{LongestIdle, FewestCalls, RoundRobin, Linear, RingAll})
+		return refuse("there is no strategy %q: use %s, %s, %s, %s or %s", r.Strategy, LongestIdle, FewestCalls, RoundRobin, Linear, RingAll)
 	}
 	switch {
 	case r.RingAtMost != 0 && r.Strategy != RingAll:

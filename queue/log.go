@@ -1,7 +1,10 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -159,15 +162,43 @@ type solitude struct {
 
 // Alone says since when and why nothing is heard of the other services, so that
 // this one goes on with its own callers and agents; nil while they are heard,
-// and where there are to be none.
+// and where there are to be none. Before Open it is ErrNotOpen.
 func (e *Engine) Alone() (since time.Time, why error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.alone.why == nil && e.shared != nil && !e.isSettled() {
+		return e.wall(e.began), ErrNotOpen
+	}
 	return e.alone.since, e.alone.why
+}
+
+// ErrNotOpen says that an engine has not come to the others yet.
+var ErrNotOpen = errors.New("it is shared with the others once it is known which calls this service has")
+
+// Others are the other services that are heard of, by name, if the engine shares
+// its queues at all.
+func (e *Engine) Others() (heard []string, shared bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, service := range slices.Sorted(maps.Keys(e.machine.here)) {
+		if service != e.owner && !e.machine.unheard(service) {
+			heard = append(heard, service)
+		}
+	}
+	return heard, e.shared != nil
 }
 
 // settle tells Open that it is known how things stand.
 func (e *Engine) settle() { e.settling.Do(func() { close(e.settled) }) }
+
+func (e *Engine) isSettled() bool {
+	select {
+	case <-e.settled:
+		return true
+	default:
+		return false
+	}
+}
 
 // prepare makes the options such that the agents whose home is not said are
 // the engine's own.

@@ -65,7 +65,7 @@ func decode(text json.RawMessage, v reflect.Value, path string) error {
 		}
 	}
 	if err := json.Unmarshal(text, v.Addr().Interface()); err != nil {
-		return wrong("value", path, "%s cannot be read; %s", clip(text), advice(v, err))
+		return wrong("value", path, "%s", advice(text, v, err))
 	}
 	return nil
 }
@@ -120,11 +120,15 @@ func decodeList(text json.RawMessage, v reflect.Value, path string) error {
 	return nil
 }
 
-// advice says what would be right.
-func advice(v reflect.Value, err error) string {
+// advice says what is wrong, and what would be right.
+func advice(text json.RawMessage, v reflect.Value, err error) string {
 	if kind := new(json.UnmarshalTypeError); !errors.As(err, &kind) {
-		return err.Error() // of a type that knows what it wants
+		return err.Error() // of a type that knows what it wants, and says what it was given
 	}
+	return clip(text) + " cannot be read; " + wanted(v, err)
+}
+
+func wanted(v reflect.Value, err error) string {
 	switch v.Kind() {
 	case reflect.String:
 		return `a text belongs here: "…"`

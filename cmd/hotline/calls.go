@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -162,7 +163,11 @@ func (m messagesCmd) Run(ctx context.Context, cfg *configs.Config) error {
 func withJournal(ctx context.Context, cfg *configs.Config, do func(*journal.Reader) error) error {
 	r, err := journal.OpenReader(ctx, cfg.Journal())
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no service has run here yet (service.state_dir): %w", err)
+		state, absErr := filepath.Abs(cfg.Service.StateDir)
+		if absErr != nil {
+			state = cfg.Service.StateDir
+		}
+		return fmt.Errorf("no service has run here yet: there is no journal in %s (service.state_dir)", state)
 	}
 	if err != nil {
 		return err

@@ -1,55 +1,69 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"hotline/configs"
 	"hotline/configs/asterisk"
 	"hotline/ivr/prompt"
-	"hotline/web/phrase"
 )
 
 // Commands about what is set up: the configuration, the calendar, the prompts.
 
 type checkConfigCmd struct{}
 
-func (checkConfigCmd) Run(cfg *configs.Config) error {
-	catalogue, err := loadCatalogue(cfg)
+// Run says which file it has looked at: an operator in another folder looks at
+// another one.
+func (checkConfigCmd) Run(file configFile) error { return file.check(os.Stdout, time.Now()) }
+
+// configFile is where the configuration is; "" is what is built in.
+type configFile string
+
+// String names it.
+func (f configFile) String() string {
+	if f == "" {
+		return "the configuration built in"
+	}
+	if path, err := filepath.Abs(string(f)); err == nil {
+		return path
+	}
+	return string(f)
+}
+
+// check names everything that is wrong, in the file and in those beside it, and
+// what an operator should know besides.
+func (f configFile) check(w io.Writer, now time.Time) error {
+	cfg, err := configs.Read(string(f))
 	if err != nil {
 		return err
 	}
-	var unknown []string
-	for _, id := range cfg.PromptIDs() {
-		if _, known := catalogue.Prompt(id); !known {
-			unknown = append(unknown, id)
-		}
+	var wrong configs.Problems
+	errors.As(cfg.Validate(), &wrong)
+	if wrong = append(wrong, beside(cfg)...); len(wrong) > 0 {
+		return fmt.Errorf("%s is not right:\n%w", f, wrong.Sorted())
 	}
-	if len(unknown) > 0 {
-		return fmt.Errorf("prompts named in hotline.yaml and not in %s.yaml: %v", cfg.Service.Language, unknown)
+	if f == "" {
+		fmt.Fprintln(w, "warning: there is neither hotline.yaml nor configs/hotline.yaml in this folder; name yours with -c FILE")
 	}
-	phrases, err := cfg.Phrases()
-	if err == nil {
-		_, err = phrase.Parse(phrases)
-	}
-	if err != nil {
-		return fmt.Errorf("what agents say, %s: %w", cmp.Or(cfg.Desk.Phrases, configs.PhrasesName), err)
+	for _, warning := range cfg.Warnings() {
+		fmt.Fprintln(w, "warning:", warning)
 	}
 	days, err := newCalendar(cfg)
 	if err != nil {
 		return err
 	}
-	for _, warning := range days.Warnings(time.Now()) {
-		fmt.Println("warning:", warning)
+	for _, warning := range days.Warnings(now) {
+		fmt.Fprintln(w, "warning:", warning)
 	}
-	fmt.Println("the configuration is right")
+	fmt.Fprintln(w, f, "is right")
 	return nil
 }
 
@@ -129,40 +143,6 @@ func (promptsCheckCmd) Run(cfg *configs.Config) error {
 		return fmt.Errorf("%d prompts need somebody; see above", len(problems))
 	}
 	return nil
-}
-
-// loadCatalogue reads the catalogue of the service's language: the operator's
-// where there is one, otherwise the one built in. An operator's must have every
-// prompt that calls play by themselves, so that a slip in a name is found before
-// a caller hears nothing.
-func loadCatalogue(cfg *configs.Config) (*prompt.Catalogue, error) {
-	name := string(cfg.Service.Language) + ".yaml"
-	catalogue, err := prompt.LoadCatalogue(cfg.PromptTexts(), name)
-	if err != nil || cfg.Service.PromptsDir == "" {
-		return catalogue, err
-	}
-	needed, err := promptsOfEveryCall()
-	if err != nil {
-		return nil, err
-	}
-	has := func(id string) bool { _, has := catalogue.Prompt(id); return has }
-	if missing := slices.DeleteFunc(needed, has); len(missing) > 0 {
-		return nil, fmt.Errorf("%s lacks prompts that calls play: %s; add them, or correct the names they have there",
-			filepath.Join(cfg.Service.PromptsDir, name), strings.Join(missing, ", "))
-	}
-	return catalogue, nil
-}
-
-// promptsOfEveryCall are those that calls play whatever hotline.yaml says: what is
-// built in, but for what only hotline.yaml as shipped names.
-func promptsOfEveryCall() ([]string, error) {
-	shipped := configs.Default()
-	builtIn, err := prompt.LoadCatalogue(shipped.PromptTexts(), string(shipped.Service.Language)+".yaml")
-	if err != nil {
-		return nil, err
-	}
-	named := shipped.PromptIDs()
-	return slices.DeleteFunc(builtIn.IDs(), func(id string) bool { return slices.Contains(named, id) }), nil
 }
 
 type versionCmd struct{}

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"hotline/call"
@@ -111,7 +114,7 @@ func request(ctx context.Context, client *http.Client, socket, method, path stri
 func send(client *http.Client, socket string, r *http.Request) (*http.Response, error) {
 	response, err := client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("no hotline answers on %s: %w; start it with: hotline serve", socket, err)
+		return nil, unanswered(socket, err)
 	}
 	if response.StatusCode < 300 {
 		return response, nil
@@ -126,6 +129,20 @@ func send(client *http.Client, socket string, r *http.Request) (*http.Response, 
 		refused.Detail = fmt.Sprintf("%s: %s", response.Status, bytes.TrimSpace(body))
 	}
 	return nil, refused
+}
+
+// unanswered says why nobody has answered on the control socket, and where that is.
+func unanswered(socket string, err error) error {
+	if path, absErr := filepath.Abs(socket); absErr == nil {
+		socket = path
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("no service is running here (control socket %s); start it with: hotline serve; or name its configuration with -c", socket)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the control socket %s is for the user who runs the service; ask as that user, with sudo -u", socket)
+	}
+	return fmt.Errorf("the service does not answer (control socket %s): %w", socket, err)
 }
 
 // refusal is what the service says of a command that it does not carry out.

@@ -34,6 +34,7 @@ type watch struct {
 	asterisk func(context.Context) error          // a question that is easy to answer; only while connected
 	noWay    func() []string                      // other services whose agents cannot be rung from here
 	rivals   func() []queue.Rival                 // agents of this service whom another has, too
+	company  func() string                        // with whom the queue is shared, in words; "" for nobody
 	ahead    func() time.Duration                 // by which this machine's clock is ahead of Redis'
 	log      *slog.Logger
 
@@ -46,6 +47,7 @@ type watch struct {
 
 	mu       sync.Mutex
 	troubles map[string]string // what → why, in words
+	with     string            // what company said last
 }
 
 func newWatch(w *watch, reg prometheus.Registerer) *watch {
@@ -93,6 +95,7 @@ func (w *watch) look(ctx context.Context, promptsToo bool) {
 	w.tell("peers", w.peerTrouble())
 	w.tell("agents", w.agentTrouble())
 	w.tell("clock", w.clockTrouble())
+	w.tellCompany(w.company())
 	if why := w.asteriskTrouble(ctx); ctx.Err() == nil {
 		w.tell("asterisk", why)
 	}
@@ -201,6 +204,18 @@ func (w *watch) tell(what, why string) {
 		fallthrough
 	case why == "":
 		w.degraded.WithLabelValues(what).Set(0)
+	}
+}
+
+// tellCompany logs with whom the queue is shared when that is news. That it is
+// shared with nobody any more the queue tells itself.
+func (w *watch) tellCompany(with string) {
+	w.mu.Lock()
+	news := with != "" && with != w.with
+	w.with = with
+	w.mu.Unlock()
+	if news {
+		w.log.Info("the queue is " + with)
 	}
 }
 

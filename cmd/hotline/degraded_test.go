@@ -45,6 +45,7 @@ func TestATroubleIsToldOnceAndOnceOver(t *testing.T) {
 				asterisk: func(context.Context) error { return refusal },
 				noWay:    func() []string { return noWay },
 				rivals:   func() []queue.Rival { return rivals },
+				company:  func() string { return "" },
 				ahead:    func() time.Duration { return ahead },
 				log:      slog.New(slog.NewTextHandler(&said, nil)),
 			}, reg)
@@ -95,6 +96,7 @@ func TestFreeSpaceIsMeasured(t *testing.T) {
 		asterisk: func(context.Context) error { return nil },
 		noWay:    func() []string { return nil },
 		rivals:   func() []queue.Rival { return nil },
+		company:  func() string { return "" },
 		ahead:    func() time.Duration { return 0 },
 		log:      slog.New(slog.DiscardHandler),
 	}, reg)

@@ -34,6 +34,7 @@ type drain struct {
 	calls   drainable
 	running context.Context         // the service's
 	leave   context.CancelCauseFunc // ends it
+	away    func() bool             // whether Asterisk is; nil: never
 
 	mu    sync.Mutex
 	begun bool
@@ -74,6 +75,7 @@ func (d *drain) on() bool {
 // progress is a line of what the service tells whoever watches it drain.
 type progress struct {
 	Left int  `json:"left"`           // calls
+	Away bool `json:"away,omitempty"` // Asterisk is: nobody sees them end
 	Over bool `json:"over,omitempty"` // the service leaves now; the calls left are Asterisk's
 }
 
@@ -90,7 +92,7 @@ func (d *drain) serve(w http.ResponseWriter, r *http.Request, every time.Duratio
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for now := (progress{}); !now.Over; {
-		now = progress{Left: d.calls.Live(), Over: d.running.Err() != nil}
+		now = progress{Left: d.calls.Live(), Away: d.away != nil && d.away(), Over: d.running.Err() != nil}
 		if json.NewEncoder(w).Encode(now) != nil || http.NewResponseController(w).Flush() != nil {
 			return // nobody watches any more
 		}
@@ -139,8 +141,10 @@ func (d drainCmd) Run(ctx context.Context, cfg *configs.Config) error {
 	return err
 }
 
-// watchDrain prints what the service tells until it has left.
+// watchDrain prints what the service tells, whenever that is something else,
+// until it has left.
 func watchDrain(w io.Writer, told io.Reader) error {
+	var before progress
 	lines := bufio.NewScanner(told)
 	for lines.Scan() {
 		var now progress
@@ -148,15 +152,24 @@ func watchDrain(w io.Writer, told io.Reader) error {
 			return fmt.Errorf("the service's answer %q: %w", lines.Text(), err)
 		}
 		switch {
-		case !now.Over:
-			fmt.Fprintln(w, "calls left:", now.Left)
-		case now.Left == 0:
-			fmt.Fprintln(w, "the last call has ended; the service has left")
+		case now.Over && now.Left == 0:
+			fmt.Fprintln(w, "no call is left; the service has left")
 			return nil
-		default:
+		case now.Over:
 			fmt.Fprintln(w, "the service has left; calls that Asterisk keeps:", now.Left)
 			return nil
+		case now.Left > 0 && now != before:
+			fmt.Fprintln(w, now)
 		}
+		before = now
 	}
 	return errors.Join(errors.New("the service is gone and has not said what became of its calls"), lines.Err())
+}
+
+// String is the line for a service that waits for its calls.
+func (p progress) String() string {
+	if p.Away {
+		return fmt.Sprintf("calls left: %d, and Asterisk is away: whether they go on is known when it is back; hotline drain --timeout 1s does not wait for that", p.Left)
+	}
+	return fmt.Sprintf("calls left: %d", p.Left)
 }

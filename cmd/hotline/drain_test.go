@@ -55,7 +55,7 @@ func TestDrain(t *testing.T) {
 		{
 			"the calls end", "/drain",
 			func(c *crowd, _ context.CancelFunc) { c.end() },
-			errDrained, "the last call has ended; the service has left",
+			errDrained, "no call is left; the service has left",
 		},
 		{
 			"the time is over", "/drain?timeout=20ms",
@@ -152,5 +152,43 @@ func TestAServiceThatDiesWhileItDrainsIsTold(t *testing.T) {
 	err := watchDrain(&told, strings.NewReader("{\"left\":2}\n"))
 	if err == nil || !strings.Contains(err.Error(), "gone") {
 		t.Errorf("watching ends with %v, want that the service is gone", err)
+	}
+}
+
+// Who watches is told what has changed, and why nothing does.
+func TestWhoWatchesADrainIsToldWhatChanges(t *testing.T) {
+	for _, test := range []struct{ name, told, want string }{
+		{"each number once", `{"left":3}{"left":3}{"left":2}{"left":2}{"left":0}{"left":0,"over":true}`, "calls left: 3\ncalls left: 2\nno call is left; the service has left\n"},
+		{"there was none", `{"left":0}{"left":0,"away":true}{"left":0,"over":true}`, "no call is left; the service has left\n"},
+		{
+			"Asterisk goes away", `{"left":1}{"left":1,"away":true}{"left":1,"away":true}{"left":1,"over":true}`,
+			"calls left: 1\ncalls left: 1, and Asterisk is away: whether they go on is known when it is back; hotline drain --timeout 1s does not wait for that\n" +
+				"the service has left; calls that Asterisk keeps: 1\n",
+		},
+	} {
+		var said bytes.Buffer
+		if err := watchDrain(&said, strings.NewReader(strings.ReplaceAll(test.told, "}{", "}\n{"))); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if said.String() != test.want {
+			t.Errorf("%s: it says\n%swant\n%s", test.name, said.String(), test.want)
+		}
+	}
+}
+
+// A drain tells that Asterisk is away.
+func TestADrainTellsThatAsteriskIsAway(t *testing.T) {
+	running, leave := context.WithCancelCause(t.Context())
+	d := &drain{calls: newCrowd(1), running: running, leave: leave, away: func() bool { return true }}
+	server := watched(d)
+	defer server.Close()
+	response, err := http.Post(server.URL+"/drain?timeout=20ms", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var said bytes.Buffer
+	if err := watchDrain(&said, response.Body); err != nil || !strings.HasPrefix(said.String(), "calls left: 1, and Asterisk is away") {
+		t.Errorf("%v, and it says %q", err, said.String())
 	}
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +13,7 @@ import (
 
 	"hotline/ari"
 	"hotline/configs"
+	"hotline/queue"
 	"hotline/web"
 )
 
@@ -33,7 +36,21 @@ type lateness interface {
 
 // company is whether a queue that is shared is: [queue.Engine].
 type company interface {
-	Alone() (since time.Time, why error) // nothing is heard of the other services; nil: they are heard, or there are none
+	Alone() (since time.Time, why error)   // nothing is heard of the other services; nil: they are heard, or there are none
+	Others() (heard []string, shared bool) // who they are, if the queue is shared at all
+}
+
+// sharedWith says with whom a queue is shared; "" for nobody, by choice or since
+// nobody is heard.
+func sharedWith(q company) string {
+	heard, shared := q.Others()
+	switch _, why := q.Alone(); {
+	case !shared || why != nil:
+		return ""
+	case len(heard) == 0:
+		return "shared, and no other service is there"
+	}
+	return "shared with " + strings.Join(heard, ", ")
 }
 
 func (h *health) handler(reg *prometheus.Registry) http.Handler {
@@ -50,6 +67,7 @@ type readiness struct {
 	Asterisk string   `json:"asterisk"`
 	Calls    string   `json:"calls"`
 	Journal  string   `json:"journal"`
+	Queue    string   `json:"queue,omitempty"`    // with whom it is shared
 	Degraded []string `json:"degraded,omitempty"` // what is worse than it should be; callers are served all the same
 }
 
@@ -63,7 +81,7 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h *health) readiness() readiness {
-	answer := readiness{Ready: true, Asterisk: "connected", Calls: "taken", Journal: "written", Degraded: h.watch.list()}
+	answer := readiness{Ready: true, Asterisk: "connected", Calls: "taken", Journal: "written", Queue: sharedWith(h.queue), Degraded: h.watch.list()}
 	if status := h.link.Status(); !status.Connected {
 		answer.Ready = false
 		answer.Asterisk = fmt.Sprintf("waiting for Asterisk: %v", status.Err)
@@ -72,7 +90,9 @@ func (h *health) readiness() readiness {
 		answer.Ready = false
 		answer.Calls = fmt.Sprintf("draining: %d left", h.drain.calls.Live())
 	}
-	if since, why := h.queue.Alone(); why != nil {
+	if since, why := h.queue.Alone(); errors.Is(why, queue.ErrNotOpen) {
+		answer.Degraded = append(answer.Degraded, "the queue is this service's alone until Asterisk is there: which calls it has is not known before")
+	} else if why != nil {
 		answer.Degraded = append(answer.Degraded, fmt.Sprintf("the queue is this service's alone since %s: %v", since.UTC().Format(time.RFC3339), why))
 	}
 	if why := h.journalTrouble(); why != "" {

@@ -145,6 +145,7 @@ func share(cfg *configs.Config, o *queue.Options, log *slog.Logger) (ahead func(
 	if err != nil {
 		return nil, err
 	}
+	log.Info("the queue is shared with other services as soon as Asterisk is there; until then it is this service's alone", "service", cfg.Redis.Name)
 	o.Log, o.Owner = shared, cfg.Redis.Name
 	o.Ways = slices.AppendSeq([]string{}, maps.Keys(cfg.Redis.Peers)) // none is none, and not everybody's
 	return shared.ClockAhead, nil
@@ -229,9 +230,10 @@ func lookAfter(cfg *configs.Config, link *ari.Link, lines *queue.Engine, ahead f
 		dirs: map[string]string{
 			"state": cfg.Service.StateDir, "recordings": cfg.RecordingsDir(), "raw": cfg.Asterisk.Outside("raw"),
 		},
-		noWay:  lines.Unreached,
-		rivals: lines.Rivals,
-		ahead:  ahead,
+		noWay:   lines.Unreached,
+		rivals:  lines.Rivals,
+		company: func() string { return sharedWith(lines) },
+		ahead:   ahead,
 		prompts: func() ([]string, error) {
 			library, err := prompt.OpenLibrary(cfg.PromptsOutside())
 			if err != nil {

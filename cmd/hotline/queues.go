@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -52,9 +53,16 @@ func (a agentCmd) ask(ctx context.Context, c apiClient) error {
 	case "profile":
 		return c.print(ctx, path, a.ID)
 	case "set":
+		if err := ofTheFile(a.Settings, "role", "password", "pin"); err != nil {
+			return err
+		}
 		return c.change(ctx, path, a.ID, a.Settings)
 	case "remove":
-		return c.remove(ctx, path)
+		if err := c.remove(ctx, path); err != nil {
+			return err
+		}
+		c.say("agent %s is removed", a.ID)
+		return nil
 	case "pause":
 		order["reason"] = cmp.Or(a.Reason, byCommandLine)
 	case "extend":
@@ -85,12 +93,16 @@ func (q queueCmd) Run(ctx context.Context, cfg *configs.Config) error {
 func (q queueCmd) ask(ctx context.Context, c apiClient) error {
 	path := "/queues/" + url.PathEscape(q.ID)
 	switch q.Verb {
-	case "add":
-		return c.add(ctx, path, q.ID, q.Settings)
-	case "set":
+	case "add", "set":
+		if err := ofTheFile(q.Settings, "name", "hours", "position_every"); err != nil {
+			return err
+		}
+		if q.Verb == "add" {
+			return c.add(ctx, path, q.ID, q.Settings)
+		}
 		return c.change(ctx, path, q.ID, q.Settings)
 	case "remove":
-		return c.remove(ctx, path)
+		return q.remove(ctx, c, path)
 	case "waiting":
 		return c.printWaiting(ctx, path)
 	case "rules":
@@ -100,6 +112,47 @@ func (q queueCmd) ask(ctx context.Context, c apiClient) error {
 	}
 	return c.printQueues(ctx, q)
 }
+
+// remove takes a queue away, and says who stood on it: callers whose keys still
+// lead there are turned away.
+func (q queueCmd) remove(ctx context.Context, c apiClient, path string) error {
+	var said struct{ Agents []web.Agent }
+	if err := c.ask(ctx, "GET", "/agents", nil, &said); err != nil {
+		return err
+	}
+	if err := c.remove(ctx, path); err != nil {
+		return err
+	}
+	var lost []string
+	for _, agent := range said.Agents {
+		if slices.Contains(agent.Profile.Queues, q.ID) {
+			lost = append(lost, agent.ID)
+		}
+	}
+	c.say("queue %s is removed; menus that led there: %s; agents who served it: %s",
+		q.ID, cmp.Or(strings.Join(c.cfg.KeysTo(q.ID), ", "), "none"), cmp.Or(strings.Join(lost, ", "), "none"))
+	return nil
+}
+
+// ofTheFile refuses settings that only calls know of, and not the engine.
+func ofTheFile(settings []string, names ...string) error {
+	for _, setting := range settings {
+		if name := settingName(setting); slices.Contains(names, name) {
+			return fmt.Errorf("%s is changed in hotline.yaml and needs a restart: hotline serve --takeover", name)
+		}
+	}
+	return nil
+}
+
+// settingName is what stands before the value.
+func settingName(setting string) string {
+	name, _, _ := strings.Cut(setting, "=")
+	name, _, _ = strings.Cut(name, ":")
+	return strings.TrimSpace(name)
+}
+
+// say prints a line of what has been done.
+func (c apiClient) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
 
 // apiClient asks the API on the control socket, and prints what it is told.
 type apiClient struct {

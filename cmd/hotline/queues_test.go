@@ -100,8 +100,11 @@ func TestTheCommandLineChangesRules(t *testing.T) {
 	a.prints(`- id: "1001"`, "english: 3", "number: 0789")
 	a.ok(a.queue("rules", ""))
 	a.prints(`- id: "gas"`, `- id: "service"`)
+	a.out.Reset()
 	a.ok(a.queue("remove", "gas"))
+	a.prints("queue gas is removed; menus that led there: none; agents who served it: 1001\n")
 	a.ok(a.agent("remove", "1004"))
+	a.prints("agent 1004 is removed\n")
 	if _, there := a.Agent("1004"); there {
 		t.Error("an agent who was removed is there")
 	}
@@ -175,6 +178,10 @@ func TestTheCommandLineIsToldWhatIsWrong(t *testing.T) {
 		{"it is there already", a.queue("add", "service", "max_wait=2m")},
 		{"write it as max_wait=2m", a.queue("set", "service", "max_waiting")},
 		{"what is to be changed", a.queue("set", "service")},
+		{"position_every is changed in hotline.yaml and needs a restart", a.queue("set", "service", "max_wait=2m", "position_every=2")},
+		{"name is changed in hotline.yaml and needs a restart", a.queue("add", "gas", "name: 燃气")},
+		{"hours is changed in hotline.yaml and needs a restart", a.queue("set", "service", "hours={workday: []}")},
+		{"pin is changed in hotline.yaml and needs a restart", a.agent("set", "1001", "pin=1234")},
 		{"cannot be read", a.queue("set", "service", "relax=[")},
 		{`"Gas!" is not usable`, a.queue("add", "Gas!", "max_waiting=7")},
 		{`no queue "gas"`, a.queue("remove", "gas")},
@@ -201,9 +208,26 @@ func TestTheCommandLineIsToldWhatIsWrong(t *testing.T) {
 func TestNobodyAnswersTheCommandLine(t *testing.T) {
 	cfg := configs.Default()
 	cfg.Service.StateDir = t.TempDir()
-	if err := (queueCmd{Verb: "list"}).Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "start it with: hotline serve") {
-		t.Errorf("it says %v", err)
+	want := "no service is running here (control socket " + cfg.ControlSocket() + "); start it with: hotline serve; or name its configuration with -c"
+	for name, run := range map[string]func() error{
+		"queue":    func() error { return queueCmd{Verb: "list"}.Run(t.Context(), cfg) },
+		"drain":    func() error { return drainCmd{}.Run(t.Context(), cfg) },
+		"announce": func() error { return announceCmd{}.Run(t.Context(), cfg) },
+	} {
+		if err := run(); err == nil || err.Error() != want {
+			t.Errorf("hotline %s says %v, want %s", name, err, want)
+		}
 	}
+	if err := (callsCmd{}).Run(t.Context(), cfg); err == nil || err.Error() != "no service has run here yet: there is no journal in "+cfg.Service.StateDir+" (service.state_dir)" {
+		t.Errorf("hotline calls says %v", err)
+	}
+}
+
+// Who takes a queue away that menus lead to learns which keys are dead now.
+func TestWhoRemovesAQueueIsToldWhoStoodOnIt(t *testing.T) {
+	a := newAsked(t)
+	a.ok(a.queue("remove", "service"))
+	a.prints("queue service is removed; menus that led there: bill 0, bill otherwise, main 0, main 9, main otherwise; agents who served it: 1001, 1002, 1003, 1004\n")
 }
 
 // A service nobody has a token for does not listen for any.

@@ -16,7 +16,6 @@ import (
 	"hotline/call"
 	"hotline/configs"
 	"hotline/configs/asterisk"
-	"hotline/ivr/calendar"
 	"hotline/ivr/prompt"
 	"hotline/journal"
 	"hotline/queue"
@@ -33,7 +32,11 @@ type serveCmd struct {
 // Run sets the service up in one straight line, each step with its teardown
 // beside it, and runs it until ctx ends. It is long because a set-up that
 // reads from top to bottom is easier to follow than one that is spread out.
-func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logger) error {
+func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, file configFile, log *slog.Logger) error {
+	log.Info("the configuration is right", "file", file)
+	for _, warning := range cfg.Warnings() {
+		log.Warn(warning.Error())
+	}
 	asked := ctx
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
@@ -150,7 +153,7 @@ func (s *serveCmd) Run(ctx context.Context, cfg *configs.Config, log *slog.Logge
 
 	group, running := errgroup.WithContext(ctx)
 	look := lookAfter(cfg, link, lines, ahead, log, reg)
-	drain := &drain{calls: calls, running: running, leave: leave}
+	drain := &drain{calls: calls, running: running, leave: leave, away: func() bool { return !link.Status().Connected }}
 	sessions, closeSessions := openSessions(cfg.Sessions(), log)
 	defer closeSessions()
 	health := &health{link: link, journal: tenure, queue: lines, drain: drain, watch: look}
@@ -351,7 +354,7 @@ func openLibrary(cfg *configs.Config) (*prompt.Library, error) {
 	dir := cfg.PromptsOutside()
 	library, err := prompt.OpenLibrary(dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w; build the prompts with: hotline prompts build", err)
+		return nil, err
 	}
 	needed, err := neededPrompts(cfg)
 	if err != nil {
@@ -374,25 +377,4 @@ func neededPrompts(cfg *configs.Config) ([]string, error) {
 		needed = append(needed, generated.ID)
 	}
 	return needed, nil
-}
-
-func newCalendar(cfg *configs.Config) (*calendar.Calendar, error) {
-	return calendarOf(cfg, cfg.Hours.Workday, cfg.Hours.Weekend, cfg.Hours.Holiday)
-}
-
-// calendarOf has the days of the hotline's calendar, and these hours.
-func calendarOf(cfg *configs.Config, workday, weekend, holiday []configs.Span) (*calendar.Calendar, error) {
-	return calendar.New(calendar.Options{
-		Location:    cfg.Service.Timezone.Location,
-		HolidaysDir: cfg.Holidays(),
-		Hours:       calendar.Hours{Workday: spans(workday), Weekend: spans(weekend), Holiday: spans(holiday)},
-	})
-}
-
-func spans(from []configs.Span) []calendar.Span {
-	list := make([]calendar.Span, len(from))
-	for i, s := range from {
-		list[i] = calendar.Span(s)
-	}
-	return list
 }

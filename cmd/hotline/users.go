@@ -45,16 +45,16 @@ func (u userCmd) ask(ctx context.Context, c apiClient, in io.Reader) error {
 		if err != nil {
 			return err
 		}
-		return u.give(ctx, c, path+"/password", map[string]any{"password": password})
+		return u.give(ctx, c, path+"/password", map[string]any{"password": password}, "has another password")
 	case "roles":
 		if len(u.Roles) == 0 {
 			return errors.New("which roles? hotline user roles li agent supervisor")
 		}
-		return c.ask(ctx, "PATCH", path, u.fields(map[string]any{}), nil)
+		return u.do(ctx, c, "PATCH", path, u.fields(map[string]any{}), "is "+strings.Join(u.Roles, ", ")+" now")
 	case "lock", "unlock":
-		return c.ask(ctx, "PATCH", path, map[string]any{"locked": u.Verb == "lock"}, nil)
+		return u.do(ctx, c, "PATCH", path, map[string]any{"locked": u.Verb == "lock"}, "is "+u.Verb+"ed")
 	case "remove":
-		return c.ask(ctx, "DELETE", path, nil, nil)
+		return u.do(ctx, c, "DELETE", path, nil, "is removed")
 	}
 	return u.list(ctx, c)
 }
@@ -71,7 +71,16 @@ func (u userCmd) add(ctx context.Context, c apiClient, in io.Reader) error {
 		}
 		account["password"] = password
 	}
-	return u.give(ctx, c, "/accounts", account)
+	return u.give(ctx, c, "/accounts", account, "is added")
+}
+
+// do asks for something, and says that it is done.
+func (u userCmd) do(ctx context.Context, c apiClient, method, path string, body any, done string) error {
+	if err := c.ask(ctx, method, path, body, nil); err != nil {
+		return err
+	}
+	c.say("%s %s", u.Name, done)
+	return nil
 }
 
 // fields are those that were said.
@@ -86,15 +95,17 @@ func (u userCmd) fields(f map[string]any) map[string]any {
 	return f
 }
 
-// give asks for something that may answer with a password, and prints that.
-func (u userCmd) give(ctx context.Context, c apiClient, path string, body any) error {
+// give asks for something that may answer with a password, and prints that, or
+// else that it is done.
+func (u userCmd) give(ctx context.Context, c apiClient, path string, body any, done string) error {
 	var given web.Given
 	if err := c.ask(ctx, "POST", path, body, &given); err != nil {
 		return err
 	}
 	if given.Password != "" {
-		fmt.Fprintf(c.out, "%s signs in with: %s\n", u.Name, given.Password)
+		done = "signs in with: " + given.Password
 	}
+	c.say("%s %s", u.Name, done)
 	return nil
 }
 

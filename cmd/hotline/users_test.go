@@ -30,6 +30,7 @@ func TestUserCommand(t *testing.T) {
 		}
 	}
 	must(a.user(password+"\n", userCmd{Verb: "add", Name: "li", Roles: []string{"agent"}, Agent: "1001"}))
+	a.prints("li is added\n")
 	must(a.user("", userCmd{Verb: "add", Name: "wang", Roles: []string{"supervisor", "reviewer"}, Agent: "8001", Language: "en"}))
 	made := strings.TrimSpace(a.out.String())
 	if !strings.HasPrefix(made, "wang signs in with: ") || len(made) < len("wang signs in with: ")+20 {
@@ -39,7 +40,7 @@ func TestUserCommand(t *testing.T) {
 	must(a.user("another long sentence\r\n", userCmd{Verb: "passwd", Name: "li"}))
 	must(a.user("", userCmd{Verb: "roles", Name: "wang", Roles: []string{"supervisor"}, Agent: "-"}))
 	must(a.user("", userCmd{Verb: "lock", Name: "li"}))
-	a.out.Reset()
+	a.prints("zhao@example.com is added\n", "li has another password\n", "wang is supervisor now\n", "li is locked\n")
 	must(a.user("", userCmd{Verb: "list"}))
 	for _, line := range []string{"li agent 1001 - locked", "wang supervisor - en -", "zhao@example.com admin - - -", "1001 agent 1001 - for development", "admin admin - - for development"} {
 		if !strings.Contains(strings.Join(strings.Fields(a.out.String()), " "), line) {
@@ -48,6 +49,7 @@ func TestUserCommand(t *testing.T) {
 	}
 	must(a.user("", userCmd{Verb: "unlock", Name: "li"}))
 	must(a.user("", userCmd{Verb: "remove", Name: "wang"}))
+	a.prints("li is unlocked\n", "wang is removed\n")
 
 	var did []string
 	for e, err := range a.book.Reader().Read(t.Context(), journal.Query{Kinds: []string{web.KindAccount}}) {

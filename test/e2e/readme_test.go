@@ -13,7 +13,8 @@ import (
 )
 
 // Both READMEs show the same commands, and every one of them runs: those of
-// the program on a service that has had a call, make's by asking make.
+// the program on a service that has had a call, make's by asking make; what is
+// to be copied is there.
 func TestTheCommandsOfTheReadmesRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2*time.Minute, nil)
@@ -40,6 +41,10 @@ func TestTheCommandsOfTheReadmesRun(t *testing.T) {
 			dry.Dir = filepath.Join("..", "..")
 			if out, err := dry.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v: %s", command, err, out)
+			}
+		case "cp":
+			if _, err := os.Stat(filepath.Join("..", "..", words[1])); err != nil {
+				t.Errorf("%s: %v", command, err)
 			}
 		default:
 			t.Errorf("%q is neither make's nor the program's", command)

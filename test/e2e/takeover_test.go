@@ -450,7 +450,7 @@ func TestDrain(t *testing.T) {
 	w.ended(talks.call)
 	waits.hears("voice.agent")
 	hangUp(w, waits.call)
-	if out := w.finished(said); !strings.Contains(out, "calls left: 2\n") || !strings.HasSuffix(out, "the last call has ended; the service has left\n") {
+	if out := w.finished(said); !strings.Contains(out, "calls left: 2\n") || !strings.HasSuffix(out, "no call is left; the service has left\n") {
 		t.Errorf("who watches is told\n%s\nwant 2 calls left at first, and at last that the service has left", out)
 	}
 	if err := w.WaitExit(w.ctx); err != nil {
