@@ -29,7 +29,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -311,17 +313,18 @@ func (g *Gateway) keepPort(p *Port) bool {
 
 // states counts the sessions by their audio.
 func (g *Gateway) states() map[Audio]int {
-	g.mu.Lock()
-	sessions := make([]*Session, 0, len(g.sessions))
-	for _, s := range g.sessions {
-		sessions = append(sessions, s)
-	}
-	g.mu.Unlock()
 	count := map[Audio]int{AudioNone: 0, AudioConnecting: 0, AudioOK: 0, AudioLost: 0}
-	for _, s := range sessions {
+	for _, s := range g.all() {
 		count[s.Audio()]++
 	}
 	return count
+}
+
+// all are the sessions at the moment.
+func (g *Gateway) all() []*Session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Values(g.sessions))
 }
 
 // certificate is what all connections show: pages are told its fingerprint in

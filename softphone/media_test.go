@@ -9,6 +9,7 @@ import (
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"hotline/softphone/softphonetest"
 )
@@ -240,11 +241,19 @@ func TestALineMovesToAnotherBrowserAndThePortGoesOn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
+			figures := prometheus.NewRegistry()
+			w := newWorld(t, func(o *Options, _ *times) { o.Registerer = figures })
 			b, k, a := w.talk("1001")
 			k.say(speech(1))
 			before := a.tape.next(t)
 			k = move(w, b, k)
+			want := 0.0
+			if name == "ICE restart" {
+				want = 1
+			}
+			if got := counted(t, figures, "hotline_softphone_ice_restarts_total"); got != want {
+				t.Errorf("%v ICE restarts are counted, want %v", got, want)
+			}
 			for n := range 50 {
 				k.say(speech(n))
 				got := a.tape.next(t)
@@ -259,6 +268,22 @@ func TestALineMovesToAnotherBrowserAndThePortGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// counted is a counter without labels.
+func counted(t *testing.T, from *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := from.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no figure %s", name)
+	return 0
 }
 
 func TestAudioIsLostAndFoundByPackets(t *testing.T) {

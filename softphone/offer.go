@@ -38,6 +38,7 @@ func badOffer(format string, a ...any) error {
 type offer struct {
 	origin string // the session of its o= line: which RTCPeerConnection it is of
 	sdp    string // what of it is given to pion
+	ufrag  string // ICE's; another one of the same origin is an ICE restart
 	event  uint8  // telephone-event's payload type; 0: none
 }
 
@@ -84,7 +85,7 @@ func readOffer(text string, codec Codec) (offer, error) {
 		return offer{}, err
 	}
 
-	o := offer{origin: fmt.Sprint(d.Origin.Username, " ", d.Origin.SessionID), event: event}
+	o := offer{origin: fmt.Sprint(d.Origin.Username, " ", d.Origin.SessionID), ufrag: attribute("ice-ufrag"), event: event}
 	mid := attribute("mid")
 	d.URI, d.EmailAddress, d.PhoneNumber, d.ConnectionInformation, d.SessionInformation, d.EncryptionKey = nil, nil, nil, nil, nil, nil
 	d.Bandwidth, d.TimeZones = nil, nil

@@ -28,6 +28,7 @@ type peer struct {
 	track  *webrtc.TrackLocalStaticRTP
 	ssrc   uint32        // the track's
 	origin string        // of its offers
+	ufrag  string        // of the last offer that was taken; the session's goroutine alone knows it
 	event  atomic.Uint32 // the payload type of the browser's telephone-event; 0: none
 
 	sent struct { // on the track; guarded by the line's down

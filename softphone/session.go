@@ -3,6 +3,7 @@ package softphone
 import (
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -171,6 +172,14 @@ func (s *Session) Allowed() bool {
 	still := s.still
 	s.mu.Unlock()
 	return still == nil || still()
+}
+
+// named says whether this is the session's name, which nobody knows but the
+// page that has it, and whether that page may have the desk still.
+func (s *Session) named(id string) (still func() bool, is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.still, id != "" && subtle.ConstantTimeCompare([]byte(id), []byte(s.id)) == 1
 }
 
 // Close ends the session; the page is told why. It does not wait.
@@ -439,6 +448,10 @@ func (s *Session) takeOffer(text string) (result string, err error) {
 		s.replacePeer(nil)
 		return "", err
 	}
+	if result == "renegotiation" && p.ufrag != o.ufrag {
+		s.gateway.figures.restarts.Inc()
+	}
+	p.ufrag = o.ufrag
 	s.candidates = 0
 	if s.Audio() != AudioOK || result == "connection" {
 		s.setAudio(AudioConnecting)

@@ -148,6 +148,32 @@ func TestResume(t *testing.T) {
 
 }
 
+// A page that lost its network resumes with the name of its session alone; nobody else's does, and none of before.
+func TestResumingWithoutATicket(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	w.open("1002")
+	first := b.Session
+	for range 3 {
+		if err := b.Resume(w.within(patience), ""); err != nil || !b.Welcome.Resumed {
+			t.Fatalf("without a ticket the session was not resumed: %+v, %v", b.Welcome, err)
+		}
+	}
+	second := w.open("1001") // takes the desk over
+	w.ended(b, 4409, "taken-over")
+	for name, session := range map[string]string{"taken over": first, "unknown": strings.Repeat("A", len(first)), "empty": ""} {
+		b.Session = session
+		if err := b.Resume(w.within(patience), ""); websocket.CloseStatus(err) != 4401 {
+			t.Errorf("a session that is %s was resumed without a ticket: %v, want the socket closed with 4401", name, err)
+		}
+	}
+	w.send(second, map[string]any{"type": "do", "id": "still", "order": 1})
+	w.hears("1001 do still 1")
+	if w.log.count(first)+w.log.count(second.Session) > 0 {
+		t.Error("the name of a session is in the log")
+	}
+}
+
 func TestASessionWithoutASocketLapses(t *testing.T) {
 	w := newWorld(t, func(_ *Options, clocks *times) {
 		clocks.resume, clocks.lost, clocks.watch = 300*time.Millisecond, 200*time.Millisecond, 20*time.Millisecond

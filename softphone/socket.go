@@ -135,7 +135,7 @@ func (g *Gateway) converse(ctx context.Context, t Transport, who *stranger) clos
 	return why
 }
 
-// greet reads the first frame and learns from its ticket whose the socket is.
+// greet reads the first frame and learns from it whose the socket is.
 func (g *Gateway) greet(ctx context.Context, t Transport) (hello inbound, whose ticket, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.times.hello, closeNoHello)
 	defer cancel()
@@ -153,12 +153,27 @@ func (g *Gateway) greet(ctx context.Context, t Transport) (hello inbound, whose 
 	if hello, err = parseFrame(data); err != nil || hello.Type != typeHello {
 		return inbound{}, ticket{}, closeBadFrame
 	}
-	whose, good := g.tickets.redeem(hello.Token)
+	whose, good := g.knows(hello)
 	if !good {
 		return inbound{}, ticket{}, closeBadToken
 	}
 	hello.Token = ""
 	return hello, whose, nil
+}
+
+// knows says whose a hello is: its ticket tells, or, without one, the session
+// that it goes on with. A page whose network has gone would ask for a ticket on
+// connections that are as dead as its socket.
+func (g *Gateway) knows(hello inbound) (whose ticket, known bool) {
+	if hello.Token != "" {
+		return g.tickets.redeem(hello.Token)
+	}
+	for _, s := range g.all() {
+		if still, is := s.named(hello.Session); is {
+			return ticket{owner: s.owner, still: still}, true
+		}
+	}
+	return ticket{}, false
 }
 
 func readError(err error) error {

@@ -2,8 +2,8 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,8 +14,10 @@ import (
 
 	"hotline/configs"
 	"hotline/journal"
+	"hotline/queue"
 	"hotline/test/browser"
 	"hotline/test/ear"
+	"hotline/test/faults"
 	"hotline/test/phone"
 )
 
@@ -37,17 +39,27 @@ func (w *world) settled(tab *browser.Tab, number string) *conversation {
 	return c
 }
 
-// soon waits until the caller hears something, and gives up in time to say what page, lines and call are.
-func (c *conversation) soon(pattern string, from time.Duration) ear.Heard {
+// elsewhere is the talk at another tab of the agent's.
+func (c *conversation) elsewhere(tab *browser.Tab) *conversation {
+	return &conversation{c.world, c.caller, tab}
+}
+
+// soon waits until something is so, and gives up in time to say what page, lines and call are.
+func (c *conversation) soon(what string, is func() bool) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeoutCause(c.ctx, 30*time.Second, errors.New("30 s are over"))
-	defer cancel()
-	heard, err := c.caller.WaitHeard(ctx, pattern, from)
-	if err != nil {
-		c.explain()
-		c.t.Fatalf("the caller never heard %s after %v: %v\nheard: %s", pattern, from, err, c.caller.Transcript())
+	tick, late := time.NewTicker(50*time.Millisecond), time.After(30*time.Second)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-late:
+			c.explain()
+			c.t.Fatalf("not so within 30 s: %s\nthe caller heard: %s", what, c.caller.Transcript())
+		case <-c.ctx.Done():
+			c.explain()
+			c.t.Fatalf("never came true: %s: %v\nthe caller heard: %s", what, context.Cause(c.ctx), c.caller.Transcript())
+		}
 	}
-	return heard
 }
 
 func (c *conversation) explain() {
@@ -73,40 +85,58 @@ func (c *conversation) now() moment {
 
 // interruption is how long two did not hear each other.
 type interruption struct {
-	silent time.Duration // until the caller had the tone
+	silent time.Duration // until the caller had the tone; 0: they have not heard it, so short was it
 	caller time.Duration // did not hear the agent
 	agent  time.Duration // did not hear the caller
 }
 
-// resumes waits until both hear each other again after a moment, and measures for how long they did not. Without toned
-// the caller need not hear the tone: what is short enough is let pass.
-func (c *conversation) resumes(what string, since moment, toned bool) (i interruption) {
+// resumes waits until the two have been parted since a moment, and both hear each other again, and measures for how long
+// they did not.
+func (c *conversation) resumes(what string, since moment) (i interruption) {
 	c.t.Helper()
-	from := since.caller
-	var tone ear.Heard
-	if toned {
-		tone = c.soon(ear.HoldTone, from)
-		from = tone.At
-	}
-	back := c.soon("voice.agent", from)
-	before := lastBefore(c.caller.Transcript(), "voice.agent", back.At)
-	if i.caller = back.At - before; toned {
-		i.silent = tone.At - before
-	}
-	c.await("the agent hears the caller again", func() bool {
-		heard := c.tab.Heard()
-		at := slices.IndexFunc(heard, func(h ear.Heard) bool { return h.ID == "voice.caller" && h.At > since.page })
-		if at < 0 {
-			return false
+	var back ear.Heard
+	parted := since.caller
+	c.soon("the caller has the tone, or hears the agent anew", func() bool {
+		heard := c.caller.Transcript()
+		if tones := heard.Of(ear.HoldTone).Between(since.caller, math.MaxInt64); len(tones) > 0 {
+			parted = tones[0].At
+			i.silent = parted - lastBefore(heard, "voice.agent", parted)
+			return true
 		}
-		if begin := lastBefore(heard, "voice.caller", heard[at].At); begin > 0 {
-			i.agent = heard[at].At - begin
-		}
-		return true
+		return len(heard.Of("voice.agent").Between(since.caller, math.MaxInt64)) > 0
+	})
+	c.soon("the caller hears the agent again", func() (is bool) {
+		back, i.caller, is = again(c.caller.Transcript(), "voice.agent", since.caller, parted)
+		return is
+	})
+	c.soon("the agent hears the caller again", func() (is bool) {
+		_, i.agent, is = again(c.tab.Heard(), "voice.caller", since.page, since.page+max(0, back.At-since.caller))
+		return is
 	})
 	c.t.Logf("%s: the caller did not hear the agent for %v, and had the tone after %v; the agent did not hear the caller for %v",
 		what, i.caller.Round(time.Millisecond), i.silent.Round(time.Millisecond), i.agent.Round(time.Millisecond))
 	return i
+}
+
+// unnoticed is how short a pause the ear takes for lost packets: what sounded before goes on.
+const unnoticed = 100 * time.Millisecond
+
+// again is a voice that is heard after a moment, and for how long it was not heard before: since something happened.
+func again(heard ear.Transcript, id string, since, after time.Duration) (h ear.Heard, away time.Duration, is bool) {
+	var before time.Duration
+	for _, h := range heard.Of(id) {
+		switch {
+		case h.At < after && h.End < after+2*unnoticed: // over, or what was under way still
+			before = h.End
+		case h.At < since:
+			return h, unnoticed, true
+		case before == 0:
+			return h, 0, true
+		default:
+			return h, h.At - before, true
+		}
+	}
+	return h, 0, false
 }
 
 // lastBefore is when a voice was heard last before it began at a time; 0: never.
@@ -120,7 +150,7 @@ func lastBefore(heard ear.Transcript, id string, at time.Duration) (end time.Dur
 }
 
 // within fails the test when a pause is longer than a busy machine explains.
-func within(t *testing.T, what string, pause, aim, bound time.Duration, causes string) {
+func within(t testing.TB, what string, pause, aim, bound time.Duration, causes string) {
 	t.Helper()
 	if pause > bound {
 		t.Errorf("%s took %v, want %v at most, and %v on a machine with nothing else to do\nLikely causes: %s, or a machine that is very busy", what, pause, bound, aim, causes)
@@ -145,7 +175,7 @@ func TestATalkOutlivesItsService(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready := c.caller.Since(time.Now()) - killed.caller
-	pause := c.resumes("a service that was killed", killed, true)
+	pause := c.resumes("a service that was killed", killed)
 	t.Logf("the service was ready %v after it was killed", ready.Round(time.Millisecond))
 	const causes = "a page that waits before it comes again, a port that is not free, a hold that is not undone"
 	within(t, "a talk's coming back after a kill", pause.caller, 2*time.Second, 8*time.Second, causes)
@@ -158,7 +188,7 @@ func TestATalkOutlivesItsService(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.world = next
-	pause = c.resumes("a service that was relieved", taken, true)
+	pause = c.resumes("a service that was relieved", taken)
 	within(t, "a talk's coming back after a takeover", pause.caller, time.Second, 5*time.Second, causes)
 	within(t, "the tone's beginning in a takeover", pause.silent, 500*time.Millisecond, 4*time.Second, "a service that does not hold a talk whose browser is away")
 
@@ -173,6 +203,184 @@ func TestATalkOutlivesItsService(t *testing.T) {
 	if n := next.logged("level=ERROR"); n > 0 {
 		t.Errorf("the service that took over has logged %d errors", n)
 	}
+}
+
+// takesOver waits until the talk is at this tab, and no longer at the one where it was, and measures what the caller has
+// missed since.
+func (c *conversation) takesOver(what string, from *conversation, since time.Duration) {
+	c.t.Helper()
+	const taken = "工作台已在另一个窗口打开"
+	from.tab.Says("body", taken)
+	c.tab.Until(fmt.Sprintf(`!document.body.innerText.includes(%q) && document.querySelector(".acts")`, taken))
+	c.tab.Hears("voice.caller", c.tab.Now())
+	c.passes(2 * time.Second)
+	now, left := c.now(), from.tab.Now()
+	c.soon("the caller hears the agent at the other tab", func() bool {
+		_, _, is := again(c.caller.Transcript(), "voice.agent", since, now.caller)
+		return is
+	})
+	c.tab.Hears("voice.caller", now.page)
+	if hasHeard(from.tab, "voice.caller", left-time.Second, left) {
+		c.t.Errorf("%s: the tab that has lost the desk goes on with the talk: %s", what, from.tab.Heard())
+	}
+	pause, tone := missed(c.caller.Transcript(), since, now.caller)
+	c.t.Logf("%s: the caller did not hear the agent for %v, and had the tone for %v", what, pause, tone)
+	within(c.t, what, pause, time.Second, 3*time.Second, "a line that is given up before there is another, a hold that is not undone")
+}
+
+// missed is for how long at most a caller did not hear the agent between two moments, and had the tone; less than the ear
+// tells is nothing.
+func missed(heard ear.Transcript, from, to time.Duration) (pause, tone time.Duration) {
+	for _, s := range heard.Of("voice.agent").Silences(from, to, unnoticed) {
+		pause = max(pause, s.Duration())
+	}
+	for _, h := range heard.Of(ear.HoldTone) {
+		tone += max(0, min(h.End, to)-max(h.At, from))
+	}
+	return pause, tone
+}
+
+// The agent opens the desk in another tab in the middle of a talk: that tab has it from then on, the first says so, and can
+// have it back. Whichever has it, the other can be closed, and a hold is not over because the tab is another.
+func TestADeskInASecondTab(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, nil)
+	desk := "http://" + w.Config.Web.Listen.String() + "/desk"
+	first := w.settled(w.page("1001"), "13900000001")
+
+	opened := first.now().caller
+	second := first.elsewhere(first.tab.Open(desk))
+	second.takesOver("a second tab", first, opened)
+
+	back := first.now().caller
+	first.tab.ClickText("button", "在这里工作")
+	first.takesOver("the first tab again", second, back)
+
+	closed := first.now().caller
+	complains(t, second.tab)
+	second.tab.Close()
+	w.passes(2 * time.Second)
+	pause, tone := missed(first.caller.Transcript(), closed, first.now().caller)
+	t.Logf("a tab that had the desk no longer was closed: the caller did not hear the agent for %v", pause)
+	if tone > 0 || pause > time.Second {
+		t.Errorf("a tab that had the desk no longer was closed: the caller did not hear the agent for %v, and had the tone for %v", pause, tone)
+	}
+
+	held := first.now().caller
+	first.tab.Press(kb.F4)
+	w.hears(first.caller, ear.HoldTone, held)
+	third := first.elsewhere(first.tab.Open(desk))
+	first.tab.Says("body", "工作台已在另一个窗口打开")
+	third.tab.Until(`[...document.querySelectorAll(".acts button")].some((b) => b.innerText.includes("取回") && b.getAttribute("aria-disabled") !== "true")`)
+	w.passes(2 * time.Second)
+	resumed := third.now().caller
+	if last := lastBefore(third.caller.Transcript(), "voice.agent", resumed); last > held+time.Second {
+		t.Errorf("the caller heard the agent until %v, though on hold since %v", last, held)
+	}
+	third.tab.Press(kb.F4)
+	w.hears(third.caller, "voice.agent", resumed)
+	third.tab.Hears("voice.caller", third.tab.Now())
+	hangUp(w, third.caller)
+	third.tab.Gone(".acts")
+	complains(t, first.tab)
+	complains(t, third.tab)
+	w.audits()
+}
+
+// The agent's network is away for 5 s, and then is another one, where nothing works any more that was open: the caller
+// hears the tone and keeps the agent, ICE begins anew, and what the agent asks for arrives, though nobody has told the page
+// that its socket is dead.
+func TestATalkOutlivesItsNetwork(t *testing.T) {
+	outside := netip.MustParseAddr("127.0.0.3")
+	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) {
+		cfg.Web.Media = netip.AddrPortFrom(cfg.Web.Listen.Addr(), cfg.Web.Listen.Port()+2)
+		cfg.Web.MediaNAT = []configs.Address{{Addr: outside}}
+	})
+	network, err := faults.NewNetwork(outside, w.Config.Web.Listen, w.Config.Web.Media)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(network.Close)
+	agent := browser.Start(t, browser.Options{Name: "agent 1001", Voice: voices["agent"], Voices: voices, Code: w.code, Named: true})
+	c := w.settled(w.sitsAt(agent, network.Web(), "1001"), "13900000001")
+
+	const away = 5 * time.Second
+	cut := c.now()
+	mend := network.Cut()
+	w.passes(away)
+	mended := c.caller.Since(time.Now())
+	mend()
+	pause := c.resumes("a network that was away for 5 s", cut)
+	t.Logf("the talk went on %v after the network was back", (cut.caller + pause.caller - mended).Round(time.Millisecond))
+	const causes = "a connection that is given up too soon, an ICE restart that waits, a hold that is not undone"
+	within(t, "the talk's coming back after a cut", pause.caller, away+time.Second, away+5*time.Second, causes)
+	toned(t, "a cut", pause)
+	w.agentState("1001", queue.StateTalking)
+
+	const restarts, connections = "hotline_softphone_ice_restarts_total", `hotline_softphone_offers_total{result="connection"}`
+	restarted, connected := w.metric(restarts), w.metric(connections)
+	left := c.now()
+	network.Leave()
+	pause = c.resumes("another network", left)
+	within(t, "the talk's coming back over another network", pause.caller, 10*time.Second, 18*time.Second, causes)
+	toned(t, "another network", pause)
+	begun, anew := w.metric(restarts)-restarted, w.metric(connections)-connected
+	t.Logf("over another network there were %v ICE restarts, and %v new connections", begun, anew)
+	if begun == 0 || anew > 0 {
+		t.Errorf("the talk came back by %v ICE restarts and %v new connections, want restarts alone\nLikely causes: signalling that comes back later than the page waits for an answer (8 s), or a network that was not left", begun, anew)
+	}
+
+	w.passes(2 * time.Second) // tones that are closer than a second the ear takes for one
+	held := c.now()
+	c.tab.Press(kb.F4)
+	tone := w.hears(c.caller, ear.HoldTone, held.caller)
+	t.Logf("an act over another network was done after %v", (tone.At - held.caller).Round(time.Millisecond))
+	within(t, "an act over another network", tone.At-held.caller, time.Second, 5*time.Second, "a page that does not notice that its socket is dead")
+	w.passes(time.Second) // a pause that is too short for the ear is none
+	back := c.now()
+	c.tab.Press(kb.F4)
+	w.hears(c.caller, "voice.agent", back.caller)
+	hangUp(w, c.caller)
+	c.tab.Gone(".acts")
+	for _, h := range c.caller.Transcript().Of("talk.line_lost") {
+		t.Errorf("the caller was told at %v that the line was lost", h.At)
+	}
+	w.audits()
+}
+
+// toned fails the test when a caller has not had the tone soon after the agent was not heard any more.
+func toned(t *testing.T, what string, i interruption) {
+	t.Helper()
+	if i.silent == 0 {
+		t.Errorf("%s: the caller has not had the tone", what)
+	}
+	within(t, "the tone's beginning after "+what, i.silent, 1300*time.Millisecond, 3*time.Second, "a line whose silence nobody notices")
+}
+
+// Nobody could hear an agent whose browser does not let the page use the microphone: the page says so, and no call is
+// offered to them, whoever makes them available.
+func TestAnAgentWithoutAMicrophone(t *testing.T) {
+	w := newWorld(t, time.Minute, nil)
+	tab := browser.Start(t, browser.Options{Name: "agent 1001", NoMicrophone: true}).Open("http://" + w.Config.Web.Listen.String() + "/desk")
+	w.atDesk(tab, "1001")
+	tab.Says("body", "浏览器不允许使用麦克风，您暂时不能接话。")
+	tab.Says("body", "没有麦克风，暂不能签入")
+	tab.Until(`[...document.querySelectorAll("button")].some((b) => b.innerText.includes("签入") && (b.disabled || b.getAttribute("aria-disabled") === "true"))`)
+
+	w.must("agent", "sign-in", "1001") // by somebody else
+	tab.Reload()
+	tab.Says(".me", "麦克风未获允许")
+	w.agentState("1001", queue.StatePaused)
+	caller := w.waits("13900000001")
+	w.hears(caller, ear.HoldTone, 0)
+	w.passes(3 * time.Second)
+	for _, e := range w.read(journal.Query{Kinds: []string{"queue.offered"}}) {
+		t.Errorf("a call was offered to an agent without a microphone: %s", e.Data)
+	}
+	if tab.Text(".call.ringing") != "" {
+		t.Errorf("a call rings at the page of an agent without a microphone: %s", tab.Text("body"))
+	}
+	hangUp(w, caller)
+	complains(t, tab)
 }
 
 // From the click on "answer" until each hears the other, over five calls: aimed at are 200 ms.

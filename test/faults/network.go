@@ -21,7 +21,7 @@ type Network struct {
 
 	mu    sync.Mutex
 	cut   chan struct{}                   // closed when the cut is mended; nil: nothing is cut
-	ways  map[netip.AddrPort]*net.UDPConn // to the service, by where the browser sends from
+	ways  map[netip.AddrPort]*net.UDPConn // to the service, by where the browser sends from; nil for what it had open in a network that it has left
 	wires map[net.Conn]struct{}
 	left  chan struct{} // closed when the browser leaves for another network: whatever is open goes nowhere from then on
 }
@@ -55,7 +55,9 @@ func (n *Network) Close() {
 		_ = wire.Close()
 	}
 	for _, way := range n.ways {
-		_ = way.Close()
+		if way != nil {
+			_ = way.Close()
+		}
 	}
 	n.mu.Unlock()
 	n.serving.Wait()
@@ -76,16 +78,18 @@ func (n *Network) Cut() (mend func()) {
 	})
 }
 
-// Leave is a browser that comes to another network, from Wi-Fi to a cable: it sends from another address, and what it
-// had open goes nowhere, of which neither side is told.
+// Leave is a browser that comes to another network, from Wi-Fi to a cable: whatever it had open goes nowhere, its sockets
+// for sound as well, of which neither side is told. What it opens from then on comes from another address.
 func (n *Network) Leave() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	close(n.left)
 	n.left = make(chan struct{})
 	for from, way := range n.ways {
-		_ = way.Close()
-		delete(n.ways, from)
+		if way != nil {
+			_ = way.Close()
+			n.ways[from] = nil
+		}
 	}
 }
 

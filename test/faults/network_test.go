@@ -100,8 +100,11 @@ func TestANetworkIsCutAndLeft(t *testing.T) {
 	if got := says(t, page, "nobody hears", soon); got != "" {
 		t.Errorf("what was open in the network of before says %q", got)
 	}
-	if got := says(t, sound, "", patience); got == "" || got == from {
-		t.Errorf("the line is at %q, want elsewhere than %s", got, from)
+	if got := says(t, sound, "nobody hears", soon); got != "" {
+		t.Errorf("the line of the network of before hears %q", got)
+	}
+	if got := says(t, dial("udp", sound.RemoteAddr().String()), "", patience); got == "" || got == from {
+		t.Errorf("a new line is at %q, want elsewhere than %s", got, from)
 	}
 	if got := says(t, dial("tcp", n.Web().String()), "again", patience); got != "again" {
 		t.Errorf("a new connection hears %q", got)

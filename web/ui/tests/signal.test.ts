@@ -108,11 +108,65 @@ test('a socket that acknowledges nothing is given up for another', async () => {
   await settle()
   const next = Played.all.at(-1)!
   next.open()
+  assert.deepEqual(next.sent[0], { type: 'hello', session: 's1', last: 0 }, 'without a ticket, which would be asked for on dead connections')
   next.say({ type: 'welcome', session: 's1', resumed: true, last: 1, ice: [] })
   assert.deepEqual(next.sent.at(-1), { type: 'mic', state: 'muted', seq: 2 })
   next.say({ type: 'ack', seq: 2 })
   mock.timers.tick(10_000)
   assert.equal(signal.state, 'open', 'with nothing to acknowledge, nothing is missed')
+})
+
+test('a page that doubts its socket asks for an acknowledgement, and soon', async () => {
+  const { signal, socket } = await opened()
+  signal.send('mic', { state: 'ok' })
+  socket.say({ type: 'ack', seq: 1 })
+  signal.doubt()
+  assert.deepEqual(socket.sent.at(-1), { type: 'mic', seq: 1 }, 'a number that was had before')
+  mock.timers.tick(1400)
+  socket.say({ type: 'ack', seq: 1 })
+  mock.timers.tick(10_000)
+  assert.equal(signal.state, 'open')
+  signal.doubt()
+  mock.timers.tick(1600)
+  assert.equal(signal.state, 'lost')
+})
+
+test('a session that the service does not know without a ticket gets one', async () => {
+  const { signal, socket } = await opened()
+  signal.send('mic', { state: 'ok' })
+  signal.doubt()
+  mock.timers.tick(1600)
+  mock.timers.tick(500)
+  await settle()
+  const bare = Played.all.at(-1)!
+  assert.notEqual(bare, socket)
+  bare.open()
+  assert.equal(bare.sent[0].token, undefined)
+  bare.cut(4401)
+  mock.timers.tick(1000)
+  await settle()
+  const next = Played.all.at(-1)!
+  assert.notEqual(next, bare)
+  next.open()
+  assert.deepEqual(next.sent[0], { type: 'hello', token: 'ticket-2', session: 's1', last: 0 })
+})
+
+test('a ticket that is not waited for any more is not asked for any more', async () => {
+  const asked: AbortSignal[] = []
+  const signal = new Signal({
+    address: 'ws://test/',
+    ticket: (s) => { asked.push(s); return new Promise(() => {}) },
+    socket: () => new Played(),
+    heard: { state() {}, welcome() {}, answer() {}, refused() {}, desk() {} },
+  })
+  signal.start()
+  mock.timers.tick(5000)
+  assert.equal(asked.length, 1)
+  assert.ok(asked[0]!.aborted)
+  mock.timers.tick(500)
+  assert.equal(asked.length, 2)
+  signal.stop()
+  assert.ok(asked[1]!.aborted)
 })
 
 test('an order that was refused says why', async () => {

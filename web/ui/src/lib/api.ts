@@ -42,8 +42,8 @@ export class Api {
     this.#fetch = fetcher
   }
 
-  async ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, keepalive = false): Promise<Answer<T>> {
-    const init: RequestInit = { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', keepalive }
+  async ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, keepalive = false, signal?: AbortSignal): Promise<Answer<T>> {
+    const init: RequestInit = { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', keepalive, signal: signal ?? null }
     if (body !== undefined) {
       init.headers = { ...init.headers, 'Content-Type': 'application/json' }
       init.body = JSON.stringify(body)
@@ -64,7 +64,9 @@ export class Api {
   }
 
   async get<T>(path: string): Promise<T> { return (await this.ask<T>('GET', path)).body }
-  async post<T>(path: string, body: unknown): Promise<T> { return (await this.ask<T>('POST', path, body)).body }
+  async post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    return (await this.ask<T>('POST', path, body, {}, false, signal)).body
+  }
   async put<T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
     return (await this.ask<T>('PUT', path, body, headers)).body
   }

@@ -37,6 +37,7 @@ export class CallerLine {
       },
       line: (line) => {
         this.broken = line === 'lost'
+        if (line === 'lost') this.#signal?.doubt()
         if (line === 'ok' && this.state === 'calling') {
           this.state = 'talking'
           this.since = Date.now()
@@ -55,7 +56,7 @@ export class CallerLine {
     this.state = 'calling'
     this.#signal = new Signal({
       address: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${root}/desk/signal`,
-      ticket: () => this.#ticket(),
+      ticket: (signal) => this.#ticket(signal),
       heard: {
         state: (state, code) => {
           if (state === 'gone' || state === 'taken') this.#gone(code)
@@ -81,10 +82,10 @@ export class CallerLine {
     if (this.state === 'calling' || this.state === 'talking') this.#over('ended')
   }
 
-  async #ticket(): Promise<string> {
+  async #ticket(signal: AbortSignal): Promise<string> {
     const first = this.#visitor === ''
     try {
-      const given = await api.post<{ ticket: string; visitor: string }>('/call/ticket', first ? {} : { visitor: this.#visitor })
+      const given = await api.post<{ ticket: string; visitor: string }>('/call/ticket', first ? {} : { visitor: this.#visitor }, signal)
       this.#visitor = given.visitor
       return given.ticket
     } catch (why) {

@@ -60,6 +60,7 @@ export class DeskStore {
       line: (state) => {
         if (state === 'lost' && this.line !== 'lost' && this.signalState !== 'lost') this.apart = Date.now()
         this.line = state
+        if (state === 'lost') this.signal.doubt()
       },
       offer: (sdp) => this.signal.send('offer', { sdp }),
       candidate: (candidate) => this.signal.send('candidate', { candidate }),
@@ -67,7 +68,7 @@ export class DeskStore {
     })
     this.signal = new Signal({
       address: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${root}/desk/signal`,
-      ticket: async () => (await api.post<{ ticket: string }>('/desk/ticket', {})).ticket,
+      ticket: async (signal) => (await api.post<{ ticket: string }>('/desk/ticket', {}, signal)).ticket,
       heard: {
         state: (state, code) => this.#went(state, code),
         welcome: (resumed, ice) => void this.#welcome(resumed, ice),
@@ -118,6 +119,7 @@ export class DeskStore {
     const flush = () => void this.drafts.flush(true)
     const hurry = () => {
       this.signal.hurry()
+      this.signal.doubt()
       void this.drafts.flush()
     }
     const unblock = () => { if (this.blocked) void this.phone.unblock() }

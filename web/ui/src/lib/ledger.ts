@@ -16,6 +16,9 @@ export class Ledger {
   /** received is the last number of the other side's that was taken. */
   get received(): number { return this.#received }
 
+  /** sent is the last number that was given. */
+  get sent(): number { return this.#sent }
+
   /** open are the frames that were not acknowledged yet, oldest first. */
   get open(): readonly Numbered[] { return this.#open }
 

@@ -30,7 +30,8 @@ export interface Socket {
 
 export interface SignalOptions {
   address: string
-  ticket(): Promise<string>
+  /** ticket asks for leave to open a socket; one that is not waited for any more is aborted. */
+  ticket(signal: AbortSignal): Promise<string>
   heard: Heard
   socket?: (address: string, protocol: string) => Socket
 }
@@ -38,15 +39,15 @@ export interface SignalOptions {
 interface Waiting { resolve(): void; reject(why: Refusal): void; timer: ReturnType<typeof setTimeout> }
 
 const patience = 10_000 // for the answer to an order, over a reconnection
-const closed = { bad: 4400, taken: 4409, gone: 4410, gap: 4422, closing: 4503 }
+const closed = { bad: 4400, token: 4401, taken: 4409, gone: 4410, gap: 4422, closing: 4503 }
 // Between attempts. A service that restarts is back within a second or two, and its callers hear the tone until its pages
 // are: so they ask often at first. A session waits 20 s for its tab.
 const pauses = [100, 200, 300, 400, 500, 500, 500, 500, 1000, 2000, 3000]
 // The service acknowledges within 100 ms. A socket that leaves a frame unanswered for so long is dead, though nobody has
 // said so: the cable was pulled, or another network taken.
 const acknowledgedWithin = 4000
-// How long an attempt may take. A browser asks for the ticket on a connection of before, which may be as dead as the
-// socket, and has several of them: the first attempts find that out.
+const soon = 1500 // where there is a reason to think so
+// How long an attempt may take.
 const welcomedWithin = (attempt: number) => (attempt === 0 ? 5000 : Math.min(5000, 1000 + 250 * attempt))
 
 export class Signal {
@@ -62,6 +63,10 @@ export class Signal {
   #orders = new Map<string, Waiting>()
   #named = 0
   #welcomed = false
+  // The socket of before was given up as dead. The browser's other connections, on which it would ask for a ticket, are dead
+  // as well, and it would try them one after the other: so the session is resumed by its name.
+  #dead = false
+  #asked: AbortController | null = null
 
   constructor(options: SignalOptions) {
     this.#o = options
@@ -100,14 +105,28 @@ export class Signal {
     this.#expect()
   }
 
+  /**
+   * doubt finds out whether the socket is alive, as the line is lost or the network is another one: a number that the
+   * service has had is acknowledged again.
+   */
+  doubt(): void {
+    if (!this.#welcomed || this.#ledger.sent === 0) return
+    this.#write({ type: 'mic', seq: this.#ledger.sent })
+    clearTimeout(this.#deaf)
+    this.#deaf = undefined
+    this.#expect(soon)
+  }
+
   // A socket on which nothing is acknowledged is given up for another.
-  #expect(): void {
+  #expect(within = acknowledgedWithin): void {
     if (this.#deaf !== undefined) return
     const socket = this.#socket
     this.#deaf = setTimeout(() => {
       this.#deaf = undefined
-      if (this.#socket === socket) this.#again()
-    }, acknowledgedWithin)
+      if (this.#socket !== socket) return
+      this.#dead = true
+      this.#again()
+    }, within)
   }
 
   #heard(): void {
@@ -131,17 +150,20 @@ export class Signal {
     const turn = this.#turn
     if (this.#state !== 'lost') this.#to('connecting')
     this.#retry = setTimeout(() => this.#again(), welcomedWithin(this.#attempt))
-    let token: string
-    try {
-      token = await this.#o.ticket()
-    } catch (why) {
-      if (this.#turn !== turn) return
-      // The service answered, and would answer the same again: only a network or a restart is worth waiting for.
-      if (why instanceof Refusal && why.status >= 400 && why.status < 500 && why.status !== 429) this.#end('gone', why.code)
-      else this.#again()
-      return
+    let token: string | undefined
+    if (!this.#dead || this.#session === '') {
+      this.#asked = new AbortController()
+      try {
+        token = await this.#o.ticket(this.#asked.signal)
+      } catch (why) {
+        if (this.#turn !== turn) return
+        // The service answered, and would answer the same again: only a network or a restart is worth waiting for.
+        if (why instanceof Refusal && why.status >= 400 && why.status < 500 && why.status !== 429) this.#end('gone', why.code)
+        else this.#again()
+        return
+      }
+      if (this.#turn !== turn) return // stopped, or begun anew, meanwhile
     }
-    if (this.#turn !== turn) return // stopped, or begun anew, meanwhile
     const socket: Socket = (this.#o.socket ?? ((a, p) => new WebSocket(a, p)))(this.#o.address, protocol)
     this.#socket = socket
     socket.onopen = () => {
@@ -155,6 +177,7 @@ export class Signal {
       if (this.#socket !== socket) return
       this.#socket = null
       this.#close()
+      if (e?.code === closed.token) this.#dead = false // the session is known no more: a ticket is needed
       if (e?.code === closed.taken) this.#end('taken', '')
       else if (e?.code === closed.gone) this.#end('gone', '')
       else if (this.#state === 'open' || this.#state === 'connecting' || this.#state === 'lost') this.#again(e?.code === closed.closing ? 'closing' : '')
@@ -207,6 +230,7 @@ export class Signal {
     clearTimeout(this.#retry)
     this.#session = String(frame.session ?? '')
     this.#welcomed = true
+    this.#dead = false
     this.#attempt = 0
     if (resumed) for (const open of this.#ledger.resumed(Number(frame.last ?? 0))) this.#write(open)
     this.#heard()
@@ -250,6 +274,8 @@ export class Signal {
 
   #close(): void {
     this.#turn++
+    this.#asked?.abort() // the connection on which it is asked may be dead, and a browser has few
+    this.#asked = null
     clearTimeout(this.#retry)
     clearTimeout(this.#deaf)
     this.#deaf = undefined
@@ -261,6 +287,7 @@ export class Signal {
 
   #forget(): void {
     this.#session = ''
+    this.#dead = false
     this.#ledger = new Ledger()
     for (const id of [...this.#orders.keys()]) this.#settle(id, new Refusal('not-resumed'))
   }
