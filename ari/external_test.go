@@ -143,6 +143,17 @@ func TestAnExternalLegIsFoundAgain(t *testing.T) {
 	next(t, again, ari.Answered)
 }
 
+// Asterisk takes the answer and does not say so.
+func TestAnAnswerThatIsNotToldIsSeen(t *testing.T) {
+	server, link := connect(t)
+	server.AnswersUntold()
+	session := link.Session("20260206-090000-0001")
+	defer session.Close()
+	leg := external(t, session)
+	must(t, leg.Pickup(t.Context()))
+	next(t, session, ari.Answered)
+}
+
 func TestWhichChannelsAreExternal(t *testing.T) {
 	for name, want := range map[string]string{
 		"UnicastRTP/127.0.0.1:40000-0x7f2c04006a50": "127.0.0.1:40000",

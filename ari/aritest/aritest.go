@@ -73,6 +73,7 @@ type Server struct {
 	jumble   *jumble
 	failures []*failure
 	net      time.Duration // 0: the dialplan has none
+	untold   bool          // external legs are answered without a word
 }
 
 type failure struct {
@@ -294,6 +295,14 @@ func (s *Server) Fail(method, route string, status, times int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures = append(s.failures, &failure{method, route, status, times})
+}
+
+// AnswersUntold has no event tell that an external leg was answered, as Asterisk
+// now and then does.
+func (s *Server) AnswersUntold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.untold = true
 }
 
 // Replace tells the client that another process took the application over.

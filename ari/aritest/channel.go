@@ -490,7 +490,9 @@ func (c *Channel) dial(timeout time.Duration) {
 	c.dialed("", number)
 	if c.external() { // there is nobody who could ring
 		c.answered()
-		c.dialed("ANSWER", "")
+		if !c.s.untold {
+			c.dialed("ANSWER", "")
+		}
 		return
 	}
 	ring := func() {

@@ -2,7 +2,16 @@
 // after the browser's own jitter buffer: what a person would hear.
 (() => {
   const rate = 8000, parts = [];
-  let context, begun = 0, samples = 0;
+  let context, begun = 0, samples = 0, late = [];
+  // A browser that is short of time drops blocks of sound: what comes after them would seem to be heard too early. All of
+  // the last second's blocks are late by what was dropped.
+  const catchUp = (ended) => {
+    late.push(performance.now() - ended);
+    if (late.length < 8) return;
+    const dropped = Math.min(...late);
+    if (dropped > 50) begun += dropped;
+    late = dropped > 50 ? [] : late.slice(1);
+  };
   const mix = () => {
     if (context) return context;
     const audio = new AudioContext({ sampleRate: rate });
@@ -11,6 +20,7 @@
       const heard = event.inputBuffer.getChannelData(0), pcm = new Int16Array(heard.length);
       for (let i = 0; i < heard.length; i++) pcm[i] = Math.max(-1, Math.min(1, heard[i])) * 32767;
       if (samples === 0) begun = performance.now() - 1000 * heard.length / rate;
+      catchUp(begun + 1000 * (samples + heard.length) / rate);
       parts.push({ at: begun + 1000 * samples / rate, pcm });
       samples += heard.length;
     };
