@@ -12,6 +12,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -132,10 +133,11 @@ func (c *call) follow(service context.Context, from stage) {
 	ctx, err := service, error(nil)
 	for from != nil { // once, and again for a redial and its answer
 		var release func()
-		ctx, release = during(service, c.lead())
+		lead := c.lead()
+		ctx, release = during(service, lead)
 		defer release()
 		c.ctx = ctx
-		err = c.explained(ctx, c.play(ctx, from))
+		err = c.explained(ctx, c.play(ctx, lead, from))
 		from = c.goOn(err)
 	}
 	c.apologiseFor(ctx, err)
@@ -144,18 +146,24 @@ func (c *call) follow(service context.Context, from stage) {
 
 // play runs the script. A fault of ours in one call is that call's failure,
 // and no other's.
-func (c *call) play(ctx context.Context, next stage) (err error) {
+func (c *call) play(ctx context.Context, lead *ari.Leg, next stage) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("call %s: in the stage %q: %v\n%s", c.id, c.stage, fault, debug.Stack())
 		}
 	}()
 	for next != nil && err == nil {
-		if err = context.Cause(ctx); err == nil { // no stage runs for a caller who is gone
+		if err = over(ctx, lead); err == nil { // no stage runs for a caller who is gone
 			next, err = next(ctx)
 		}
 	}
 	return err
+}
+
+// over says why a script is over that goes on as long as a leg: by the leg, too,
+// since ctx ends a moment after it.
+func over(ctx context.Context, lead *ari.Leg) error {
+	return cmp.Or(context.Cause(ctx), context.Cause(lead.Context()))
 }
 
 // explained waits for the event behind a refused command: a caller who hangs
