@@ -231,7 +231,7 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 	known, done := l.known(ctx)
 	defer done()
 	if playing, err := l.takeUp(known, prompts); playing != nil || err != nil {
-		if cause := context.Cause(ctx); err != nil && cause != nil {
+		if cause := over(ctx, l.leg); err != nil && cause != nil {
 			return nil, cause
 		}
 		return playing, err
@@ -245,7 +245,7 @@ func (l *line) play(ctx context.Context, prompts []string) (*ari.Playback, error
 	}
 	playing, err := l.leg.Play(known, l.files(prompts), ari.PlayOptions{ID: id})
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
+		if cause := over(ctx, l.leg); cause != nil {
 			return nil, cause
 		}
 		return nil, fmt.Errorf("playing %s and what follows: %w", prompts[0], err)
