@@ -317,6 +317,32 @@ func TestAHangUpThatWasSeenIsToldByTheNextProcess(t *testing.T) {
 	}
 }
 
+// Who hangs up while the next process looks what was being said to them is gone, and not a failure of ours.
+func TestWhoLeavesWhileItIsLookedWhatWasSaidIsGone(t *testing.T) {
+	for range 5 { // what the caller's end stops first is chance
+		h := startHouse(t)
+		caller := h.arrives(theirNumber, "menu.main")
+		h.stop()
+		asked := make(chan struct{})
+		h.web = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "GET" && strings.HasPrefix(r.URL.Path, "/ari/playbacks/") {
+				close(asked)
+				<-r.Context().Done() // Asterisk is busy
+				return
+			}
+			h.asterisk.ServeHTTP(w, r)
+		})
+		h.serves()
+		<-asked
+		caller.Bye()
+		h.until("the call has ended", func() bool { return len(journaled[call.Ended](h, call.KindEnded)) == 1 })
+		if got := journaled[call.Ended](h, call.KindEnded)[0].Outcome; got != (call.Outcome{Result: call.Abandoned, Reason: "menu"}) {
+			t.Fatalf("the call ended as %+v", got)
+		}
+		h.stop()
+	}
+}
+
 // listed are those to be called back, as the journal has them.
 func (h *house) listed() []call.OutageCall {
 	h.t.Helper()
