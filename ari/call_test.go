@@ -164,6 +164,7 @@ func TestEventsBeforeAdoptionAreKept(t *testing.T) {
 	if diff := cmp.Diff(want, kindsOf(before)); diff != "" {
 		t.Errorf("before Gone (-want +got):\n%s", diff)
 	}
+	until(t, "the leg's context has ended", func() bool { return leg.Context().Err() != nil }) // a moment after the event
 	var gone *ari.GoneError
 	if !errors.As(context.Cause(leg.Context()), &gone) || gone.Cause != 127 || gone.TechCause != 487 {
 		t.Errorf("context ended with %v, want a GoneError 127/487: the caller cancelled", context.Cause(leg.Context()))
