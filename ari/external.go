@@ -138,10 +138,8 @@ func (l *Leg) Pickup(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil || l.ctx.Err() != nil || look > lastLook {
 			return context.Cause(ctx) // what is not known now the next comparison finds
 		}
-		var now channel
-		if err := l.link.do(ctx, request{op: opChannel, target: l.id, method: http.MethodGet, path: []string{"channels", l.id}}, &now); err == nil {
-			c := now.public()
-			l.keepUp(&c, l.link.o.App)
+		if now, err := l.link.channel(ctx, l.id); err == nil {
+			l.keepUp(&now, l.link.o.App)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package ari
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -338,8 +337,7 @@ func (l *Leg) verifyLocked() {
 }
 
 func (l *Leg) verify(ctx context.Context) {
-	err := l.link.do(ctx, request{op: opChannel, target: l.id, method: http.MethodGet, path: []string{"channels", l.id}}, nil)
-	if notFound(err) {
+	if _, err := l.link.channel(ctx, l.id); notFound(err) {
 		l.lost()
 	}
 }

@@ -3,7 +3,6 @@ package ari
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"slices"
 	"time"
 
@@ -217,15 +216,14 @@ func (l *Link) strangers(known map[string]route, snap *Snapshot) []*Channel {
 // announceIfThere looks once more before it announces: between the first look
 // and now a call may have begun and ended.
 func (l *Link) announceIfThere(ctx context.Context, id string, known map[string]route, snap *Snapshot) error {
-	var raw channel
-	err := l.do(ctx, request{op: opChannel, target: id, method: http.MethodGet, path: []string{"channels", id}}, &raw)
+	c, err := l.channel(ctx, id)
 	switch {
 	case notFound(err):
 		return nil
 	case err != nil:
 		return err
 	}
-	now := Snapshot{Channels: map[string]Channel{id: raw.public()}, bridged: snap.bridged}
+	now := Snapshot{Channels: map[string]Channel{id: c}, bridged: snap.bridged}
 	for _, c := range l.strangers(known, &now) {
 		l.announceFound(c)
 	}

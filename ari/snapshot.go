@@ -85,6 +85,13 @@ func (l *Link) Channels(ctx context.Context) ([]Channel, error) {
 	return all, err
 }
 
+// channel looks at one channel of this Asterisk.
+func (l *Link) channel(ctx context.Context, id string) (Channel, error) {
+	var raw channel
+	err := l.do(ctx, request{op: opChannel, target: id, method: http.MethodGet, path: []string{"channels", id}}, &raw)
+	return raw.public(), err
+}
+
 // channels are read one after the other: an answer about thousands is megabytes, every half minute.
 type channels []Channel
 
