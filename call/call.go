@@ -122,14 +122,17 @@ type agentLeg struct {
 type stage func(ctx context.Context) (next stage, err error)
 
 // serve runs a new caller's script from first to last.
-func (c *call) serve(ctx context.Context) { c.follow(ctx, c.arrive) }
+func (c *call) serve(ctx context.Context) { c.follow(ctx, c.arrive, c.ring) }
 
-// follow runs the script from a stage on to the call's end.
-func (c *call) follow(service context.Context, from stage) {
+// follow runs the script from a stage on to the call's end. What the call begins
+// with is written down even of a caller who is gone by then.
+func (c *call) follow(service context.Context, begins func(), from stage) {
 	c.alive(c.id, c.newest())
 	defer c.session.Close() // whoever is left in Asterisk is nobody's from here on
 	defer c.over()
 
+	c.ctx = service
+	begins()
 	ctx, err := service, error(nil)
 	for from != nil { // once, and again for a redial and its answer
 		var release func()

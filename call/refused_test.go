@@ -118,6 +118,20 @@ func TestAHoldThatIsRefusedEndsNoTalk(t *testing.T) {
 	}
 }
 
+// Who hangs up in the very moment of arriving was a caller all the same.
+func TestACallerWhoIsGoneAtOnceIsWrittenDown(t *testing.T) {
+	for range 20 {
+		h := newHotline(t, 1)
+		h.asterisk.Arrive(aritest.Caller{Number: "13800138000", Args: []string{"in", "96196"}}).Bye()
+		if got := h.outcome(); got.Result != call.Abandoned || got.Reason != "ring" {
+			t.Errorf("the call ended as %+v", got.Outcome)
+		}
+		if len(h.journal.streams(call.KindArrived)) != 1 {
+			t.Error("the call has an end and no arrival")
+		}
+	}
+}
+
 // A caller who leaves while the agent's leg is being made blames no agent, and
 // leaves nothing behind.
 func TestACallerWhoLeavesWhileTheAgentIsDialed(t *testing.T) {

@@ -358,8 +358,10 @@ func (r *resumed) begin(ctx context.Context) {
 	if r.lost {
 		r.keepWords(ctx)
 	}
-	c.follow(ctx, func(ctx context.Context) (stage, error) {
+	goesOn := func() {
 		c.write(KindResumed, Resumed{Stage: c.stage, Run: c.run, Away: c.now().Sub(left.last).Seconds()})
+	}
+	c.follow(ctx, goesOn, func(ctx context.Context) (stage, error) {
 		if err := r.settle(ctx); err != nil {
 			r.keepWords(ctx)
 			return nil, err

@@ -31,24 +31,23 @@ const (
 )
 
 // arrive writes a new caller down, before anything is done.
-func (c *call) arrive(ctx context.Context) (stage, error) {
+func (c *call) arrive() {
 	c.name(stageRing)
 	c.write(KindArrived, Arrived{
 		Number: c.number, Dialled: c.exten, Channel: c.caller.ID(),
 		At: c.arrived.UTC(), Since: c.since.UTC(), Machine: c.started.UTC(), ByNet: c.byNet,
 	})
-	if c.found {
-		if err := c.endLeftTone(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return c.ring, nil
 }
 
 // ring lets the caller hear a ring or more, then answers: within three rings
 // (B1), or at once where it is too late for that.
 func (c *call) ring(ctx context.Context) (stage, error) {
 	c.name(stageRing)
+	if c.found {
+		if err := c.endLeftTone(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.caller.Subscribe(ctx); err != nil {
 		return nil, fmt.Errorf("call %s: watching the caller's channel: %w", c.id, err)
 	}
