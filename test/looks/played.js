@@ -21,7 +21,9 @@
     Object.defineProperty(BaseAudioContext.prototype, 'state', { get: () => 'running' })
   }
 
-  // A page is settled once nothing is asked any more, and nothing has changed for a while.
+  // A page is settled once nothing is asked any more, nothing has changed for a while, and a line that is to break has broken.
+  const breaks = said.get('line') === 'lost'
+  let apart = !breaks
   let asked = 0
   let changed = performance.now()
   const during = (what) => (...about) => {
@@ -31,7 +33,7 @@
   window.fetch = during(window.fetch.bind(window))
   if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = during(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))
   new MutationObserver(() => { changed = performance.now() }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['class', 'aria-busy', 'disabled'] })
-  window.__settled = (quiet = 250) => document.readyState === 'complete' && document.querySelector('main') !== null && asked === 0 && performance.now() - changed > quiet
+  window.__settled = (quiet = 250) => document.readyState === 'complete' && document.querySelector('main') !== null && apart && asked === 0 && performance.now() - changed > quiet
 
   // A socket is asked for until it says something, or ends.
   const Socket = WebSocket
@@ -43,7 +45,6 @@
   }
 
   // The other end of a line answers, connects, and sends nothing; or it breaks, once and for good.
-  const breaks = said.get('line') === 'lost'
   let broken = false
   window.RTCPeerConnection = class extends EventTarget {
     connectionState = 'new'
@@ -71,6 +72,7 @@
         if (this.connectionState === 'closed') return
         this.connectionState = state
         this.onconnectionstatechange?.()
+        apart ||= state === 'disconnected'
       }
     })
   }
