@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -309,7 +310,7 @@ func (a *API) putNotes(r request) (reply, error) {
 type WrapUp struct {
 	Call  string `json:"call"`
 	Code  string `json:"code"`
-	Ready bool   `json:"ready"` // and takes the next one
+	Ready bool   `json:"ready"` // and takes the next one, or what was asked for during the talk
 }
 
 func (a *API) wrapUp(r request) (reply, error) {
@@ -331,8 +332,8 @@ func (a *API) wrapUp(r request) (reply, error) {
 		return reply{}, unwritten(err)
 	}
 	if asked.Ready && v.State == queue.StateWrapUp {
-		if err := a.command(v.ID, "", Order{Do: queue.VerbReady}); err != nil {
-			return reply{}, err
+		if err := a.o.Queues.Order(queue.Command{Do: queue.VerbFinish, Agent: v.ID}); err != nil && !errors.Is(err, queue.ErrTransition) { // its time is over by now
+			return reply{}, unlessStopped(err, aboutAgent(v.ID))
 		}
 	}
 	return a.getDesk(r)
