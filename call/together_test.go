@@ -7,6 +7,7 @@ import (
 	"hotline/ari/aritest"
 	"hotline/call"
 	"hotline/call/scene"
+	"hotline/queue"
 )
 
 // Lines that Asterisk loses with itself are told lost one by one, in any order:
@@ -47,4 +48,33 @@ func TestAnAgentsLineThatIsLostAlone(t *testing.T) {
 
 func (h *hotline) sawScene(name scene.Name) bool {
 	return slices.ContainsFunc(decoded[call.Scene](h.journal, call.KindScene), func(s call.Scene) bool { return s.Scene == name })
+}
+
+// A phone that rang as Asterisk died was not missed: by nobody who is left to ring for, and by nobody who is rung anew.
+func TestAPhoneThatRingsAsAsteriskDies(t *testing.T) {
+	for name, everything := range map[string]bool{"with the caller": true, "alone": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, caller := waits(t, aritest.Phone{Does: aritest.NoAnswer})
+			h.ready()
+			phone := func() []*aritest.Channel { return h.asterisk.At("PJSIP/1001") }
+			h.until("the phone rings", func() bool { return len(phone()) == 1 && h.agentState() == queue.StateRinging })
+			rang := phone()[0]
+			rang.Vanish()
+			if everything {
+				caller.Vanish()
+			}
+			h.asterisk.Drop()
+			anew := func() bool { return len(phone()) == 1 && phone()[0] != rang }
+			h.until("the agent is not rung for it any more", func() bool { return anew() || h.agentState() != queue.StateRinging })
+			if state := h.agentState(); state == queue.StatePaused || state == queue.StateUnreachable {
+				t.Errorf("the agent, who missed nothing, is %v", state)
+			}
+			if !everything {
+				h.until("the phone rings anew", anew)
+				caller.Bye()
+			}
+			h.outcome()
+		})
+	}
 }
