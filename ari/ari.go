@@ -127,15 +127,16 @@ type Status struct {
 // Link is the connection to one Asterisk: one websocket for events and REST for
 // commands. Commands do not need the websocket: legs in Stasis outlive it.
 type Link struct {
-	o        Options
-	base     *url.URL
-	http     *http.Client
-	log      *slog.Logger
-	met      *metrics
-	repeats  *repeats
-	arrivals *arrivals
-	gate     gate
-	hook     func(context.Context, *Snapshot) error
+	o             Options
+	base          *url.URL
+	http          *http.Client
+	log           *slog.Logger
+	met           *metrics
+	repeats       *repeats
+	arrivals      *arrivals
+	gate          gate
+	subscriptions *subscriptions
+	hook          func(context.Context, *Snapshot) error
 
 	mu     sync.Mutex
 	routes map[string]route // by channel, playback, bridge and recording ID
@@ -159,10 +160,11 @@ func New(o Options) (*Link, error) {
 	}
 	l := &Link{
 		o: o, base: base, log: o.Logger,
-		met:      newMetrics(o.Registerer),
-		repeats:  newRepeats(),
-		arrivals: newArrivals(),
-		routes:   make(map[string]route),
+		met:           newMetrics(o.Registerer),
+		repeats:       newRepeats(),
+		arrivals:      newArrivals(),
+		subscriptions: newSubscriptions(),
+		routes:        make(map[string]route),
 	}
 	l.status = Status{Since: time.Now(), Err: ErrNotConnected}
 	// Asterisk closes idle connections after 15 s: give them up before it does. It

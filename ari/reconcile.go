@@ -119,12 +119,16 @@ func (l *Link) keepUp(ctx context.Context, known map[string]route, snap *Snapsho
 // resubscribe asks for the events of legs that Asterisk has forgotten that we
 // want.
 func (l *Link) resubscribe(ctx context.Context, ids []string) error {
-	return inParallel(ctx, ids, func(ctx context.Context, id string) error {
-		if err := l.subscribe(ctx, id); err != nil && !notFound(err) {
-			return err
-		}
-		return nil
-	})
+	group, ctx := errgroup.WithContext(ctx)
+	for _, id := range ids { // all at once: they go together
+		group.Go(func() error {
+			if err := l.subscribe(ctx, id); err != nil && !notFound(err) {
+				return err
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // settleOpen asks after each playback and recording that was under way, unless

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -200,14 +199,6 @@ type application struct {
 func (l *Link) application(ctx context.Context) (app application, err error) {
 	err = l.do(ctx, request{op: opApplication, target: l.o.App, method: http.MethodGet, path: []string{"applications", l.o.App}}, &app)
 	return app, err
-}
-
-func (l *Link) subscribe(ctx context.Context, channelID string) error {
-	return l.do(ctx, request{
-		op: opSubscribe, target: channelID, method: http.MethodPost,
-		path:  []string{"applications", l.o.App, "subscription"},
-		query: url.Values{"eventSource": {"channel:" + channelID}}, again: true,
-	}, nil)
 }
 
 // filter tells Asterisk which kinds of events we use and returns what it then

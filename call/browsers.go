@@ -13,6 +13,8 @@ import (
 // desk.Desks. What a person does there arrives as events of the leg, like a
 // phone's.
 type Browsers interface {
+	// Online says whether an agent is at a browser whose line is up.
+	Online(agentID string) bool
 	// Line is the endpoint of a leg, to be made under this channel ID, for an agent
 	// who is at a browser; false for one who is at none, and whose phone is rung.
 	Line(agentID, channelID string) (endpoint string, ok bool)
@@ -31,6 +33,7 @@ type Browsers interface {
 // noBrowsers is where everybody has a phone.
 type noBrowsers struct{}
 
+func (noBrowsers) Online(string) bool                     { return false }
 func (noBrowsers) Line(string, string) (string, bool)     { return "", false }
 func (noBrowsers) Unmade(string)                          {}
 func (noBrowsers) Ring(*ari.Leg, time.Duration)           {}

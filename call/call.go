@@ -61,6 +61,7 @@ type call struct {
 	greeted  bool          // has been told who we are, or is being told
 	waiting  Place         // how and since when the caller waits
 	ticket   *queue.Ticket // a place taken before the script is in the stage wait; nil otherwise
+	place    *queue.Ticket // in line, or the last there was; nil: none yet
 	tone     *holdTone     // what the caller hears while nobody talks; nil otherwise
 	tones    int           // lists of hold tone so far
 	bridge   *ari.Bridge
@@ -74,6 +75,7 @@ type call struct {
 	seen     *Ending    // of the caller's leg, by an earlier process; nil otherwise
 	again    *redialled // the caller is, or has been, dialled again; nil otherwise
 	served   bool       // has talked with an agent
+	begun    bool       // this process has written something of it
 	offers   int        // made so far, over all waits
 
 	path      string        // keyed in the menus
@@ -143,6 +145,7 @@ func (c *call) follow(service context.Context, begins func(), from stage) {
 		err = c.explained(ctx, c.play(ctx, lead, from))
 		from = c.goOn(err)
 	}
+	c.givePlaceUp(err)
 	c.apologiseFor(ctx, err)
 	c.end(ctx, err)
 }
@@ -279,7 +282,8 @@ func (s *Service) newCall(arrival ari.Arrival) *call {
 func (c *call) newLine() *line {
 	return &line{
 		session: c.session, leg: c.caller, files: c.files, lasts: c.library.Total, ready: c.keepRecording, note: c.said, log: c.log,
-		taken: func(take string) bool { return exists(c.o.MessageFile(take)) },
+		longest: c.messages.MaxLength,
+		taken:   func(take string) bool { return exists(c.o.MessageFile(take)) },
 	}
 }
 
@@ -340,6 +344,7 @@ func (c *call) writeAll(facts ...fact) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), journalLimit)
 	defer cancel()
 	seq, err := c.journal.Append(ctx, c.entries(facts)...)
+	c.begun = true
 	c.written(err)
 	c.wrote(seq)
 }
@@ -416,7 +421,7 @@ func (c *call) end(ctx context.Context, err error) {
 		return
 	}
 	c.letGo(ctx)
-	if c.replaced() { // meanwhile: what is left to be done is the next one's
+	if stopping(c.ctx) || c.replaced() { // meanwhile: what is left to be done is the next one's
 		c.noteEnd(c.outcome)
 		return
 	}
@@ -459,7 +464,7 @@ func (c *call) endSeen() *Ending {
 // hung up.
 func (c *call) noteLeft(stage string) {
 	gone := context.Cause(c.caller.Context())
-	if gone == nil || c.again != nil || stage == stageEnd || stage == stageMessage {
+	if gone == nil || !c.begun || c.again != nil || stage == stageEnd || stage == stageMessage {
 		return
 	}
 	if ending := c.callerEnding(); ending.Who == CallerParty && ending.How == Pressed {

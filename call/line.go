@@ -25,6 +25,7 @@ type line struct {
 	keys    []rune // pressed and not yet asked for
 
 	begun    *Said                  // what an earlier process was about to play, until something is said here; nil for nothing
+	longest  time.Duration          // that a message may last
 	leftTake string                 // the take of a message that an earlier process was recording; "" for none
 	taken    func(take string) bool // whether there is a file of this take
 }
@@ -41,7 +42,7 @@ func (l *line) Say(ctx context.Context, prompts ...string) error {
 	if err != nil {
 		return err
 	}
-	defer l.bound(ctx, playing, prompts)()
+	defer l.bound(ctx, playing, l.lasts(prompts...))()
 	if !l.until(ctx, playing.Done()) {
 		return l.stopped(ctx, playing)
 	}
@@ -55,12 +56,12 @@ const overdue = 10 * time.Second
 
 // bound gives prompts up that do not come to their end, so that the
 // conversation goes on; the func returned takes the limit away.
-func (l *line) bound(ctx context.Context, playing *ari.Playback, prompts []string) func() {
-	lost := time.AfterFunc(l.lasts(prompts...)+overdue+unheard, func() {
+func (l *line) bound(ctx context.Context, playing *ari.Playback, lasts time.Duration) func() {
+	lost := time.AfterFunc(lasts+overdue+unheard, func() {
 		l.log.Error("nothing was heard of a prompt's end, and it is given up", "channel_id", l.leg.ID(), "playback", playing.ID())
 		playing.Lost()
 	})
-	limit := time.AfterFunc(l.lasts(prompts...)+overdue, func() {
+	limit := time.AfterFunc(lasts+overdue, func() {
 		given, err := playing.GiveUp(context.WithoutCancel(ctx))
 		if given {
 			l.log.Error("a prompt did not come to its end, and is given up", "channel_id", l.leg.ID(), "playback", playing.ID())
@@ -89,7 +90,7 @@ func (l *line) Ask(ctx context.Context, wait time.Duration, prompts ...string) (
 	if err != nil {
 		return ivr.Silence, err
 	}
-	defer l.bound(ctx, playing, asked)()
+	defer l.bound(ctx, playing, l.lasts(asked...))()
 	return l.await(ctx, playing)
 }
 
@@ -102,6 +103,7 @@ func (l *line) Replay(ctx context.Context, name string, wait time.Duration, prom
 	if err != nil {
 		return ivr.Silence, fmt.Errorf("replaying a recording: %w", err)
 	}
+	defer l.bound(ctx, playing, l.longest+l.lasts(prompts...)+wait)()
 	return l.await(ctx, playing)
 }
 
@@ -111,6 +113,8 @@ func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, e
 	if err != nil {
 		return ivr.Recorded{}, fmt.Errorf("recording a message: %w", err)
 	}
+	limit := time.AfterFunc(o.MaxLength+overdue, func() { l.giveUp(ctx, rec) })
+	defer limit.Stop()
 	finished := l.until(ctx, rec.Done())
 	if !finished { // Asterisk keeps what a caller said who hung up
 		finished = within(ctx, legEndGrace, rec.Done())
@@ -124,6 +128,17 @@ func (l *line) Record(ctx context.Context, o ivr.RecordOptions) (ivr.Recorded, e
 		Name: o.Name, Duration: said(result),
 		Unknown: !finished || result.Lost || result.Failed,
 	}, gone
+}
+
+// giveUp ends a recording that does not come to its end; of one that Asterisk has
+// no more, whose end nobody told, what is there is kept.
+func (l *line) giveUp(ctx context.Context, rec *ari.Recording) {
+	ctx = context.WithoutCancel(ctx)
+	l.log.Error("a message did not come to its end, and is cut off there", "channel_id", l.leg.ID())
+	if err := rec.Stop(ctx); err != nil {
+		l.log.Warn("a message that is overdue may be recorded yet", "channel_id", l.leg.ID(), "err", err)
+	}
+	_, _ = rec.Check(ctx) // where it cannot be asked, the next look asks
 }
 
 // recording begins to record, or goes on with the recording of this name that

@@ -61,7 +61,10 @@ func (p *phones) event(ctx context.Context, e ari.Event) *agentLeg {
 	case ari.Ringing:
 		_ = a.offer.Ringing() // an offer that is over says so by its context
 	case ari.DialFailed:
-		a.offer.Failed(p.refusal(a.Profile, dialRefusals[e.DialStatus]))
+		if e.Lost && endedWithin(ctx, lostTogether) != nil {
+			return nil // the caller's line went with it
+		}
+		a.offer.Failed(p.unanswered(a.Profile, e))
 		p.ringing = slices.Delete(p.ringing, at, at+1)
 	case ari.Answered:
 		p.ringing = slices.Delete(p.ringing, at, at+1)
@@ -163,6 +166,15 @@ var dialRefusals = map[string]queue.Refusal{
 	ari.DialNoAnswer:    queue.NoAnswer,
 	ari.DialUnreachable: queue.Unreachable,
 	ari.DialCancelled:   queue.Cancelled,
+}
+
+// unanswered is what the end of ringing means for an agent: nothing, where Asterisk
+// has lost their line.
+func (c *call) unanswered(agent queue.Profile, e ari.Event) queue.Refusal {
+	if e.Lost {
+		return queue.NoWay
+	}
+	return c.refusal(agent, dialRefusals[e.DialStatus])
 }
 
 // cancelOffer stops the ringing at once: the caller left, or the queue took

@@ -30,7 +30,7 @@ func (s *Service) watchPhones(ctx context.Context) {
 			if first[agent.ID].IsZero() {
 				first[agent.ID] = time.Now()
 			}
-			online, err := s.link.EndpointOnline(ctx, "PJSIP", agent.ID)
+			online, err := s.reachable(ctx, agent.ID)
 			switch {
 			case err != nil:
 				s.log.Debug("an agent's phone could not be looked at", "agent_id", agent.ID, "err", err)
@@ -43,6 +43,14 @@ func (s *Service) watchPhones(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// reachable says whether an agent is at a browser, or has a phone that is registered.
+func (s *Service) reachable(ctx context.Context, agentID string) (bool, error) {
+	if s.o.Browsers.Online(agentID) {
+		return true, nil
+	}
+	return s.link.EndpointOnline(ctx, "PJSIP", agentID)
 }
 
 const (

@@ -143,7 +143,7 @@ func (c *call) mayRedial() bool {
 	ending := c.callerEnding()
 	_, allowed := c.o.Redial.endpoint(c.number)
 	return ending.Who == CallerParty && ending.How == LineFailed && allowed && !c.calledAgain(ending.Facts.Gone.Add(-c.noticed())) &&
-		c.agent.joined && !c.agent.outside() && c.agent.leg.Context().Err() == nil
+		c.state.Row().Has(scene.Agent) && c.agent.joined && !c.agent.outside() && c.agent.leg.Context().Err() == nil
 }
 
 // meanToRedial writes down that the caller is about to be dialled. Where that

@@ -17,7 +17,10 @@ import (
 // reentry is how each stage is entered from the journal alone. What is not here
 // cannot be reached; "" is a call that has arrived and no more.
 var reentry = map[string]func(*call, *standing) stage{
-	"":              func(c *call, _ *standing) stage { return c.ring },
+	"": func(c *call, _ *standing) stage {
+		c.found = true // and maybe left with a tone
+		return c.ring
+	},
 	stageGreet:      func(c *call, _ *standing) stage { return c.greet },
 	stageMenu:       func(c *call, s *standing) stage { return c.menuAt(s.stage.Menu, s.stage.Path) },
 	stageTurnedAway: func(c *call, s *standing) stage { return c.turnAway(s.stage.Reason, s.stage.Prompts...) },
@@ -144,7 +147,7 @@ func (c *call) takeUpTalk(left *standing, with, third *agentLeg, snap *ari.Snaps
 	}
 	switch {
 	case row.End && left.third != nil: // sent to a queue
-		c.waiting.Queue, c.waiting.Joined = left.third.ID, time.Time{}
+		c.waiting = c.waiting.sentTo(left.third.ID)
 		fallthrough
 	case row.End:
 		with.parted = true
@@ -368,9 +371,6 @@ func (r *resumed) begin(ctx context.Context) {
 		}
 		return r.from, nil
 	})
-	if c.ticket != nil && ctx.Err() == nil && !c.replaced() { // left before the stage could
-		c.ticket.Leave("abandoned")
-	}
 }
 
 // settle makes of what Asterisk has what the stage expects. What Asterisk
@@ -423,7 +423,11 @@ func (r *resumed) agree(ctx context.Context) error {
 // just hangs up has left it.
 func (r *resumed) keepWords(ctx context.Context) {
 	at := r.left.stage.Message
-	if r.left.stage.Stage != stageMessage || at == nil || r.left.left != nil || r.replaced() {
+	if r.left.stage.Stage != stageMessage || at == nil || r.replaced() {
+		return
+	}
+	if r.left.left != nil { // kept already
+		r.dropTakes()
 		return
 	}
 	words := ivr.Message{Number: at.Number, Confirmed: at.Confirmed}
@@ -434,6 +438,7 @@ func (r *resumed) keepWords(ctx context.Context) {
 		words.Recording = ivr.TakeName(r.messageName(), at.Kept)
 	}
 	if words.Recording == "" && !words.Confirmed {
+		r.dropTakes()
 		return
 	}
 	if err := r.keepMessage(ctx, words, r.left.stage.Reason); err != nil {

@@ -860,6 +860,7 @@ type atBrowser struct {
 func (b atBrowser) Line(agentID, _ string) (string, bool) {
 	return browserLine + "/c(alaw)", agentID == b.agent
 }
+func (b atBrowser) Online(agentID string) bool             { return agentID == b.agent }
 func (b atBrowser) Unmade(string)                          {}
 func (b atBrowser) Ring(*ari.Leg, time.Duration)           {}
 func (b atBrowser) Found(string, *ari.Leg, netip.AddrPort) {}

@@ -270,7 +270,8 @@ func (s *Service) refer(ctx context.Context, arrival ari.Arrival) {
 	session := s.link.Session(newID(s.now()))
 	defer session.Close()
 	if err := session.Adopt(arrival).Release(ctx); err != nil {
-		s.log.Error("a caller was not left to the dialplan's net", "channel_id", arrival.ChannelID, "err", err)
+		s.log.Error("a caller was not left to the dialplan's net; the next look tries again", "channel_id", arrival.ChannelID, "err", err)
+		s.suspect()
 	}
 }
 
@@ -354,7 +355,7 @@ func (s *Service) tellJoined(snap *ari.Snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range snap.Bridges {
-		if told, talks := s.talks[b.Name]; talks {
+		if told, talks := s.talks[b.Name]; talks && !b.Of(ear) {
 			select {
 			case told <- b.Channels:
 			default:

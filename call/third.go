@@ -197,11 +197,16 @@ func (c *call) dialOutside(ctx context.Context, third *agentLeg, made func(*ari.
 	return leg.Dial(ctx, directoryRing)
 }
 
+// sentTo is the place in another queue of who is sent there out of a talk.
+func (p Place) sentTo(id string) Place {
+	return Place{Queue: id, Priority: p.Priority, Emergency: p.Emergency, Since: p.Since, Joined: time.Now()}
+}
+
 // sendToQueue gives the caller a place in another queue, with the arrival of
 // before.
 func (c *call) sendToQueue(id string) {
 	before := c.waiting
-	c.waiting = Place{Queue: id, Priority: before.Priority, Emergency: before.Emergency, Since: before.Since, Joined: time.Now()}
+	c.waiting = before.sentTo(id)
 	ticket, err := c.join(false)
 	if err != nil {
 		c.log.Info("the queue that the caller was to be sent to takes nobody", "queue", id, "err", err)
@@ -220,7 +225,10 @@ func (c *call) thirdEvent(e ari.Event) {
 	case ari.Ringing:
 		third.rings()
 	case ari.DialFailed:
-		third.failed(c.refusal(third.Profile, dialRefusals[e.DialStatus]))
+		if e.Lost && endedWithin(c.ctx, lostTogether) != nil {
+			return // the caller's line went with it
+		}
+		third.failed(c.unanswered(third.Profile, e))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	case ari.Answered:
 		c.thirdAnswered(third)
@@ -243,7 +251,7 @@ func (c *call) thirdEnded(third *agentLeg) {
 		c.step(scene.ThirdLeft, scene.Order{}, "")
 	case third.answered:
 	case third.offer != nil && third.offer.Context().Err() != nil, third.leg != nil && third.leg.Context().Err() != nil:
-		third.failed(c.refusal(third.Profile, queue.Unreachable)) // where its event has not said otherwise
+		third.failed(c.unanswered(third.Profile, ari.Event{DialStatus: ari.DialUnreachable, Lost: third.lost()})) // where its event has not said otherwise
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	}
 }

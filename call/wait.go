@@ -34,14 +34,6 @@ func (c *call) wait(ctx context.Context) (stage, error) {
 		return c.closing(), nil
 	}
 	if err := c.keepTone(ctx, ticket); err != nil {
-		err = c.explained(ctx, err)
-		switch {
-		case stopping(ctx), c.replaced():
-		case callerGone(err):
-			ticket.Leave("abandoned")
-		default:
-			ticket.Leave("failed")
-		}
 		return nil, err
 	}
 	return c.inLine(ticket), nil
@@ -68,11 +60,27 @@ func (c *call) takePlace() (*queue.Ticket, stage, error) {
 
 // join asks for a place in line; again says that the caller had it before.
 func (c *call) join(again bool) (*queue.Ticket, error) {
-	return c.queue.Join(queue.Caller{
+	ticket, err := c.queue.Join(queue.Caller{
 		ID: c.id, Queue: c.waiting.Queue, Priority: c.waiting.Priority,
 		Arrived: c.waiting.Since, Head: c.waiting.Head, Prefer: c.waiting.Prefer,
 		AnyHour: c.waiting.anyHour(), Offers: c.offers, Again: again, Waited: time.Since(c.waiting.Joined), Who: c.who(),
 	})
+	if err == nil {
+		c.place = ticket
+	}
+	return ticket, err
+}
+
+// givePlaceUp ends a wait that came to no end of its own: the caller left, or the
+// call broke, before or between the stages that know of it.
+func (c *call) givePlaceUp(err error) {
+	switch {
+	case c.place == nil, stopping(c.ctx), c.replaced():
+	case err == nil || callerGone(err):
+		c.place.Leave("abandoned")
+	default:
+		c.place.Leave("failed")
+	}
 }
 
 // shutOut says whether closing time sends this caller away.
