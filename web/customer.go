@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"hotline/call/scene"
 	"hotline/queue"
 	"hotline/web/account"
 )
@@ -28,6 +29,9 @@ type Past interface {
 	// Served are an agent's calls of today, newest first.
 	Served(ctx context.Context, agentID string) ([]Served, error)
 
+	// Known is what is known of who calls in a call without waiting for anything.
+	Known(callID string) Known
+
 	// History is what is known of the number that a call came from; false where
 	// there is no such call.
 	History(ctx context.Context, callID string) (History, bool, error)
@@ -42,11 +46,19 @@ type noPast struct{}
 
 func (noPast) Today() Today                                     { return Today{} }
 func (noPast) Served(context.Context, string) ([]Served, error) { return nil, nil }
+func (noPast) Known(string) Known                               { return Known{} }
 func (noPast) History(context.Context, string) (History, bool, error) {
 	return History{}, false, nil
 }
 func (noPast) Notes(context.Context, string) (NotesKept, bool, error) {
 	return NotesKept{}, false, nil
+}
+
+// Known is what a desk shows of who calls from the first moment. What is not known,
+// or not yet, is left out.
+type Known struct {
+	Region scene.Names // where the number was given out
+	Times  int         // which call of this number it is, from 1
 }
 
 // History is what is known of a number.

@@ -58,6 +58,10 @@ func TestDesk(t *testing.T) {
 			t.Errorf("in %s the desk shows %+v, want the phrase %s, and that the caller hears %s", row.has.Scene, seen, row.moment, row.hears)
 		}
 	}
+	d.past.known = Known{Region: scene.Names{"zh-CN": "北京市", "en": "Beijing"}, Times: 2}
+	if seen := look(); seen.Call.Times != 2 || seen.Call.Region["en"] != "Beijing" {
+		t.Errorf("who calls is shown as %+v", seen.Call)
+	}
 	d.scenes.has = nil
 	d.past.today.Agents = map[string]AgentDay{"1001": {Calls: 17, Talk: 70 * time.Minute}}
 	if err := d.engine.EndTalk("1001", "c2"); err != nil {

@@ -345,6 +345,44 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// A desk is told at once where a number is from, and which call of it this is.
+func TestWhoCallsIsKnown(t *testing.T) {
+	a := newArchive(t)
+	arrives := func(id, number string) {
+		a.at = a.at.Add(time.Minute)
+		a.write(call.KindArrived, call.Arrived{Number: number, At: a.at}, call.Stream(id))
+	}
+	is := func(id string, times int, from string) {
+		t.Helper()
+		if got := a.Known(id); got.Times != times || got.Region["zh-CN"] != from {
+			t.Errorf("of call %s is known %+v, want the call number %d, from %q", id, got, times, from)
+		}
+	}
+	const lianyungang = "江苏省连云港市"
+	arrives("a", "13812345678")
+	is("a", 1, lianyungang)
+	arrives("other", "01062345678")
+	arrives("b", "13812345678")
+	is("b", 2, lianyungang)
+	is("other", 1, "北京市")
+	is("a", 1, lianyungang) // which goes on meanwhile
+	arrives("within", "1001")
+	is("within", 1, "")
+	arrives("withheld", "")
+	is("withheld", 0, "")
+	is("nobody", 0, "")
+	for n := range mostOfOne {
+		arrives(fmt.Sprint("c", n), "13812345678")
+	}
+	is(fmt.Sprint("c", mostOfOne-1), mostOfOne+2, lianyungang)
+
+	arrives("d", "13812345678")
+	a.callers.reading.Lock() // somebody reads
+	is("d", 0, lianyungang)
+	a.callers.reading.Unlock()
+	is("d", mostOfOne+3, lianyungang)
+}
+
 // A look at who has called before, which takes long where there were many, holds up no desk: each asks for the day's figures.
 func TestAHistoryHoldsUpNoDesk(t *testing.T) {
 	a := newArchive(t)
