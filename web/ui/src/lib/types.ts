@@ -1,7 +1,7 @@
 // What the service sends and takes, as docs/api.md and web/openapi.yaml have it. Times are RFC 3339 by the service's
 // clock; `_ms` are milliseconds; other durations are texts with a unit ("1m30s").
 
-import type { Language } from './words/index.svelte.ts'
+export type Language = 'zh-CN' | 'en'
 
 export type Role = 'agent' | 'supervisor' | 'reviewer' | 'duty_manager' | 'admin'
 

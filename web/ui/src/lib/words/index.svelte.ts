@@ -1,10 +1,10 @@
 // The words in the reader's language. A page loads one catalogue, and the other only when the language is switched.
 
 import { Refusal } from '../api.ts'
-import type { Code } from '../types.ts'
+import type { Code, Language } from '../types.ts'
 import type { Words } from './zh-CN.ts'
 
-export type Language = 'zh-CN' | 'en'
+export type { Language }
 
 const load: Record<Language, () => Promise<Words>> = {
   'zh-CN': async () => (await import('./zh-CN.ts')).zh,
