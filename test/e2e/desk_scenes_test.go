@@ -164,8 +164,8 @@ func TestTransferringByKeys(t *testing.T) {
 	w.audits()
 }
 
-// An agent presses keys for a machine outside, notes what the call is about, closes it with its code, and goes on a break
-// and comes back.
+// An agent presses keys for a machine outside, notes what the call is about and closes it with its code. The customer calls
+// again, which the page says, and the agent asks for a break in that talk: it comes once that call has its code, too.
 func TestKeysNotesAndABreak(t *testing.T) {
 	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) {
 		cfg.Directory = []configs.Entry{{ID: "repair-team", Name: "抢修班", Number: "57500000"}}
@@ -178,6 +178,7 @@ func TestKeysNotesAndABreak(t *testing.T) {
 	})
 	caller := w.talks(tab, "13900000013")
 	v := &visit{w, "13900000013", caller.Phone(), caller}
+	tab.Says("main", "首次来电")
 	tab.Type(".notes textarea", "断网，")
 
 	began := v.now()
@@ -231,8 +232,19 @@ func TestKeysNotesAndABreak(t *testing.T) {
 		t.Errorf("the notes are %+v", notes)
 	}
 
+	caller = w.talks(tab, "13900000013")
+	v = &visit{w, "13900000013", caller.Phone(), caller}
+	tab.Says("main", "第 2 次来电")
+	tab.Says("main", "新疆乌鲁木齐市")
 	tab.ClickText("button", "小休")
 	tab.ClickText("button", "用餐")
+	tab.Says(".me", "处理完本通后小休")
+	v.hangup()
+	tab.See(".wrap-up")
+	w.agentState("1001", queue.StateWrapUp)
+	tab.ClickText("button", "已解决")
+	tab.Type(".wrap-up input", kb.Enter)
+	v.entries(web.KindWrapped, 1)
 	w.agentState("1001", queue.StatePaused)
 	tab.Says(".me", "用餐")
 	tab.ClickText("button", "空闲")
