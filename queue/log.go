@@ -61,8 +61,12 @@ func (f Follower) Bring() {
 }
 
 // Enter gives the follower the machine that all have in common, as it is just
-// before what the follower brought.
-func (f Follower) Enter(m *Machine) {
+// before what the follower brought, and the moment of the log's clock at which
+// that comes. What falls due there up to then is for the other services to act
+// on: the follower's own callers and agents have been through that time without
+// them, and what it brings says what has become of them.
+func (f Follower) Enter(m *Machine, at time.Time) {
+	_, _ = m.Apply(Command{Do: VerbTick, At: at}) // which nothing refuses
 	e := f.engine
 	e.mu.Lock()
 	e.machine, e.met = m, true
