@@ -202,3 +202,30 @@ func TestTheRecordOfAPhoneThatRingsOn(t *testing.T) {
 		})
 	}
 }
+
+// A wrap-up that was over long before anybody told the machine lasted no longer
+// for that.
+func TestALateTickIsNoHandling(t *testing.T) {
+	at := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)
+	o := usual()
+	m, err := NewMachine(o.Queues, o.Agents, false, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []Command{
+		{Do: VerbSignIn, Agent: "1001"},
+		{Do: VerbFound, Agent: "1001", Call: "a", Queue: "bills"},
+		{Do: VerbEnd, Agent: "1001", Call: "a", At: at.Add(time.Minute)},
+		{Do: VerbTick, At: at.Add(time.Hour)},
+	} {
+		if c.At.IsZero() {
+			c.At = at
+		}
+		if _, err := m.Apply(c); err != nil {
+			t.Fatalf("%s: %v", c.Do, err)
+		}
+	}
+	if got := m.queues["bills"].handled.recent[0]; got != 80*time.Second {
+		t.Errorf("the call was handled for %v, want 1m20s: a minute of talk and the wrap-up", got)
+	}
+}
