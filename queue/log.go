@@ -70,6 +70,7 @@ func (f Follower) Enter(m *Machine, at time.Time) {
 	e := f.engine
 	e.mu.Lock()
 	e.machine, e.met = m, true
+	e.armed = time.Time{} // by the clock of before
 	was := e.alone
 	e.alone = solitude{}
 	e.mu.Unlock()

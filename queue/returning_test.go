@@ -229,3 +229,47 @@ func TestALateTickIsNoHandling(t *testing.T) {
 		t.Errorf("the call was handled for %v, want 1m20s: a minute of talk and the wrap-up", got)
 	}
 }
+
+// A timer that runs late, as a timer does that was set by an entry read late, and
+// finds that what it was for has happened, is set for what falls due next.
+func TestATimerThatComesLate(t *testing.T) {
+	shared(t, func(d *desk, w *twin) {
+		d.signIn("1001", "1002")
+		d.talking("a", "1001")
+		d.talking("b", "1002")
+		time.Sleep(time.Minute) // so that nothing is set any more
+		first := time.Now().Add(20 * time.Second)
+		w.late = 50 * time.Millisecond
+		d.must(d.EndTalk("1001", "a"))
+		w.late = 0
+		time.Sleep(time.Second - 50*time.Millisecond)
+		second := time.Now().Add(20 * time.Second)
+		d.must(d.EndTalk("1002", "b"))
+		time.Sleep(time.Until(first.Add(20 * time.Millisecond)))
+		w.Tick(time.Now()) // which another service asks for
+		d.inState("1001", StateReady)
+		time.Sleep(time.Until(second.Add(time.Second)))
+		d.inState("1002", StateReady)
+	})
+}
+
+// What falls due after the return does so by the clock that is common then, though
+// a timer is set by the one of before.
+func TestATimerOfAnotherClock(t *testing.T) {
+	shared(t, func(d *desk, w *twin) {
+		d.signIn("1001", "1002")
+		d.talking("a", "1001")
+		d.talking("b", "1002")
+		rules := usual().Queues[0]
+		rules.WrapUp = 5 * time.Second
+		time.Sleep(time.Minute) // so that nothing is set any more
+		w.away()
+		d.must(d.EndTalk("1001", "a"))
+		w.ahead = time.Minute
+		w.Bring()
+		d.must(d.SetRules(rules, "test"))
+		d.must(d.EndTalk("1002", "b"))
+		time.Sleep(rules.WrapUp + time.Millisecond)
+		d.inState("1002", StateReady)
+	})
+}
