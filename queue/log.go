@@ -44,13 +44,14 @@ func (f Follower) Beginning() (*Machine, error) {
 	return f.engine.machine.Beginning()
 }
 
-// Bring appends what the follower has. What is asked of it waits from now on
-// until it has entered or is alone.
+// Bring appends what the follower has, as it is at this moment: by that clocks
+// go on elsewhere. What is asked of it waits from now on until it has entered or
+// is alone.
 func (f Follower) Bring() {
 	e := f.engine
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.stopped {
+	defer e.leave()
+	if e.submit(Command{Do: VerbTick}) == nil {
 		e.company = true
 		e.brought = e.machine.Part(e.owner)
 		if !e.met {

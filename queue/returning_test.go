@@ -273,3 +273,29 @@ func TestATimerOfAnotherClock(t *testing.T) {
 		d.inState("1002", StateReady)
 	})
 }
+
+// Clocks that ran while a service was alone, and nothing happened there, have come
+// as far as they have when it is back.
+func TestClocksGoOnWhereNothingHappens(t *testing.T) {
+	shared(t, func(d *desk, w *twin) {
+		d.signIn("1001")
+		d.talking("talk", "1001")
+		d.must(d.EndTalk("1001", "talk"))
+		began := time.Now()
+		waits := d.join("waits")
+		w.away()
+		time.Sleep(15 * time.Second)
+		w.Bring()
+		synctest.Wait()
+		if v := d.Waiting("bills"); len(v) != 1 || v[0].Waited != 15*time.Second {
+			t.Errorf("in line are %+v, want one who has waited for 15s", v)
+		}
+		select {
+		case <-waits.Offers():
+		case <-time.After(time.Minute):
+		}
+		if got := time.Since(began); got != 20*time.Second {
+			t.Errorf("1001 is offered the caller %v after the talk, want 20s: the wrap-up", got)
+		}
+	})
+}
