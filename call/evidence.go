@@ -54,11 +54,12 @@ type Ending struct {
 func (e Ending) Unseen() bool { return e.Facts.Lost && e.How == Vanished }
 
 // Unseen are the agents of whose talk nobody saw the end: their own line was
-// found gone, or the caller's.
+// found gone, or the caller's, and they had not left before.
 func (d Ended) Unseen() (agentIDs []string) {
-	caller := lastOfCaller(d.Legs).Unseen()
+	caller := lastOfCaller(d.Legs)
 	for _, e := range d.Legs {
-		if id, is := strings.CutPrefix(e.Leg, legAgent); is && (caller || e.Unseen()) {
+		id, is := strings.CutPrefix(e.Leg, legAgent)
+		if is && (e.Unseen() || caller.Unseen() && !e.Facts.order().Before(caller.Facts.order())) {
 			agentIDs = append(agentIDs, id)
 		}
 	}

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,44 @@ func TestJudge(t *testing.T) {
 			got := judge(role{"agent 1001", AgentParty}, facts(test.evidence, 30*time.Second))
 			if got.Who != test.who || got.How != test.how || got.Grade != test.grade {
 				t.Errorf("judged %s %s (%s) because %s, want %s %s (%s)", got.Who, got.How, got.Grade, got.Why, test.who, test.how, test.grade)
+			}
+		})
+	}
+}
+
+// Whose end was seen before the caller was found gone has had all of their talk:
+// who handed the caller over, above all.
+func TestWhoseEndNobodySaw(t *testing.T) {
+	found := time.Date(2026, 3, 10, 9, 30, 0, 0, time.UTC)
+	lost := func(leg string) Ending {
+		return Ending{Leg: leg, Who: NobodyKnown, How: Vanished, Facts: Facts{Gone: found, Lost: true}}
+	}
+	ended := func(leg string, who Party, how string, after time.Duration) Ending {
+		f := Facts{Gone: found.Add(after + time.Second)}
+		if how == Pressed {
+			f.PhoneAsked = found.Add(after)
+		} else {
+			f.Commanded = found.Add(after)
+		}
+		return Ending{Leg: leg, Who: who, How: how, Facts: f}
+	}
+	seen := ended(legCaller, CallerParty, Pressed, 0)
+	for name, test := range map[string]struct {
+		legs []Ending
+		want []string
+	}{
+		"the caller and the agent":            {[]Ending{lost(legCaller), lost("agent 1001")}, []string{"1001"}},
+		"the agent alone":                     {[]Ending{seen, lost("agent 1001")}, []string{"1001"}},
+		"nobody":                              {[]Ending{seen, ended("agent 1001", ServiceParty, Command, time.Second)}, nil},
+		"the agent, on whom we hung up then":  {[]Ending{lost(legCaller), ended("agent 1001", ServiceParty, Command, time.Second)}, []string{"1001"}},
+		"the agent, who hung up then":         {[]Ending{lost(legCaller), ended("agent 1001", AgentParty, Pressed, time.Second)}, []string{"1001"}},
+		"not who handed over, and hung up":    {[]Ending{lost(legCaller), ended("agent 1001", AgentParty, Pressed, -time.Hour), lost("agent 1002")}, []string{"1002"}},
+		"not who handed over, and was let go": {[]Ending{lost(legCaller), lost("agent 1002"), ended("agent 1001", ServiceParty, Command, -10*time.Second)}, []string{"1002"}},
+		"somebody outside":                    {[]Ending{lost(legCaller), lost("directory repair")}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := (Ended{Legs: test.legs}).Unseen(); !slices.Equal(got, test.want) {
+				t.Errorf("the end of the talks of %q was not seen, want %q", got, test.want)
 			}
 		})
 	}

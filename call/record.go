@@ -134,6 +134,7 @@ type Reached struct {
 	Agent     string        `json:"agent,omitempty"`     // talk, rate: with whom
 	Directory string        `json:"directory,omitempty"` // talk: … who is an entry of the directory
 	Leg       string        `json:"leg,omitempty"`       // talk: the agent's channel
+	From      string        `json:"from,omitempty"`      // talk: … who has the call from "agent 1001": see [Talk]
 	Outcome   *Outcome      `json:"outcome,omitempty"`   // end; turned-away: so far
 
 	Released bool    `json:"released,omitempty"` // end: the caller is left to the dialplan's net, and not hung up

@@ -137,8 +137,8 @@ func (c *call) takeUpTalk(left *standing, with, third *agentLeg, snap *ari.Snaps
 		with = &agentLeg{leg: c.session.RestoreLost(left.stage.Leg)}
 		c.agents = append(c.agents, with)
 	}
-	with.Profile, with.directory = c.profile(left.stage.Agent), left.stage.Directory
-	with.joined, with.back = left.met, left.met
+	with.Profile, with.directory, with.from = c.profile(left.stage.Agent), left.stage.Directory, left.stage.From
+	with.joined, with.back = left.met, left.met || with.from == with.role().leg
 	row := left.state.Row()
 	from := c.connect(with)
 	c.state, c.floor().unsure, c.floor().began = left.state, true, left.changed

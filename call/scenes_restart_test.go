@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -389,6 +390,36 @@ func TestAHandOverOutlivesTheService(t *testing.T) {
 	s.is("1002", queue.StateTalking)
 	s.is("1001", queue.StateReady)
 	s.unbroken()
+	h.byes(s)
+}
+
+// Who handed a call over is known to the next service, should this one die before
+// the caller hears the new agent: nobody is said to have waited for them.
+func TestWhoHandedOverOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	h, s := stage(t)
+	var refuses atomic.Bool
+	h.web = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuses.Load() && strings.HasSuffix(r.URL.Path, "/addChannel") {
+			http.Error(w, `{"message":"not now"}`, http.StatusInternalServerError)
+			return
+		}
+		h.asterisk.ServeHTTP(w, r)
+	})
+	refuses.Store(true)
+	s.do(scene.DoTransfer, to1002)
+	third := s.phone("PJSIP/1002")
+	h.until("the journal has the second agent's talk", func() bool {
+		return slices.ContainsFunc(journaled[call.Reached](h, call.KindStage), func(r call.Reached) bool { return r.Agent == "1002" && r.From == "agent 1001" })
+	})
+	h.stop()
+	refuses.Store(false)
+	h.taken(s)
+	s.hear(s.caller, third)
+	h.until("the journal has that they talk", func() bool { return len(journaled[call.Talk](h, call.KindTalk)) == 2 })
+	if talk := journaled[call.Talk](h, call.KindTalk)[1]; talk.Agent != "1002" || talk.From != "agent 1001" || talk.Waited != 0 {
+		t.Errorf("the second talk is %+v, want one given by agent 1001, for whom nobody has waited", talk)
+	}
 	h.byes(s)
 }
 

@@ -90,7 +90,7 @@ func (c *call) takenUp() {
 
 // talksWith is the entry of a talk with the agent who has it.
 func (c *call) talksWith() Reached {
-	return Reached{Stage: stageTalk, Agent: c.agent.ID, Directory: c.agent.directory, Leg: c.agent.leg.ID()}
+	return Reached{Stage: stageTalk, Agent: c.agent.ID, Directory: c.agent.directory, Leg: c.agent.leg.ID(), From: c.agent.from}
 }
 
 // floor is what a talk has beside the caller and the agent.

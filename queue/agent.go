@@ -95,8 +95,8 @@ var eventNames = [events]string{"", "sign in", "sign out", "pause", "become read
 func (ev event) String() string { return eventNames[ev] }
 
 // transitions is all that can happen to an agent; what is not here is
-// impossible. later marks a wish made during a talk that is granted when the
-// talk ends.
+// impossible. later marks a wish made during a talk, which is granted once the
+// talk is over and wrapped up.
 var transitions = []struct {
 	on    event
 	from  []State
@@ -204,7 +204,7 @@ type agent struct {
 	queue *callers     // the queue that call came by
 	busy  int64        // since when agents have been with that call, of the machine's clock; 0: it is not counted
 
-	then       event // what was asked for during the talk, zero when nothing
+	then       event // what was asked for during the talk, zero when nothing: see wishes
 	thenReason string
 
 	// What happens by itself at the alarm: the end of a wrap-up or of a rest.
@@ -260,5 +260,12 @@ func (a *agent) member(q *callers) *member {
 	return nil
 }
 
-// afterTalk is the state that was asked for during the talk, none if none was.
-func (a *agent) afterTalk() State { return outcomes[StateWrapUp][a.then].to }
+// wished is the state that was asked for during the talk, none if none was.
+func (a *agent) wished() State { return outcomes[StateWrapUp][a.then].to }
+
+// occupied says that a talk, or what belongs to it, goes on: what was asked for
+// during it waits for the end. Whoever is called back from a wrap-up is still
+// at that call.
+func (a *agent) occupied() bool {
+	return a.state.InTalk() || a.state == StateWrapUp || a.state == StateReserved || a.state == StateRinging
+}

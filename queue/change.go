@@ -57,7 +57,7 @@ type Change struct {
 	To    State     `json:"to,omitzero"`
 	Cause string    `json:"cause,omitempty"` // why: a Refusal, a lapse reason, what was asked
 	Out   bool      `json:"out,omitempty"`   // the agent is out of service until they act
-	Then  State     `json:"then,omitzero"`   // asked for during a talk, granted after it
+	Then  State     `json:"then,omitzero"`   // asked for during a talk, granted once that is wrapped up
 
 	// Where two agents are concerned with one call. The talk's part that Began
 	// ends with this change, at At: an agent is credited with their own parts.

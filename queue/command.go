@@ -24,6 +24,7 @@ const (
 	VerbEnd         Verb = "end"          // Agent, Call
 	VerbRejoin      Verb = "rejoin"       // Agent, Call
 	VerbExtend      Verb = "extend"       // Agent, For
+	VerbFinish      Verb = "finish"       // Agent: the wrap-up, before its time
 	VerbCall        Verb = "call"         // Agent, Call
 	VerbEndConsult  Verb = "end-consult"  // Agent, Call
 	VerbHandOver    Verb = "hand-over"    // Agent: to whom; With: from whom; Call

@@ -286,7 +286,7 @@ func (m *Machine) takeOver(to, from *agent, cause string) {
 		c.Left = &Leaving{Agent: c.With, Home: from.profile.Home, Began: from.part}
 		m.rise(from)
 		c.Left.From = m.move(from, eventEnd, "")
-		c.Left.To = from.state
+		c.Left.To, c.Left.Then = from.state, from.wished()
 	}
 	m.rise(to)
 	c.From = m.move(to, eventTakeOver, "")
@@ -331,6 +331,7 @@ type Leaving struct {
 	From  State     `json:"from"`
 	To    State     `json:"to"`
 	Began time.Time `json:"began"` // the part that ends here
+	Then  State     `json:"then,omitzero"`
 	Home  string    `json:"home,omitempty"`
 }
 
@@ -344,5 +345,5 @@ func (c Change) About(agentID string) (Change, bool) {
 		return Change{}, false
 	}
 	return Change{At: c.At, Kind: KindAgentState, Queue: c.Queue, Call: c.Call, Agent: agentID, From: c.Left.From, To: c.Left.To,
-		Cause: eventEnd.String(), With: c.Agent, Began: c.Left.Began, Owner: c.Owner, Home: c.Left.Home}, true
+		Cause: eventEnd.String(), With: c.Agent, Began: c.Left.Began, Then: c.Left.Then, Owner: c.Owner, Home: c.Left.Home}, true
 }

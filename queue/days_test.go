@@ -568,6 +568,8 @@ func (d *day) person(id string) error {
 		c = Command{Do: VerbEnd, Agent: id, Call: a.call}
 	case a.state == StatePaused, a.state == StateUnreachable:
 		c.Do = VerbReady
+	case a.state == StateWrapUp && d.chance(50):
+		c.Do = VerbFinish
 	case d.chance(20):
 		c.Do = VerbSignOut
 	default:

@@ -307,17 +307,17 @@ func (e *Engine) join(c Caller) (*Ticket, error) {
 // unreachable or taken out. During a talk it takes back a SignOut or Pause.
 func (e *Engine) SignIn(agentID string) error { return e.ask(agentID, VerbSignIn, "") }
 
-// SignOut takes an agent off. During a talk it is granted when the talk ends,
-// though callers no longer count on the agent from now on. An offer is
-// withdrawn; when nobody is left, waiting callers lapse.
+// SignOut takes an agent off. During a talk it is granted once the talk is
+// wrapped up, though callers no longer count on the agent from now on. An offer
+// is withdrawn; when nobody is left, waiting callers lapse.
 func (e *Engine) SignOut(agentID string) error { return e.ask(agentID, VerbSignOut, "") }
 
 // Pause keeps an agent signed in without offers until Ready. During a talk it
-// is granted when the talk ends. An offer is withdrawn.
+// is granted once the talk is wrapped up. An offer is withdrawn.
 func (e *Engine) Pause(agentID, reason string) error { return e.ask(agentID, VerbPause, reason) }
 
 // Ready ends a pause, a wrap-up or being unreachable. During a talk it takes
-// back a SignOut or Pause.
+// back a SignOut or Pause, and so it does in the wrap-up, which it ends.
 func (e *Engine) Ready(agentID string) error { return e.ask(agentID, VerbReady, "") }
 
 // Reachable reports that an agent's phone has registered. An unreachable agent
@@ -343,8 +343,8 @@ func (e *Engine) Consult(agentID, callID string) error { return e.talk(agentID, 
 func (e *Engine) Resume(agentID, callID string) error { return e.talk(agentID, callID, VerbResume) }
 
 // EndTalk reports that agent and caller have parted, whoever hung up. The
-// agent wraps up, or gets what they asked for during the talk. Of a third it is
-// EndConsult.
+// agent wraps up, and then gets what they asked for during the talk. Of a third
+// it is EndConsult.
 func (e *Engine) EndTalk(agentID, callID string) error { return e.talk(agentID, callID, VerbEnd) }
 
 // Rejoin takes an agent back to the call they last talked with, after an
@@ -368,12 +368,18 @@ func (e *Engine) Extend(agentID string, by time.Duration) error {
 	return e.do(Command{Do: VerbExtend, Agent: agentID, For: by})
 }
 
+// Finish ends a wrap-up before its time: the agent is ready, or gets what they
+// asked for during the talk. An agent who is not wrapping up gets a
+// TransitionError.
+func (e *Engine) Finish(agentID string) error { return e.ask(agentID, VerbFinish, "") }
+
 // Order asks something of an agent in their stead: VerbSignIn, VerbSignOut,
-// VerbPause, VerbReady or VerbExtend, with the fields of Command they read and
-// By, who asks, for the record. They mean what the methods of those names do.
+// VerbPause, VerbReady, VerbExtend or VerbFinish, with the fields of Command they
+// read and By, who asks, for the record. They mean what the methods of those
+// names do.
 func (e *Engine) Order(c Command) error {
 	switch c.Do {
-	case VerbSignIn, VerbSignOut, VerbPause, VerbReady, VerbExtend:
+	case VerbSignIn, VerbSignOut, VerbPause, VerbReady, VerbExtend, VerbFinish:
 		return e.do(c)
 	}
 	return fmt.Errorf("queue: %q is nothing that can be asked of an agent", c.Do)

@@ -357,6 +357,9 @@ func TestOrdersAreRecordedWithWhoGaveThem(t *testing.T) {
 		if c := d.last(KindAgentState); c.By != "" || c.To != StateReady {
 			t.Errorf("the end of a wrap-up is somebody's: %+v", c)
 		}
+		d.talking("b", "1001")
+		d.must(d.EndTalk("1001", "b"))
+		order(VerbFinish, "night", Change{Kind: KindAgentState, To: StateReady})
 		if err := d.Order(Command{Do: VerbRemoveAgent, Agent: "1001"}); err == nil {
 			t.Error("an order removes an agent")
 		}

@@ -242,6 +242,8 @@ func (m *Machine) do(c *Command) error {
 		return m.talk(c.Agent, c.Call, eventRejoin)
 	case VerbExtend:
 		return m.extend(c.Agent, c.For)
+	case VerbFinish:
+		return m.finishWrapUp(c.Agent)
 	case VerbCall:
 		return m.callIn(c)
 	case VerbEndConsult:
@@ -292,6 +294,9 @@ func (m *Machine) note(c Change) { m.noteFor(c, m.quiet) }
 func (m *Machine) noteFor(c Change, homeOnly bool) {
 	c.At, c.homeOnly = m.wall, homeOnly
 	a := m.agents[c.Agent]
+	if a != nil && c.To != 0 {
+		c.Then = a.wished()
+	}
 	if c.Call != "" && c.Owner == "" {
 		c.Owner = m.ownerOf(c.Call)
 	}

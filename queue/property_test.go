@@ -367,6 +367,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"sign out":      func(*rapid.T) { _ = w.e.SignOut(w.agent()) },
 		"pause":         func(*rapid.T) { _ = w.e.Pause(w.agent(), "lunch") },
 		"ready":         func(*rapid.T) { _ = w.e.Ready(w.agent()) },
+		"finish":        func(*rapid.T) { _ = w.e.Finish(w.agent()) },
 		"reachable":     func(*rapid.T) { _ = w.e.Reachable(w.agent()) },
 		"close":         func(*rapid.T) { _ = w.e.Close(w.queue(), LapseClosing) },
 		"time passes":   func(t *rapid.T) { time.Sleep(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second) },

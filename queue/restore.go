@@ -24,7 +24,7 @@ type Restored struct {
 	Rest   bool   // paused by the engine for Rules.DeclinePause of Queue after one refusal
 	Misses int    // offers missed in a row
 
-	Then       State // asked for during the talk: offline, paused, or none
+	Then       State // asked for during the talk, until that is wrapped up: offline, paused, or none
 	ThenReason string
 
 	// Call and Queue are those of the talk, of the offer while reserved or
@@ -45,9 +45,11 @@ type Restored struct {
 }
 
 // Settles reports whether a change tells all there is to know about its agent,
-// whatever was before: who reads changes backwards can stop there.
+// whatever was before: who reads changes backwards can stop there. Who is called
+// back to a call may have asked for something during it, and the reason is told
+// there.
 func (c Change) Settles() bool {
-	return c.Agent != "" && (c.Kind == KindConnected || c.Kind == KindConsulted || c.From == StateOffline || c.To == StateOffline)
+	return c.Agent != "" && c.Then == 0 && (c.Kind == KindConnected || c.Kind == KindConsulted || c.From == StateOffline || c.To == StateOffline)
 }
 
 // After is what the agent was doing once the change had happened; changes of
@@ -70,6 +72,9 @@ func (r Restored) After(c Change) Restored {
 		return r
 	}
 	is := Restored{Agent: c.Agent, State: c.To, Since: c.At, Misses: r.missesAfter(c), Call: r.Call, Queue: r.Queue, Began: r.Began}
+	if c.Then != 0 {
+		is.Then, is.ThenReason = c.Then, r.ThenReason
+	}
 	offered := c.From == StateReserved || c.From == StateRinging
 	switch c.To {
 	case StateReserved, StateRinging:
@@ -185,8 +190,8 @@ func (m *Machine) restoreOne(a *agent, r Restored, idleAs int64) (err error) {
 	if r.State.InTalk() {
 		a.third, a.part = r.Third, cmp.Or(r.Part, r.Since).Round(0)
 		m.sit(a)
-		a.then, a.thenReason = wishes[r.Then], r.ThenReason
 	}
+	a.then, a.thenReason = wishes[r.Then], r.ThenReason
 	a.idleAs, a.idleSince = idleAs, m.idleFrom(r).Round(0)
 	if a.state == StateReady {
 		m.beReady(a)

@@ -67,6 +67,12 @@ func TestRestore(t *testing.T) {
 		{name: "wrap-up", was: func() Restored {
 			return Restored{State: StateWrapUp, Since: ago(15 * time.Second), Call: "t", Queue: "bills", WrapUpLeft: 5 * time.Second}
 		}, state: StateWrapUp, offered: 5 * time.Second},
+		{name: "wrap-up, with a break asked for", was: func() Restored {
+			return Restored{State: StateWrapUp, Since: ago(15 * time.Second), Call: "t", Queue: "bills", WrapUpLeft: 5 * time.Second, Then: StatePaused, ThenReason: "lunch"}
+		}, state: StateWrapUp, offered: never},
+		{name: "wrap-up, with a break asked for that is taken back", was: func() Restored {
+			return Restored{State: StateWrapUp, Since: ago(15 * time.Second), Call: "t", Queue: "bills", WrapUpLeft: 5 * time.Second, Then: StatePaused, ThenReason: "lunch"}
+		}, state: StateWrapUp, then: func(d *desk) error { return d.Ready("1001") }},
 		{name: "wrap-up that is over", was: func() Restored {
 			return Restored{State: StateWrapUp, Since: ago(time.Minute), Call: "t", Queue: "bills", WrapUpLeft: -40 * time.Second}
 		}, state: StateReady, recorded: "agent.state wrap-up over"},
@@ -639,8 +645,41 @@ func TestRestoredFromChanges(t *testing.T) {
 		told(Restored{State: StateTalking, Since: at(42), Call: "c", Queue: "bills", Began: at(42), Part: at(42)})
 		d.must(d.SignOut("1001"))
 		d.must(d.EndTalk("1001", "c"))
-		told(Restored{State: StateOffline, Since: at(43)})
+		told(Restored{State: StateWrapUp, Since: at(43), Call: "c", Queue: "bills", Began: at(42), Then: StateOffline, ThenReason: "signed out"})
+		d.must(d.Rejoin("1001", "c"))
+		told(Restored{State: StateTalking, Since: at(44), Call: "c", Queue: "bills", Began: at(42), Part: at(44), Then: StateOffline, ThenReason: "signed out"})
+		d.must(d.EndTalk("1001", "c"))
+		time.Sleep(20 * time.Second)
+		told(Restored{State: StateOffline, Since: at(65)})
 	})
+}
+
+// A wrap-up that ended while nobody was there ended as was asked for during the
+// talk, and so did the offer that called somebody back from one.
+func TestWhatWasAskedForDuringATalkIsGrantedAfterARestart(t *testing.T) {
+	began := func() time.Time { return time.Now().Add(-time.Minute) }
+	for name, was := range map[string]func() Restored{
+		"the wrap-up is over": func() Restored {
+			return Restored{State: StateWrapUp, Since: began(), Call: "t", Queue: "bills", WrapUpLeft: -40 * time.Second}
+		},
+		"called back from the wrap-up": func() Restored {
+			return Restored{State: StateRinging, Since: began(), Call: "t", Queue: "bills", Offer: "t-to-1001-1", Third: true}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			atDesk(t, afterRestart(), func(t *testing.T, d *desk) {
+				r := was()
+				r.Agent, r.Then, r.ThenReason = "1001", StatePaused, "lunch"
+				d.must(d.Restore([]Restored{r}))
+				if v, _ := d.Agent("1001"); v.State != StatePaused || v.Reason != "lunch" || v.Then != 0 {
+					t.Errorf("restored as %+v, want the break", v)
+				}
+				if c := d.last(KindAgentState); c.To != StatePaused || c.Cause != "lunch" || c.Then != 0 {
+					t.Errorf("recorded %+v", c)
+				}
+			})
+		})
+	}
 }
 
 // Whoever was with a call beside its own agent is so again, whichever of the

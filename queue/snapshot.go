@@ -223,7 +223,7 @@ func (p *place) image() placeImage {
 func (a *agent) image() agentImage {
 	i := agentImage{Profile: a.profile, Listed: a.listed, State: a.state, Since: a.since, Reason: a.reason,
 		Out: a.out, Misses: a.misses, Moved: a.moved, IdleAs: a.idleAs, IdleSince: a.idleSince, Call: a.call, Owner: a.owner,
-		Third: a.third, Part: a.part, Busy: a.busy, Then: a.afterTalk(), ThenReason: a.thenReason, Began: a.began, Alarm: a.alarm.image()}
+		Third: a.third, Part: a.part, Busy: a.busy, Then: a.wished(), ThenReason: a.thenReason, Began: a.began, Alarm: a.alarm.image()}
 	if a.queue != nil {
 		i.Queue = a.queue.rules.ID
 	}

@@ -50,7 +50,7 @@ func (m *Machine) reachable(agentID string) error {
 // it back.
 func (m *Machine) wish(a *agent, ev event, cause string) {
 	a.then, a.thenReason = ev, cause
-	m.note(Change{Kind: KindAgentState, Call: a.call, Agent: a.profile.ID, Third: a.third, From: a.state, To: a.state, Cause: cause, Then: a.afterTalk(), By: m.by})
+	m.note(Change{Kind: KindAgentState, Call: a.call, Agent: a.profile.ID, Third: a.third, From: a.state, To: a.state, Cause: cause, By: m.by})
 	m.settle(a)
 }
 
@@ -96,19 +96,37 @@ func (m *Machine) endTalk(a *agent) {
 	m.afterTalk(a)
 }
 
-// afterTalk grants what was asked during the talk, or starts wrap-up.
+// afterTalk starts the clock of the wrap-up, where the queue has one.
 func (m *Machine) afterTalk(a *agent) {
-	ev, reason, wrapUp := a.then, a.thenReason, a.queue.rules.WrapUp
-	a.then, a.thenReason = 0, ""
-	switch {
-	case ev != 0:
-		m.turn(a, ev, reason)
-	case wrapUp == 0:
-		m.turn(a, eventWrapped, "")
-	default:
-		a.began = m.now
-		m.wake(a, wrapUp, eventWrapped, causeWrapped)
+	wrapUp := a.queue.rules.WrapUp
+	if wrapUp == 0 {
+		m.wrapped(a, eventWrapped, "")
+		return
 	}
+	a.began = m.now
+	m.wake(a, wrapUp, eventWrapped, causeWrapped)
+}
+
+// wrapped ends a wrap-up: with what was asked for during the talk, if anything
+// was, and otherwise with ev.
+func (m *Machine) wrapped(a *agent, ev event, cause string) {
+	if a.then != 0 {
+		ev, cause = a.then, a.thenReason
+	}
+	m.turn(a, ev, cause)
+}
+
+// finishWrapUp is an agent who has written up all there is before the time is over.
+func (m *Machine) finishWrapUp(agentID string) error {
+	a, err := m.agent(agentID)
+	switch {
+	case err != nil:
+		return err
+	case a.state != StateWrapUp:
+		return &TransitionError{AgentID: agentID, From: a.state, Event: eventWrapped.String()}
+	}
+	m.wrapped(a, eventReady, causeReady)
+	return nil
 }
 
 // ErrNoMore is what Extend returns when a wrap-up is as long as it may get.
@@ -232,6 +250,10 @@ func (m *Machine) move(a *agent, ev event, cause string) (from State) {
 	case eventSignIn, eventReady, eventConnect, eventDecline, eventRejoin, eventFound, eventComeIn, eventFoundThird:
 		a.misses = 0
 	}
+	switch ev {
+	case eventSignIn, eventReady, eventPause, eventSignOut: // whatever was asked for before
+		a.then, a.thenReason = 0, ""
+	}
 	if a.state == StateReady {
 		if ev != eventRelease {
 			m.serial++
@@ -252,9 +274,14 @@ func (m *Machine) beReady(a *agent) {
 	}
 }
 
-// settle draws the consequences of an agent's change once it is noted, for
-// those who count on them.
+// settle draws the consequences of an agent's change once it is noted: what was
+// asked for during a talk is granted where nothing of that talk goes on, and
+// those who count on the agent learn of it.
 func (m *Machine) settle(a *agent) {
+	if a.then != 0 && !a.occupied() {
+		m.turn(a, a.then, a.thenReason)
+		return
+	}
 	if is := a.presence(); is != a.counted {
 		m.count(a, is)
 		for _, mine := range a.members {
@@ -284,5 +311,5 @@ func (a *agent) expire(m *Machine) {
 	if a.busy != 0 {
 		a.busy += m.now - a.alarm.due
 	}
-	m.turn(a, a.alarmEvent, a.alarmCause)
+	m.wrapped(a, a.alarmEvent, a.alarmCause)
 }

@@ -20,7 +20,7 @@ type AgentView struct {
 	With         string    `json:"with,omitempty"`           // another agent of that call: the third, whoever is called in to it, or for a third whose call it is
 	Third        bool      `json:"third,omitempty"`          // called in, or with that call beside whose call it is
 	Began        time.Time `json:"began,omitzero"`           // since when with that call: in talk only
-	Then         State     `json:"then,omitzero"`            // asked for during the talk
+	Then         State     `json:"then,omitzero"`            // asked for during the talk, granted once it is wrapped up
 	Until        time.Time `json:"until,omitzero"`           // wrap-up: when it ends by itself, on the clock of Since
 	CallAway     bool      `json:"call_away,omitempty"`      // in talk, and nothing is heard of the service with that call: whether it goes on is not known here
 	Away         bool      `json:"away,omitempty"`           // nothing is heard of the agent's service: they are offered nobody
@@ -90,7 +90,7 @@ func (m *Machine) Agents() []AgentView {
 }
 
 func (m *Machine) view(a *agent) AgentView {
-	v := AgentView{Profile: a.profile, State: a.state, Since: a.since, OutOfService: a.out, Then: a.afterTalk(), Away: a.beyond}
+	v := AgentView{Profile: a.profile, State: a.state, Since: a.since, OutOfService: a.out, Then: a.wished(), Away: a.beyond}
 	switch a.state {
 	case StateReady:
 		v.IdleSince = a.idleSince

@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"web/account":      nil,
 	"web/live":         nil,
 	"web/phrase":       nil,
+	"web/region":       nil,
 	"web/sso":          nil,
 	"web/sso/ssotest":  nil,
 	"web/ui":           nil,

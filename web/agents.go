@@ -23,7 +23,7 @@ type State struct {
 	OutOfService bool        `json:"out_of_service"` // by the queue, after offers that were missed
 	Call         string      `json:"call"`           // offered, talked to, or wrapped up
 	Queue        string      `json:"queue"`          // that call's
-	Then         queue.State `json:"then"`           // what was asked for during a talk, granted after it; "": nothing
+	Then         queue.State `json:"then"`           // what was asked for during a talk, granted once that is wrapped up; "": nothing
 	Home         string      `json:"home"`           // the service whose phone it is, where several share their queues; "": not shared
 	Away         bool        `json:"away"`           // nothing is heard of that service: callers are not offered to the agent
 }

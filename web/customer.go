@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"hotline/call/scene"
 	"hotline/queue"
 	"hotline/web/account"
 )
@@ -27,6 +29,9 @@ type Past interface {
 	// Served are an agent's calls of today, newest first.
 	Served(ctx context.Context, agentID string) ([]Served, error)
 
+	// Known is what is known of who calls in a call without waiting for anything.
+	Known(callID string) Known
+
 	// History is what is known of the number that a call came from; false where
 	// there is no such call.
 	History(ctx context.Context, callID string) (History, bool, error)
@@ -41,11 +46,19 @@ type noPast struct{}
 
 func (noPast) Today() Today                                     { return Today{} }
 func (noPast) Served(context.Context, string) ([]Served, error) { return nil, nil }
+func (noPast) Known(string) Known                               { return Known{} }
 func (noPast) History(context.Context, string) (History, bool, error) {
 	return History{}, false, nil
 }
 func (noPast) Notes(context.Context, string) (NotesKept, bool, error) {
 	return NotesKept{}, false, nil
+}
+
+// Known is what a desk shows of who calls from the first moment. What is not known,
+// or not yet, is left out.
+type Known struct {
+	Region scene.Names // where the number was given out
+	Times  int         // which call of this number it is, from 1
 }
 
 // History is what is known of a number.
@@ -309,7 +322,7 @@ func (a *API) putNotes(r request) (reply, error) {
 type WrapUp struct {
 	Call  string `json:"call"`
 	Code  string `json:"code"`
-	Ready bool   `json:"ready"` // and takes the next one
+	Ready bool   `json:"ready"` // and takes the next one, or what was asked for during the talk
 }
 
 func (a *API) wrapUp(r request) (reply, error) {
@@ -331,8 +344,8 @@ func (a *API) wrapUp(r request) (reply, error) {
 		return reply{}, unwritten(err)
 	}
 	if asked.Ready && v.State == queue.StateWrapUp {
-		if err := a.command(v.ID, "", Order{Do: queue.VerbReady}); err != nil {
-			return reply{}, err
+		if err := a.o.Queues.Order(queue.Command{Do: queue.VerbFinish, Agent: v.ID}); err != nil && !errors.Is(err, queue.ErrTransition) { // its time is over by now
+			return reply{}, unlessStopped(err, aboutAgent(v.ID))
 		}
 	}
 	return a.getDesk(r)

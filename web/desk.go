@@ -111,6 +111,8 @@ func (a *API) Desk(agentID string) (Desk, bool) {
 		d.Link = a.o.Link(agentID)
 	}
 	if has, busy := a.o.Scenes.Desk(agentID); busy {
+		known := a.o.Past.Known(has.ID)
+		has.Region, has.Times = known.Region, known.Times
 		d.Call = &has
 		d.Link.CallerHears = "talk"
 		if has.Hold != nil || has.Scene == scene.Ringing || has.Scene == scene.Transferring {

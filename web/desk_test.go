@@ -58,6 +58,10 @@ func TestDesk(t *testing.T) {
 			t.Errorf("in %s the desk shows %+v, want the phrase %s, and that the caller hears %s", row.has.Scene, seen, row.moment, row.hears)
 		}
 	}
+	d.past.known = Known{Region: scene.Names{"zh-CN": "北京市", "en": "Beijing"}, Times: 2}
+	if seen := look(); seen.Call.Times != 2 || seen.Call.Region["en"] != "Beijing" {
+		t.Errorf("who calls is shown as %+v", seen.Call)
+	}
 	d.scenes.has = nil
 	d.past.today.Agents = map[string]AgentDay{"1001": {Calls: 17, Talk: 70 * time.Minute}}
 	if err := d.engine.EndTalk("1001", "c2"); err != nil {
@@ -110,6 +114,33 @@ func TestActs(t *testing.T) {
 		li.gets(400, nil, "POST", "/desk/do", body)
 	}
 	sun.gets(403, nil, "POST", "/desk/do", `{"act":"hold"}`)
+}
+
+// A break that is asked for in a talk, by the agent or since the browser has no
+// microphone any more, leaves the time to say how the call ended.
+func TestABreakAskedForInATalkLeavesTheWrapUp(t *testing.T) {
+	for do, state := range map[string]queue.State{`{"do":"pause","reason":"lunch"}`: queue.StatePaused, `{"do":"sign-out"}`: queue.StateOffline} {
+		d := newDesk(t)
+		li := d.as("li")
+		d.signIn("1001")
+		d.talks("1001", "c2")
+		li.gets(200, nil, "POST", "/desk/state", do)
+		if err := d.engine.EndTalk("1001", "c2"); err != nil {
+			t.Fatal(err)
+		}
+		var seen Desk
+		li.gets(200, &seen, "GET", "/desk", "")
+		if seen.Agent.State != queue.StateWrapUp || seen.Agent.Then != state || seen.WrapUp == nil || len(seen.WrapUp.Codes) == 0 {
+			t.Errorf("%s, and after the talk the desk shows %+v", do, seen)
+		}
+		li.gets(200, &seen, "POST", "/desk/wrap-up", `{"call":"c2","code":"resolved","ready":true}`)
+		if seen.Agent.State != state || seen.Agent.Then != 0 || seen.WrapUp != nil {
+			t.Errorf("%s, and after the code the desk shows %+v", do, seen)
+		}
+		if got := d.wrote(KindWrapped); len(got) != 1 {
+			t.Errorf("%s: the journal has the codes %v", do, got)
+		}
+	}
 }
 
 // Who listens in is written down first, and where that is impossible does not.

@@ -337,6 +337,7 @@ func (f *fakeScenes) Back(string) string                     { return f.back }
 type fakePast struct {
 	mu    sync.Mutex
 	today Today
+	known Known
 	kept  map[string]NotesKept // calls there are
 	err   error
 }
@@ -349,6 +350,12 @@ func (f *fakePast) Today() Today {
 
 func (f *fakePast) Served(context.Context, string) ([]Served, error) {
 	return []Served{{Call: "c0", Number: "138****5678", Queue: "service"}}, f.err
+}
+
+func (f *fakePast) Known(string) Known {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known
 }
 
 func (f *fakePast) History(_ context.Context, callID string) (History, bool, error) {

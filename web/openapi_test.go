@@ -63,7 +63,7 @@ func TestOpenAPINamesEveryField(t *testing.T) {
 		"Rules": Rules{}, "Profile": Profile{}, "Order": Order{}, "Problem": Problem{Field: "x", Values: map[string]string{"a": "b"}}, "Figures": Figures{},
 		"Queue": Queue{}, "Caller": Caller{}, "Agent": Agent{}, "State": State{},
 		"Credentials": Credentials{}, "Ways": Ways{}, "Me": Me{}, "Account": Account{}, "NewAccount": NewAccount{}, "AccountChange": AccountChange{},
-		"NewPassword": NewPassword{}, "Given": Given{}, "Desk": Desk{}, "DeskAgent": DeskAgent{}, "DeskCall": scene.Desk{Region: "x", Times: 1},
+		"NewPassword": NewPassword{}, "Given": Given{}, "Desk": Desk{}, "DeskAgent": DeskAgent{}, "DeskCall": scene.Desk{Region: scene.Names{"en": "x"}, Times: 1},
 		"DeskWrapUp": DeskWrapUp{}, "DeskToday": DeskToday{}, "Link": Link{}, "DeskOrder": DeskOrder{}, "Ticket": Ticket{}, "Visit": Visit{}, "VisitTicket": VisitTicket{}, "TargetView": TargetView{},
 		"History": History{}, "PastCall": PastCall{}, "Served": Served{}, "Notes": Notes{}, "WrapUp": WrapUp{}, "Forms": Forms{}, "Topic": Topic{}, "Code": Code{}, "Monitoring": Monitoring{},
 		"FloorQueue": FloorQueue{}, "FloorCaller": FloorCaller{}, "FloorAgent": FloorAgent{}, "WallAgent": WallAgent{}, "HourDay": HourDay{},

@@ -64,11 +64,11 @@ type Desk struct {
 	Kind     string     `json:"kind"`
 	Scene    Name       `json:"scene"`
 	Number   string     `json:"number"` // masked; "" when withheld
-	Region   string     `json:"region,omitempty"`
+	Region   Names      `json:"region,omitempty"`
 	Queue    Line       `json:"queue"`
 	WaitedMs int64      `json:"waited_ms"`
-	Times    int        `json:"times,omitempty"`
-	Path     []string   `json:"path"` // through the menus, in words
+	Times    int        `json:"times,omitempty"` // which call of this number it is, from 1
+	Path     []string   `json:"path"`            // through the menus, in words
 	Began    time.Time  `json:"began"`
 	RingEnds *time.Time `json:"ring_ends"`
 	Answered *time.Time `json:"answered"`
@@ -82,6 +82,9 @@ type Desk struct {
 	// nobody.
 	Watched *Watching `json:"-"`
 }
+
+// Names are how something is called, by language: "zh-CN", "en".
+type Names map[string]string
 
 // Watching is a supervisor in a talk.
 type Watching struct {

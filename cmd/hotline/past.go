@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/call/scene"
 	"hotline/ivr"
 	"hotline/journal"
 	"hotline/queue"
 	"hotline/web"
+	"hotline/web/region"
 )
 
 // What pages show of the past: folds of the journal that go on where they ended,
@@ -29,6 +31,9 @@ type past struct {
 	log   *slog.Logger
 
 	callers *callers
+
+	telling sync.Mutex
+	told    map[string]web.Known // by call: what desks were shown
 
 	mu     sync.Mutex
 	day    day
@@ -86,9 +91,11 @@ const (
 	mostHistory = 10          // calls of a number that are shown
 	mostOfOne   = 50          // … and known
 	mostServed  = 100         // calls of an agent that are shown
+	mostTold    = 1000        // callers of whom desks were told
 	remembered  = 180 * 24 * time.Hour
 	readAtOnce  = 500             // arrivals
 	knownWithin = 8 * time.Second // from when a history is asked for; the answer has 10 s
+	toldWithin  = 250 * time.Millisecond
 )
 
 // dayKinds are what a day's figures are made of.
@@ -373,9 +380,30 @@ func (c *callers) known(ctx context.Context, rest func(after time.Duration)) err
 	return context.Cause(ctx)
 }
 
+// nth is which call of its number a call is, from 1; 0 where others are being read,
+// or are to be read first.
+func (c *callers) nth(ctx context.Context, number, callID string) int {
+	if !c.reading.TryLock() {
+		return 0
+	}
+	more, err := c.read(ctx)
+	c.reading.Unlock()
+	ids, many := c.of(number)
+	at := slices.Index(ids, callID)
+	if err != nil || more || at < 0 {
+		return 0
+	}
+	return many - len(ids) + at + 1
+}
+
 func (c *callers) step(ctx context.Context) (more bool, err error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	return c.read(ctx)
+}
+
+// read reads on; c.reading is held.
+func (c *callers) read(ctx context.Context) (more bool, err error) {
 	about := journal.Query{Kinds: []string{call.KindArrived}, After: c.seq, Limit: readAtOnce}
 	if c.seq == 0 {
 		about.Since = c.now().Add(-remembered)
@@ -414,9 +442,11 @@ func (c *callers) of(number string) (ids []string, many int) {
 	return slices.Clone(c.calls[who]), c.many[who]
 }
 
-// learn reads who has called in the past, so that the first look after a start
-// need not. It takes half of a processor at most: calls come first.
+// learn reads where numbers are from and who has called in the past, so that the
+// first look after a start need not. It takes half of a processor at most: calls
+// come first.
 func (p *past) learn(ctx context.Context) {
+	region.Load()
 	err := p.callers.known(ctx, func(after time.Duration) {
 		select {
 		case <-time.After(after):
@@ -466,6 +496,35 @@ func (p *past) History(ctx context.Context, callID string) (web.History, bool, e
 	}
 	h.More = max(0, many-1-len(h.Calls))
 	return h, true, nil
+}
+
+// Known is what is known at once of who calls in a call. It is the same as long as
+// the call goes on, and looked up once.
+func (p *past) Known(callID string) web.Known {
+	p.telling.Lock()
+	defer p.telling.Unlock()
+	if known, there := p.told[callID]; there {
+		return known
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), toldWithin)
+	defer cancel()
+	arrived, there, err := p.arrival(ctx, callID)
+	if err != nil || !there {
+		return web.Known{}
+	}
+	var known web.Known
+	if arrived.Number != "" {
+		known.Times = p.callers.nth(ctx, arrived.Number, callID)
+		known.Region = scene.Names(region.Of(arrived.Number))
+		if known.Times == 0 { // so far
+			return known
+		}
+	}
+	if p.told == nil || len(p.told) >= mostTold {
+		p.told = map[string]web.Known{}
+	}
+	p.told[callID] = known
+	return known
 }
 
 func (p *past) arrival(ctx context.Context, callID string) (a call.Arrived, there bool, err error) {

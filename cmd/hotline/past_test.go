@@ -232,6 +232,33 @@ func TestATalkLastsAsFarAsItWasSeen(t *testing.T) {
 	}
 }
 
+// Who handed a caller over soon after an outage is credited until then, though
+// the call is lost in another outage long after.
+func TestWhoHandedOverHadTheWholeTalk(t *testing.T) {
+	a := newArchive(t)
+	a.change(queue.KindConnected, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateRinging, To: queue.StateTalking})
+	began := a.at
+	a.at = a.at.Add(2 * time.Minute)
+	a.write(call.KindServiceConnected, call.ServiceConnected{Away: 60}, call.ServiceStream)
+	a.at = a.at.Add(10 * time.Second)
+	left := call.Ending{Leg: "agent 1001", Who: call.AgentParty, How: call.Pressed, Facts: call.Facts{PhoneAsked: a.at, Gone: a.at}}
+	a.change(queue.KindHandedOver, queue.Change{Call: "a", Queue: "service", Agent: "1002", With: "1001", From: queue.StateConsult, To: queue.StateTalking,
+		Left: &queue.Leaving{Agent: "1001", From: queue.StateConsult, To: queue.StateWrapUp, Began: began}})
+	a.at = a.at.Add(20 * time.Minute)
+	a.at = a.at.Add(5 * time.Minute)
+	a.write(call.KindServiceConnected, call.ServiceConnected{Away: 300}, call.ServiceStream)
+	lost := func(leg string) call.Ending {
+		return call.Ending{Leg: leg, How: call.Vanished, Facts: call.Facts{Gone: a.at, Lost: true}}
+	}
+	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1002", From: queue.StateTalking, To: queue.StateWrapUp})
+	a.write(call.KindEnded, call.Ended{Legs: []call.Ending{lost("caller"), left, lost("agent 1002")}}, call.Stream("a"))
+	for agent, want := range map[string]time.Duration{"1001": 130 * time.Second, "1002": 20 * time.Minute} {
+		if got := a.today().Agents[agent].Talk; got != want {
+			t.Errorf("%s is credited with %v, want %v", agent, got, want)
+		}
+	}
+}
+
 // Who takes the caller back whom they hung up on by mistake has had one call, of both parts.
 func TestACallerTakenBackIsOneCall(t *testing.T) {
 	a := newArchive(t)
@@ -316,6 +343,44 @@ func TestHistory(t *testing.T) {
 	if _, there, err := a.Notes(t.Context(), "nobody"); there || err != nil {
 		t.Errorf("notes of a call there is not: %v, %v", there, err)
 	}
+}
+
+// A desk is told at once where a number is from, and which call of it this is.
+func TestWhoCallsIsKnown(t *testing.T) {
+	a := newArchive(t)
+	arrives := func(id, number string) {
+		a.at = a.at.Add(time.Minute)
+		a.write(call.KindArrived, call.Arrived{Number: number, At: a.at}, call.Stream(id))
+	}
+	is := func(id string, times int, from string) {
+		t.Helper()
+		if got := a.Known(id); got.Times != times || got.Region["zh-CN"] != from {
+			t.Errorf("of call %s is known %+v, want the call number %d, from %q", id, got, times, from)
+		}
+	}
+	const lianyungang = "江苏省连云港市"
+	arrives("a", "13812345678")
+	is("a", 1, lianyungang)
+	arrives("other", "01062345678")
+	arrives("b", "13812345678")
+	is("b", 2, lianyungang)
+	is("other", 1, "北京市")
+	is("a", 1, lianyungang) // which goes on meanwhile
+	arrives("within", "1001")
+	is("within", 1, "")
+	arrives("withheld", "")
+	is("withheld", 0, "")
+	is("nobody", 0, "")
+	for n := range mostOfOne {
+		arrives(fmt.Sprint("c", n), "13812345678")
+	}
+	is(fmt.Sprint("c", mostOfOne-1), mostOfOne+2, lianyungang)
+
+	arrives("d", "13812345678")
+	a.callers.reading.Lock() // somebody reads
+	is("d", 0, lianyungang)
+	a.callers.reading.Unlock()
+	is("d", mostOfOne+3, lianyungang)
 }
 
 // A look at who has called before, which takes long where there were many, holds up no desk: each asks for the day's figures.

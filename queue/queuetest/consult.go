@@ -24,6 +24,7 @@ var consults = []struct {
 	{"blind transfer", testBlindTransfer},
 	{"back to who transferred", testBackToWhoTransferred},
 	{"wishes of a third", testWishesOfAThird},
+	{"wishes of who is called back", testWishesOfWhoIsCalledBack},
 	{"found with a third", testFoundWithAThird},
 	{"a call counts once", testACallCountsOnce},
 }
@@ -319,8 +320,36 @@ func testWishesOfAThird(t *testing.T, at house) {
 		if v := d.view("duty"); v.State != queue.StateTalking || v.Then != queue.StateOffline {
 			t.Errorf("who has taken the call over is shown as %+v", v)
 		}
+		d.is("1001", queue.StateWrapUp, 0)
 		d.must(d.EndTalk("duty", "a"))
+		d.is("duty", queue.StateWrapUp, queue.StateOffline)
+		d.pass(20 * time.Second)
 		d.inState("duty", queue.StateOffline)
+	})
+}
+
+// Who is to leave after the wrap-up may be called back from it, and leaves all
+// the same.
+func testWishesOfWhoIsCalledBack(t *testing.T, at house) {
+	at.atWork(t, func(t *testing.T, d *desk) {
+		d.must(d.Pause("1001", "lunch"))
+		d.consulted("1002", "a")
+		d.must(d.HandOver("a", "1001", "1002"))
+		d.is("1001", queue.StateWrapUp, queue.StatePaused)
+		d.must(d.EndTalk("1002", "a")) // who transfers the caller, too
+		d.must(d.call("1001", "a").Connected())
+		d.is("1001", queue.StateTalking, queue.StatePaused)
+		d.must(d.EndTalk("1001", "a"))
+		o := d.call("1001", "a")
+		d.is("1001", queue.StateReserved, queue.StatePaused)
+		o.Failed(queue.Cancelled)
+		d.is("1001", queue.StateWrapUp, queue.StatePaused)
+		d.call("1001", "a").Failed(queue.Declined)
+		d.is("1001", queue.StatePaused, 0)
+		d.pass(time.Minute)
+		if v := d.view("1001"); v.State != queue.StatePaused || v.Reason != "lunch" {
+			t.Errorf("the break has become %+v", v)
+		}
 	})
 }
 

@@ -24,7 +24,7 @@ type Step struct {
 
 var doings = []string{
 	"join", "join", "join", "leave", "ringing", "connected", "connected", "failed", "sign in", "sign in", "sign out", "pause", "ready",
-	"reachable", "hold", "resume", "end", "end", "rejoin", "found", "extend", "close", "reopen", "rules", "time", "time",
+	"reachable", "hold", "resume", "end", "end", "rejoin", "found", "extend", "finish", "close", "reopen", "rules", "time", "time",
 	"call", "call", "call", "end consult", "hand over", "found third",
 }
 
@@ -128,6 +128,8 @@ func (c *course) take(s Step) error {
 		return c.HandOver(v.Call, agent, v.With)
 	case "found third":
 		return c.FoundThird(agent, call, in)
+	case "finish":
+		return c.Finish(agent)
 	case "extend":
 		return c.Extend(agent, time.Duration(s.Number)*time.Second)
 	case "reopen":

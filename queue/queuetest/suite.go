@@ -217,6 +217,15 @@ func (d *desk) state(agent string) queue.State {
 	return v.State
 }
 
+// is looks at an agent's state, and at what they have asked for after the talk.
+func (d *desk) is(agent string, state, then queue.State) {
+	d.t.Helper()
+	d.settle()
+	if v, _ := d.Agent(agent); v.State != state || v.Then != then {
+		d.t.Errorf("agent %s is %s, then %s; want %s, then %s", agent, v.State, v.Then, state, then)
+	}
+}
+
 func (d *desk) inState(agent string, want queue.State) {
 	d.t.Helper()
 	d.settle()
@@ -623,35 +632,75 @@ func testAskedDuringTalk(t *testing.T, at house) {
 		name string
 		ask  func(d *desk) error
 		then queue.State // shown during the talk
-		end  queue.State // when the talk has ended
+		end  queue.State // when that is wrapped up
 	}{
 		{"sign out", func(d *desk) error { return d.SignOut("1001") }, queue.StateOffline, queue.StateOffline},
 		{"pause", func(d *desk) error { return d.Pause("1001", "lunch") }, queue.StatePaused, queue.StatePaused},
-		{"sign out, taken back", func(d *desk) error { return errors.Join(d.SignOut("1001"), d.SignIn("1001")) }, 0, queue.StateWrapUp},
-		{"pause, taken back", func(d *desk) error { return errors.Join(d.Pause("1001", "lunch"), d.Ready("1001")) }, 0, queue.StateWrapUp},
+		{"sign out, taken back", func(d *desk) error { return errors.Join(d.SignOut("1001"), d.SignIn("1001")) }, 0, queue.StateReady},
+		{"pause, taken back", func(d *desk) error { return errors.Join(d.Pause("1001", "lunch"), d.Ready("1001")) }, 0, queue.StateReady},
 		{"pause, then sign out", func(d *desk) error { return errors.Join(d.Pause("1001", "lunch"), d.SignOut("1001")) }, queue.StateOffline, queue.StateOffline},
 	} {
-		t.Run(row.name, func(t *testing.T) {
+		asked := func(t *testing.T, d *desk) {
+			d.signIn("1001")
+			d.talking("a", "1001")
+			d.must(d.Hold("1001", "a"))
+			d.must(row.ask(d))
+			d.is("1001", queue.StateHold, row.then)
+			if counts := d.SignedIn("bills") == 1; counts != (row.end != queue.StateOffline) {
+				t.Errorf("the agent counts as signed in: %v, though they will be %s", counts, row.end)
+			}
+			d.must(d.EndTalk("1001", "a"))
+		}
+		granted := func(t *testing.T, d *desk) {
+			d.is("1001", row.end, 0)
+			if v, _ := d.Agent("1001"); v.State == queue.StatePaused && v.Reason != "lunch" {
+				t.Errorf("paused because of %q, want lunch", v.Reason)
+			}
+		}
+		for end, wrapsUp := range map[string]func(d *desk){
+			"wrapped up":                 func(d *desk) { d.pass(10 * time.Second) },
+			"wrapped up before the time": func(d *desk) { d.must(d.Finish("1001")) },
+			"came back to the call before": func(d *desk) {
+				d.must(errors.Join(d.Rejoin("1001", "a"), d.EndTalk("1001", "a")))
+				d.pass(20 * time.Second)
+			},
+		} {
+			t.Run(row.name+", "+end, func(t *testing.T) {
+				at.desk(t, usual(), func(t *testing.T, d *desk) {
+					asked(t, d)
+					d.is("1001", queue.StateWrapUp, row.then)
+					d.pass(10 * time.Second)
+					d.is("1001", queue.StateWrapUp, row.then) // so that there is time for the call's code
+					wrapsUp(d)
+					granted(t, d)
+				})
+			})
+		}
+		t.Run(row.name+", with no wrap-up", func(t *testing.T) {
+			o := usual()
+			o.Queues[0].WrapUp = 0
+			at.desk(t, o, func(t *testing.T, d *desk) {
+				asked(t, d)
+				granted(t, d)
+			})
+		})
+		t.Run(row.name+", and ready in the wrap-up", func(t *testing.T) {
 			at.desk(t, usual(), func(t *testing.T, d *desk) {
-				d.signIn("1001")
-				d.talking("a", "1001")
-				d.must(d.Hold("1001", "a"))
-				d.must(row.ask(d))
-				v, _ := d.Agent("1001")
-				if v.State != queue.StateHold || v.Then != row.then {
-					t.Errorf("during the talk: %s, then %s", v.State, v.Then)
-				}
-				if counts := d.SignedIn("bills") == 1; counts != (row.end != queue.StateOffline) {
-					t.Errorf("the agent counts as signed in: %v, though they will be %s", counts, row.end)
-				}
-				d.must(d.EndTalk("1001", "a"))
-				d.inState("1001", row.end)
-				if v, _ := d.Agent("1001"); v.State == queue.StatePaused && v.Reason != "lunch" {
-					t.Errorf("paused because of %q, want lunch", v.Reason)
-				}
+				asked(t, d)
+				d.must(d.Ready("1001")) // which takes it back
+				d.is("1001", queue.StateReady, 0)
 			})
 		})
 	}
+	at.desk(t, usual(), func(t *testing.T, d *desk) {
+		d.signIn("1001")
+		if err := d.Finish("1001"); !errors.Is(err, queue.ErrTransition) {
+			t.Errorf("finishing a wrap-up there is not: %v", err)
+		}
+		if err := d.Finish("9"); !errors.Is(err, queue.ErrUnknownAgent) {
+			t.Errorf("finishing the wrap-up of nobody: %v", err)
+		}
+	})
 }
 func testImpossible(t *testing.T, at house) {
 	at.desk(t, usual(), func(t *testing.T, d *desk) {

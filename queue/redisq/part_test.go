@@ -113,6 +113,8 @@ func TestWhoIsNotBroughtIsGone(t *testing.T) {
 		t.Error("the caller of the removed queue waits on")
 	}
 	south.must(south.EndTalk("1002", "talk"))
+	south.inState("1002", queue.StateWrapUp)
+	south.must(south.Finish("1002"))
 	south.inState("1002", queue.StateOffline) // the last of them
 	again.signIn("1004")
 	south.offered(south.join("a"), "1004")

@@ -331,6 +331,11 @@ func (s Scene) Today() web.Today { return s.Day }
 // Served of web.Past.
 func (s Scene) Served(context.Context, string) ([]web.Served, error) { return s.Done, nil }
 
+// Known of web.Past.
+func (s Scene) Known(string) web.Known {
+	return web.Known{Region: scene.Names{"zh-CN": "江苏省连云港市", "en": "Lianyungang, Jiangsu"}, Times: len(s.Before.Calls) + s.Before.More + 1}
+}
+
 // History of web.Past.
 func (s Scene) History(context.Context, string) (web.History, bool, error) {
 	return s.Before, true, nil

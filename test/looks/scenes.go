@@ -230,8 +230,8 @@ func inCall(now time.Time, state scene.State, agent queue.State, since time.Dura
 	s.Noted = noted
 	answered := now.Add(-talkedFor)
 	s.Call = &scene.Desk{
-		ID: theCall, Kind: scene.PartIn, Scene: state.Row().Shown, Number: "138****5678", Region: "北京", Queue: scene.Line{ID: "service", Name: "人工服务"},
-		WaitedMs: 72_000, Times: 2, Path: []string{"网络报修"}, Began: now.Add(-4 * time.Minute), Answered: &answered,
+		ID: theCall, Kind: scene.PartIn, Scene: state.Row().Shown, Number: "138****5678", Queue: scene.Line{ID: "service", Name: "人工服务"},
+		WaitedMs: 72_000, Path: []string{"网络报修"}, Began: now.Add(-4 * time.Minute), Answered: &answered,
 		Muted: state.Muted, Monitor: state.Monitor, Acts: state.Acts(),
 	}
 	if state.Row().Tone {

@@ -1,6 +1,8 @@
 // What the service sends and takes, as docs/api.md and web/openapi.yaml have it. Times are RFC 3339 by the service's
 // clock; `_ms` are milliseconds; other durations are texts with a unit ("1m30s").
 
+import type { Language } from './words/index.svelte.ts'
+
 export type Role = 'agent' | 'supervisor' | 'reviewer' | 'duty_manager' | 'admin'
 
 export interface Me {
@@ -42,7 +44,7 @@ export interface DeskCall {
   kind: 'in' | 'third'
   scene: Scene
   number: string // masked; "": withheld
-  region?: string
+  region?: Partial<Record<Language, string>> // where the number was given out
   queue: { id: string; name: string }
   waited_ms: number
   times?: number // which call of this number it is, from 1

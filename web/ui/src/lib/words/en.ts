@@ -37,7 +37,7 @@ export const en: Words = {
     nobody: 'nobody is there',
   },
   outOfService: 'Taken out of service', away: 'other site',
-  thenState: { '': '', offline: 'offline after this call', paused: 'break after this call' },
+  thenState: { '': '', offline: 'offline once this call is wrapped up', paused: 'break once this call is wrapped up' },
   reasons: { rest: 'Short rest', lunch: 'Meal', training: 'Training', meeting: 'Meeting', paperwork: 'Paperwork', personal: 'Personal' },
   causes: {
     'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', monitoring: 'listening in', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable', 'service-gone': 'The phone may still ring, calls come soon',

@@ -73,6 +73,9 @@ export function codeSentence(code: string, values: Record<string, unknown> = {})
 /** named is a code's name in a part of the catalogue; a team's own code, which no catalogue has, is its own name. */
 export function named(part: Record<string, string>, code: string): string { return part[code] ?? code }
 
+/** inWords is what something is called in the reader's language; '' where it has no name. */
+export function inWords(names: Partial<Record<Language, string>> | undefined): string { return names?.[spoken.language] ?? '' }
+
 /** outcomeOf is the name of what closed a call: the operator's, or ours. */
 export function outcomeOf(id: string, codes: readonly Code[] | undefined): string {
   return codes?.find((c) => c.id === id)?.name || named(say().wrapUp.codes, id)
