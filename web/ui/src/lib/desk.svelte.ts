@@ -221,6 +221,7 @@ export class DeskStore {
 
   write(call: string, notes: Notes): void { this.drafts.write(call, notes) }
 
+  /** wrapUp closes a call; false: the service has not answered, and may be asked again. */
   async wrapUp(call: string, code: string): Promise<boolean> {
     await this.drafts.flush()
     try {
@@ -228,7 +229,7 @@ export class DeskStore {
       return true
     } catch (error) {
       app.sorry(error)
-      return false
+      return error instanceof Refusal && error.final
     }
   }
 
