@@ -228,8 +228,9 @@ func (s *Session) Plug(ctx context.Context, p *Port) error {
 	}
 }
 
-// Echo lets the browser hear what it sends while no port is plugged in.
-func (s *Session) Echo(on bool) { s.line.echo.Store(on) }
+// Echo lets the browser hear what it sends, for so long and while no port is
+// plugged in; 0 ends it.
+func (s *Session) Echo(d time.Duration) { s.line.echo.Store(time.Now().Add(d).UnixNano()) }
 
 // Stats are the session's figures at the moment.
 func (s *Session) Stats() Stats { return s.line.stats() }
