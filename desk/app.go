@@ -18,8 +18,10 @@ const (
 	actAnswer  = "answer"
 	actDecline = "decline"
 	actEcho    = "echo" // the device check: the agent hears themselves
-	actNoEcho  = "no-echo"
 )
+
+// echoFor is how long they do: the page records three seconds of it.
+const echoFor = 4 * time.Second
 
 // refused is an act that is not done, with a code for the page.
 type refused struct {
@@ -134,8 +136,8 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 		return d.answer(ctx, s)
 	case actDecline:
 		return d.decline(ctx, s)
-	case actEcho, actNoEcho:
-		s.Echo(o.Act == actEcho)
+	case actEcho:
+		s.Echo(echoFor)
 		return nil
 	}
 	if !o.Act.Asked() { // what supervisors may is asked for where it is looked who they are, and written down

@@ -552,6 +552,30 @@ func TestAnAgentWithoutAMicrophone(t *testing.T) {
 	w.hears("1001 paused: microphone denied")
 }
 
+// In the device check an agent hears what they say, for a few seconds and no longer.
+func TestTheDeviceCheckEchoes(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	w.hears("1001 reachable")
+	if code := p.does(`{"act":"echo"}`); code != "" {
+		t.Fatalf("the echo is refused with %q", code)
+	}
+	began := time.Now()
+	p.hear('6')
+	for timeout, quiet := time.After(patience), false; !quiet; {
+		select {
+		case <-p.heard:
+		case <-time.After(500 * time.Millisecond): // of 20 ms each
+			quiet = true
+		case <-timeout:
+			t.Fatalf("they hear themselves for %v already", patience)
+		}
+	}
+	if lasted := time.Since(began); lasted < 3500*time.Millisecond {
+		t.Errorf("they heard themselves for %v at most, want as long as a page records", lasted)
+	}
+}
+
 // What only supervisors may, a socket may not: nothing there asks who somebody
 // is, nor writes it down.
 func TestNobodyListensInThroughTheSocket(t *testing.T) {

@@ -312,7 +312,9 @@ func (m *Machine) comeBack(owner string, part *Part) error {
 		c := m.about(r, KindRefused, CauseReturned)
 		c.From = m.letGo(r)
 		c.To = r.agent.state
-		m.note(c)
+		if r.agent.profile.Home != owner { // whose own part says, and has recorded, what has become of them
+			m.note(c)
+		}
 	}
 	m.dismiss(owner, part)
 	part = m.admitted(owner, part)

@@ -227,8 +227,8 @@ func (c *company) miss(s *colleague) error {
 	return c.happens(c.common, Command{Do: VerbGone, Owner: s.name, Reason: "gone"})
 }
 
-// comeBack brings a service to the others, of whom those are gone by then whose
-// leases are over.
+// comeBack brings a service to the others, as Follower does, of whom those are
+// gone by then whose leases are over.
 func (c *company) comeBack(s *colleague) error {
 	if err := c.asks(s, Command{Do: VerbTick}); err != nil {
 		return err

@@ -231,16 +231,21 @@ func (e *Engine) arm(now time.Time) {
 	}
 }
 
+// tick has time pass. Where services share their callers somebody may have seen
+// to that before the timer ran, and then nothing else sets it anew.
 func (e *Engine) tick() {
 	e.mu.Lock()
 	defer e.leave()
 	due := e.armed
 	e.armed = time.Time{}
-	if e.company && !e.stopped {
+	switch next, any := e.machine.Next(); {
+	case !e.company || e.stopped:
+		_ = e.submit(Command{Do: VerbTick})
+	case any && next.After(due):
+		e.arm(e.clock())
+	case any:
 		e.shared.Tick(due)
-		return
 	}
-	_ = e.submit(Command{Do: VerbTick})
 }
 
 // do has a command happen and returns what the machine says to it.

@@ -44,13 +44,14 @@ func (f Follower) Beginning() (*Machine, error) {
 	return f.engine.machine.Beginning()
 }
 
-// Bring appends what the follower has. What is asked of it waits from now on
-// until it has entered or is alone.
+// Bring appends what the follower has, as it is at this moment: by that clocks
+// go on elsewhere. What is asked of it waits from now on until it has entered or
+// is alone.
 func (f Follower) Bring() {
 	e := f.engine
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.stopped {
+	defer e.leave()
+	if e.submit(Command{Do: VerbTick}) == nil {
 		e.company = true
 		e.brought = e.machine.Part(e.owner)
 		if !e.met {
@@ -61,11 +62,16 @@ func (f Follower) Bring() {
 }
 
 // Enter gives the follower the machine that all have in common, as it is just
-// before what the follower brought.
-func (f Follower) Enter(m *Machine) {
+// before what the follower brought, and the moment of the log's clock at which
+// that comes. What falls due there up to then is for the other services to act
+// on: the follower's own callers and agents have been through that time without
+// them, and what it brings says what has become of them.
+func (f Follower) Enter(m *Machine, at time.Time) {
+	_, _ = m.Apply(Command{Do: VerbTick, At: at}) // which nothing refuses
 	e := f.engine
 	e.mu.Lock()
 	e.machine, e.met = m, true
+	e.armed = time.Time{} // by the clock of before
 	was := e.alone
 	e.alone = solitude{}
 	e.mu.Unlock()

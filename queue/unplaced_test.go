@@ -25,7 +25,7 @@ func TestNoTicketWithoutPlace(t *testing.T) {
 	for name, happens := range map[string]func(s *script, others *Machine){
 		"the service reads that it is gone": func(s *script, others *Machine) {
 			s.Bring()
-			s.Enter(others)
+			s.Enter(others, at)
 			s.Happened(at, 1, nil)
 			s.Happened(at, 0, []Command{{Do: VerbGone, Owner: "north", Reason: "gone"}})
 		},
@@ -41,7 +41,7 @@ func TestNoTicketWithoutPlace(t *testing.T) {
 				}
 			}
 			s.Bring()
-			s.Enter(others)
+			s.Enter(others, at)
 			s.Happened(at, 1, nil)
 		},
 	} {

@@ -305,5 +305,11 @@ func (m *Machine) wake(a *agent, d time.Duration, ev event, cause string) {
 	m.timers.set(&a.alarm, m.after(d))
 }
 
-// expire does what has fallen due for an agent.
-func (a *agent) expire(m *Machine) { m.wrapped(a, a.alarmEvent, a.alarmCause) }
+// expire does what has fallen due for an agent. By how much later the machine is
+// told nobody was busy with a call.
+func (a *agent) expire(m *Machine) {
+	if a.busy != 0 {
+		a.busy += m.now - a.alarm.due
+	}
+	m.wrapped(a, a.alarmEvent, a.alarmCause)
+}

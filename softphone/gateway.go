@@ -208,35 +208,39 @@ func (g *Gateway) Close() error {
 	return errors.Join(append(errs, g.muxes.close())...)
 }
 
-// seat gives the socket the desk of its owner.
-func (g *Gateway) seat(owner string, sock *socket) (*Session, error) {
+// seat gives the socket the desk of its owner, or the closing with which it is
+// refused.
+func (g *Gateway) seat(sock *socket) (*Session, error) {
 	for {
-		s, err := g.sessionOf(owner)
+		s, err := g.sessionFor(sock.whose)
 		if err != nil {
 			return nil, err
 		}
 		select {
 		case s.seats <- sock:
 			<-sock.seated
-			return s, nil
-		case <-s.done: // it ended just now: another begins
+			return s, sock.refused
+		case <-s.done: // it ended just now: another begins, for who has a ticket
 		}
 	}
 }
 
-// sessionOf returns the owner's session, and begins one where there is none.
-func (g *Gateway) sessionOf(owner string) (*Session, error) {
+// sessionFor returns the owner's session. Where there is none a ticket begins one.
+func (g *Gateway) sessionFor(whose ticket) (*Session, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed {
-		return nil, ErrClosed
+	s, found := g.sessions[whose.owner]
+	switch {
+	case g.closed:
+		return nil, closeClosing
+	case found:
+		return s, nil
+	case whose.named:
+		return nil, closeBadToken
 	}
-	s, found := g.sessions[owner]
-	if !found {
-		s = newSession(g, owner)
-		g.sessions[owner] = s
-		g.running.Go(s.run)
-	}
+	s = newSession(g, whose.owner)
+	g.sessions[whose.owner] = s
+	g.running.Go(s.run)
 	return s, nil
 }
 

@@ -17,7 +17,7 @@ type line struct {
 
 	peer atomic.Pointer[peer] // nil: no connection
 	port atomic.Pointer[Port] // nil: no leg is plugged in
-	echo atomic.Bool
+	echo atomic.Int64         // until when the browser hears itself, in Unix ns
 
 	heard   atomic.Int64 // when the last packet came from the browser, in Unix ns
 	awaited atomic.Bool  // the next one is to be told of
@@ -92,7 +92,7 @@ func (l *line) audio(p packet, now time.Time) {
 	}
 	if port := l.port.Load(); port != nil {
 		port.toAsterisk(p, now)
-	} else if l.echo.Load() {
+	} else if now.UnixNano() < l.echo.Load() {
 		l.toBrowser(p, now)
 	}
 }

@@ -342,18 +342,18 @@ func TestEcho(t *testing.T) {
 	k := w.connect(b)
 	k.say(speech(0))
 	w.hears("1001 audio ok")
-	w.session("1001").Echo(true)
+	w.session("1001").Echo(patience)
 	k.say(speech(1), speech(2))
 	for n := 1; n <= 2; n++ {
 		if p := k.tape.next(t); !bytes.Equal(p.Payload, speech(n)) {
 			t.Errorf("packet %d came back with another payload", n)
 		}
 	}
-	w.session("1001").Echo(false)
+	w.session("1001").Echo(0)
 	k.say(speech(3))
 	k.tape.empty(t, 50*time.Millisecond)
 
-	w.session("1001").Echo(true) // and a call comes
+	w.session("1001").Echo(patience) // and a call comes
 	a := w.leg()
 	if err := w.session("1001").Plug(w.within(patience), a.port); err != nil {
 		t.Fatal(err)
@@ -506,7 +506,7 @@ func TestTheBrowserIsToldHowItIsReceived(t *testing.T) {
 	stop := k.speak(speech)
 	received(func(r rtcp.ReceptionReport) bool { return r.LastSenderReport != 0 }) // the browser's own came in between
 
-	w.session("1001").Echo(true)
+	w.session("1001").Echo(patience)
 	sent := false
 	for end := time.Now().Add(patience); !sent && time.Now().Before(end); {
 		if r, ok := next().(*rtcp.SenderReport); ok {
@@ -547,7 +547,7 @@ func TestConnectionsOverTCP(t *testing.T) {
 	k := &talker{t: t, c: c, tape: tape, seq: 1, ts: 1}
 	k.say(speech(0))
 	w.hears("1001 audio ok")
-	w.session("1001").Echo(true)
+	w.session("1001").Echo(patience)
 	k.say(speech(1))
 	if p := k.tape.next(t); !bytes.Equal(p.Payload, speech(1)) {
 		t.Error("a packet over TCP came back with another payload")

@@ -93,7 +93,8 @@ type Session struct {
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex
-	id      string // changes whenever a page begins anew
+	id      string   // changes whenever a page begins anew
+	names   []string // of the page that has the desk, oldest first: see begin
 	out     *outbox
 	desk    json.RawMessage
 	still   func() bool // of the ticket of the page that has the desk; nil: always
@@ -227,8 +228,9 @@ func (s *Session) Plug(ctx context.Context, p *Port) error {
 	}
 }
 
-// Echo lets the browser hear what it sends while no port is plugged in.
-func (s *Session) Echo(on bool) { s.line.echo.Store(on) }
+// Echo lets the browser hear what it sends, for so long and while no port is
+// plugged in; 0 ends it.
+func (s *Session) Echo(d time.Duration) { s.line.echo.Store(time.Now().Add(d).UnixNano()) }
 
 // Stats are the session's figures at the moment.
 func (s *Session) Stats() Stats { return s.line.stats() }
@@ -296,8 +298,9 @@ func (s *Session) live() (why string) {
 	for {
 		select {
 		case sock := <-s.seats:
-			away.Stop()
-			s.seat(sock)
+			if s.seat(sock) {
+				away.Stop()
+			}
 		case sock := <-s.leaves:
 			if sock == s.sock {
 				s.sock = nil
@@ -334,31 +337,62 @@ func (s *Session) live() (why string) {
 // talks says whether a call hears the browser: its sound needs no socket.
 func (s *Session) talks() bool { return s.line.port.Load() != nil && s.Audio() == AudioOK }
 
-// seat gives the session's place to a socket: it goes on where the one before
-// was, or begins anew and takes over.
-func (s *Session) seat(sock *socket) {
+// seat gives the session's place to a socket. The page that has the desk goes on
+// where it was, or begins anew; one that was just loaded takes over. A page that
+// comes back by itself takes over from nobody: another may be in use meanwhile.
+func (s *Session) seat(sock *socket) (seated bool) {
+	defer close(sock.seated)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	resumed := s.id != "" && sock.hello.Session == s.id && s.out.resumable(sock.hello.Last)
+	name := sock.hello.Session
+	own := name != "" && slices.Contains(s.names, name)
+	resumed := own && name == s.id && s.out.resumable(sock.hello.Last)
+	switch {
+	case sock.whose.named && !resumed:
+		sock.refused = closeBadToken
+		return false
+	case name != "" && !own && s.id != "":
+		sock.refused = closeTakenOver
+		return false
+	}
 	switch old := s.sock; {
-	case old != nil && resumed:
+	case old != nil && own:
 		old.end(closeResumed)
 	case old != nil:
 		s.put(s.out, outbound{Type: typeTakenOver})
 		old.finish(closeTakenOver)
 	}
 	if !resumed {
-		s.id, s.out = rand.Text(), newOutbox()
+		s.begin(name, own)
 	}
 	last := s.out.last()
 	sock.out, sock.holder = s.out, s.out.hold()
 	sock.first = outbound{Type: typeWelcome, Session: s.id, Resumed: &resumed, Last: &last,
 		ICE: s.gateway.o.TURN.servers(rand.Text(), time.Now())}.bytes()
-	s.sock, s.still = sock, sock.still
+	s.sock, s.still = sock, sock.whose.still
 	if !resumed && s.desk != nil {
 		s.put(s.out, outbound{Type: typeDesk, Desk: s.desk})
 	}
-	close(sock.seated)
+	return true
+}
+
+// maxNames is how many names of a page's are kept.
+const maxNames = 8
+
+// begin gives the session another name, for a page that came with one of before
+// or with none. The page may never hear of the new one, as its socket ends before
+// the welcome, and comes with the same again: so it is known by each that it has
+// had, until another page takes over. s.mu is held.
+func (s *Session) begin(cameWith string, own bool) {
+	s.id, s.out = rand.Text(), newOutbox()
+	if !own {
+		s.names = nil
+	}
+	if cameWith != "" && len(cameWith) <= len(s.id) { // what is longer is no name of a session
+		s.names = append(s.names, cameWith)
+	}
+	s.names = append(s.names, s.id)
+	s.names = s.names[max(0, len(s.names)-maxNames):]
 }
 
 // handlers are the frames that a page may send. What one returns is told to the

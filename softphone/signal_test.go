@@ -172,6 +172,56 @@ func TestResumingWithoutATicket(t *testing.T) {
 	if w.log.count(first)+w.log.count(second.Session) > 0 {
 		t.Error("the name of a session is in the log")
 	}
+
+	// The name is right, and there is nothing to go on with: the page has had what was never sent.
+	if conn, err := softphonetest.Dial(w.within(patience), w.page); err != nil {
+		t.Fatal(err)
+	} else {
+		defer conn.CloseNow()
+		if err := conn.Write(w.ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"hello","session":%q,"last":1000}`, second.Session)); err != nil {
+			t.Fatal(err)
+		}
+		if _, answer, err := conn.Read(w.within(patience)); websocket.CloseStatus(err) != 4401 {
+			t.Errorf("a hello without a ticket that cannot be resumed was answered by %s, %v, want the socket closed with 4401", answer, err)
+		}
+	}
+	w.has(second, "1001")
+}
+
+// What becomes of the session after it was looked whose the name is begins no other, and takes over from nobody.
+func TestWithoutATicketNothingBegins(t *testing.T) {
+	for name, row := range map[string]struct {
+		meanwhile func(*world)
+		there     bool // afterwards
+	}{
+		"it ends": {func(w *world) {
+			w.session("1001").Close("closed")
+			w.hears("1001 closed closed")
+		}, false},
+		"another takes over": {func(w *world) { w.open("1001") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			b := w.open("1001")
+			w.hears("1001 opened")
+			hello := inbound{Type: typeHello, Session: b.Session}
+			whose, known := w.knows(hello)
+			if !known {
+				t.Fatal("the name of a session is not known")
+			}
+			row.meanwhile(w)
+			before, _ := w.Session("1001")
+			near, _ := newPipe()
+			sock := newSocket(w.ctx, near, hello, whose)
+			defer sock.cancel(nil)
+			if _, err := w.seat(sock); closingOf(err) != closeBadToken {
+				t.Errorf("without a ticket a page was given a desk, or refused with %v; want 4401", err)
+			}
+			if after, there := w.Session("1001"); there != row.there || after != before {
+				t.Errorf("there is a session: %v, want %v; it is the one of before: %v", there, row.there, after == before)
+			}
+		})
+	}
 }
 
 func TestASessionWithoutASocketLapses(t *testing.T) {
@@ -265,12 +315,121 @@ func TestASecondTabTakesOver(t *testing.T) {
 	a.tape.next(t)
 	w.quiet("1001 closed", 50*time.Millisecond)
 
-	// What the first tab still has is of no use to it.
-	w.resume(first, "1001")
-	if first.Welcome.Resumed {
-		t.Error("the tab that was taken over from resumed its session")
+	// What the first tab still has is of no use to it: by itself it takes nothing back.
+	w.turnedAway(first, "1001")
+	other.say(speech(3))
+	a.tape.next(t)
+	w.has(second, "1001")
+}
+
+// turnedAway asserts that a page that comes back by itself is told that another has the desk.
+func (w *world) turnedAway(b *softphonetest.Browser, owner string) {
+	w.t.Helper()
+	if err := b.Resume(w.within(patience), w.Ticket(owner)); websocket.CloseStatus(err) != 4409 {
+		w.t.Fatalf("a page that comes back while another has the desk is answered by %+v, %v, want its socket closed with 4409", b.Welcome, err)
 	}
-	w.ended(second, 4409, "taken-over")
+}
+
+// has asserts that a page has the desk: what it asks for is done.
+func (w *world) has(b *softphonetest.Browser, owner string) {
+	w.t.Helper()
+	seq, err := b.Send(w.within(patience), map[string]any{"type": "do", "id": "it-has-the-desk", "order": 1})
+	if err != nil {
+		w.t.Fatalf("the page that has the desk has lost its socket: %v", err)
+	}
+	if f := w.next(b, "done", "taken-over", "gone"); f.Type != "done" {
+		w.t.Fatalf("frame %d of the page that has the desk was answered by %+v, want done", seq, f)
+	}
+	w.hears(owner + " do it-has-the-desk 1")
+}
+
+// A tab that lost its socket without being told that another took over (a laptop that was closed) comes back by itself, and
+// takes the desk from nobody, who may be in a talk. A person who asks for it does, and so does a tab when nobody has it.
+func TestATabThatWasAwayTakesOverFromNobody(t *testing.T) {
+	w := newWorld(t, nil)
+	away := w.open("1001")
+	w.hears("1001 opened")
+	away.Cut()
+	inUse := w.open("1001")
+	w.turnedAway(away, "1001")
+	w.has(inUse, "1001")
+
+	inUse.Cut() // for a moment
+	w.turnedAway(away, "1001")
+	w.resume(inUse, "1001")
+	if !inUse.Welcome.Resumed {
+		t.Error("the tab that is in use was not resumed, though nobody took over")
+	}
+	w.has(inUse, "1001")
+
+	away.Session = "" // which is to ask for the desk
+	w.resume(away, "1001")
+	w.next(inUse, "taken-over")
+	w.ended(inUse, 4409, "taken-over")
+	w.has(away, "1001")
+
+	w.send(away, map[string]any{"type": "bye"})
+	w.hears("1001 closed bye")
+	w.resume(inUse, "1001") // nobody has it
+	if inUse.Welcome.Resumed {
+		t.Error("a session that was taken over was resumed")
+	}
+	w.has(inUse, "1001")
+}
+
+// After a restart nobody's session is known, and the first that comes back has the desk. A second does not take it again,
+// so that two never take it from each other in turns.
+func TestTwoTabsComeBackAfterARestart(t *testing.T) {
+	w := newWorld(t, nil)
+	stale := w.open("1001")
+	stale.Cut()
+	inUse := w.open("1001")
+	w.session("1001").Close("as the next process knows it")
+	w.hears("1001 closed as the next process knows it")
+	w.resume(inUse, "1001")
+	if inUse.Welcome.Resumed {
+		t.Error("a session that has ended was resumed")
+	}
+	for range 3 {
+		w.turnedAway(stale, "1001")
+	}
+	w.has(inUse, "1001")
+}
+
+// A page that gives up waiting for its welcome has never heard of the session that began for it, and comes with the name
+// that it has. It is nobody else: it has the desk, whichever of its sockets comes first.
+func TestAWelcomeThatIsLost(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.open("1001")
+	w.hears("1001 opened")
+	w.session("1001").Close("as the next process knows it")
+	w.hears("1001 closed as the next process knows it")
+	known := b.Session
+	for n := range 2 * maxNames {
+		w.resume(b, "1001")
+		if b.Welcome.Resumed {
+			t.Fatalf("attempt %d: a session that nobody knows was resumed", n)
+		}
+		b.Session = known // as if the welcome had not arrived
+	}
+	w.resume(b, "1001")
+	late, err := softphonetest.Open(w.within(patience), w.page, "") // the page's own, which it has given up
+	late.Close()
+	if websocket.CloseStatus(err) != 4401 {
+		t.Fatalf("a hello without token and name: %v", err)
+	}
+	late.Session = known
+	w.resume(late, "1001")
+	t.Cleanup(late.Close)
+	w.ended(b, 1000, "resumed")
+	w.resume(b, "1001")
+	w.ended(late, 1000, "resumed")
+	w.has(b, "1001")
+	w.resume(b, "1001")
+	if !b.Welcome.Resumed {
+		t.Error("a page that knows its session does not resume it")
+	}
+	w.quiet("1001 closed", 0)
 }
 
 func TestOldNumbersAreIgnoredAndGapsEndTheSocket(t *testing.T) {
@@ -414,12 +573,12 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 		}
 		defer func() { _ = conn.CloseNow() }()
 		silent[n] = conn
+		eventually(t, "it is known, and those before it", func() bool { // so that they are known in this order
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return len(w.strangers) == n+1
+		})
 	}
-	eventually(t, "all of them are known", func() bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return len(w.strangers) == maxStrangers
-	})
 	w.open("1001")
 	if _, _, err := silent[0].Read(w.ctx); websocket.CloseStatus(err) != 4408 {
 		t.Errorf("the oldest ended with %v, want 4408", err)

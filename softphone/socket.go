@@ -55,12 +55,13 @@ const (
 type socket struct {
 	t     Transport
 	hello inbound
-	still func() bool // of its ticket
+	whose ticket
 
-	seated chan struct{} // closed when the session has filled in the next three
-	out    *outbox
-	holder chan struct{}
-	first  []byte
+	seated  chan struct{} // closed when the session has filled in the next four
+	refused error         // the closing, where it has no place there
+	out     *outbox
+	holder  chan struct{}
+	first   []byte
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc // with a closing
@@ -68,8 +69,8 @@ type socket struct {
 	last   chan closing // what is waiting is written, then the socket ends
 }
 
-func newSocket(ctx context.Context, t Transport, hello inbound, still func() bool) *socket {
-	s := &socket{t: t, hello: hello, still: still, seated: make(chan struct{}), last: make(chan closing, 1)}
+func newSocket(ctx context.Context, t Transport, hello inbound, whose ticket) *socket {
+	s := &socket{t: t, hello: hello, whose: whose, seated: make(chan struct{}), last: make(chan closing, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s
 }
@@ -108,20 +109,16 @@ func (g *Gateway) serve(ctx context.Context, t Transport, from netip.Prefix) {
 
 // converse is a socket's life: hello, a session, frames until it ends.
 func (g *Gateway) converse(ctx context.Context, t Transport, who *stranger) closing {
-	hello, ticket, err := g.greet(ctx, t)
+	hello, whose, err := g.greet(ctx, t)
 	g.dismiss(who)
 	if err != nil {
-		why := closingOf(err)
-		if why.code >= closeBadFrame.code && why != closeClosing {
-			g.complaints.about(why.reason)
-		}
-		return why
+		return g.turnAway(err)
 	}
-	sock := newSocket(ctx, t, hello, ticket.still)
+	sock := newSocket(ctx, t, hello, whose)
 	defer sock.cancel(nil)
-	session, err := g.seat(ticket.owner, sock)
+	session, err := g.seat(sock)
 	if err != nil {
-		return closeClosing
+		return g.turnAway(err)
 	}
 	var both sync.WaitGroup
 	both.Go(sock.write)
@@ -132,6 +129,15 @@ func (g *Gateway) converse(ctx context.Context, t Transport, who *stranger) clos
 	why := closingOf(context.Cause(sock.ctx))
 	_ = t.Close(why.code, why.reason) // reading and writing end by it
 	both.Wait()
+	return why
+}
+
+// turnAway is the closing of a socket that was given no desk.
+func (g *Gateway) turnAway(err error) closing {
+	why := closingOf(err)
+	if why.code >= closeBadFrame.code && why != closeClosing && why != closeTakenOver {
+		g.complaints.about(why.reason)
+	}
 	return why
 }
 
@@ -170,7 +176,7 @@ func (g *Gateway) knows(hello inbound) (whose ticket, known bool) {
 	}
 	for _, s := range g.all() {
 		if still, is := s.named(hello.Session); is {
-			return ticket{owner: s.owner, still: still}, true
+			return ticket{owner: s.owner, still: still, named: true}, true
 		}
 	}
 	return ticket{}, false

@@ -26,6 +26,7 @@ type ticket struct {
 	owner   string
 	still   func() bool // whether the page may still have the desk; nil: always
 	expires time.Time
+	named   bool // there is none: the page has told its session's name, and may go on with that one alone
 }
 
 func newTickets() *tickets { return &tickets{valid: map[[sha256.Size]byte]ticket{}} }

@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -167,12 +169,43 @@ func (a *API) atHand(agentID, callID string) bool {
 	return busy && d.ID == callID
 }
 
-// looks writes a look down.
+// looks writes a look down. Whoever goes on looking, as a page does that shows how notes grow, has looked once.
 func (a *API) looks(r request, what, callID string) error {
-	if err := a.record(r.Context(), KindLooked, Looked{By: r.by, What: what, Call: callID}, callStream(callID), AccountStream(r.account.Name)); err != nil {
+	look := Looked{By: r.by, What: what, Call: callID}
+	if a.seen.has(look) {
+		return nil
+	}
+	if err := a.record(r.Context(), KindLooked, look, callStream(callID), AccountStream(r.account.Name)); err != nil {
 		return unwritten(err)
 	}
+	a.seen.keep(look)
 	return nil
+}
+
+// lookLasts is how long a look goes on that was written down, if it does.
+const lookLasts = time.Minute
+
+// seen are the looks that go on. The zero value has none.
+type seen struct {
+	mu    sync.Mutex
+	looks map[Looked]time.Time // when each was written down
+}
+
+func (s *seen) has(look Looked) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, there := s.looks[look]
+	return there && time.Since(at) < lookLasts
+}
+
+func (s *seen) keep(look Looked) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.looks, func(_ Looked, at time.Time) bool { return time.Since(at) >= lookLasts })
+	if s.looks == nil {
+		s.looks = map[Looked]time.Time{}
+	}
+	s.looks[look] = time.Now()
 }
 
 func (a *API) getHistory(r request) (reply, error) {

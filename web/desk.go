@@ -89,6 +89,7 @@ type DeskToday struct {
 // DeskPhrase is which phrases are for now.
 type DeskPhrase struct {
 	Moment string `json:"moment"`
+	Late   bool   `json:"late"` // the caller has waited longer than one may without an apology
 }
 
 // Link is a browser's line.
@@ -125,7 +126,7 @@ func (a *API) Desk(agentID string) (Desk, bool) {
 	if mine, worked := a.today().Agents[agentID]; worked {
 		d.Today = DeskToday{Calls: mine.Calls, TalkMs: mine.Talk.Milliseconds()}
 	}
-	d.Phrase.Moment = momentOf(d)
+	d.Phrase = phraseOf(d)
 	return d, true
 }
 
@@ -140,8 +141,12 @@ func (a *API) wrapUpOf(v queue.AgentView) *DeskWrapUp {
 	return w
 }
 
-// longWait is a wait that an apology is due for before anything else.
-const longWait = time.Minute
+// Whoever has waited for longer than longWait is to hear an apology before anything else, which is shown in the first
+// moments of the talk.
+const (
+	longWait = 30 * time.Second // C3
+	sorryFor = 15 * time.Second
+)
 
 // moments are the phrases for what goes on.
 var moments = map[scene.Name]string{
@@ -149,16 +154,23 @@ var moments = map[scene.Name]string{
 	scene.ThreeWay: "transfer", scene.Transferring: "transfer",
 }
 
-func momentOf(d Desk) string {
+func phraseOf(d Desk) DeskPhrase {
 	switch {
 	case d.Call == nil && d.WrapUp != nil:
-		return "closing"
+		return DeskPhrase{Moment: "closing"}
 	case d.Call == nil:
-		return "idle"
-	case d.Call.Scene == scene.Ringing && time.Duration(d.Call.WaitedMs)*time.Millisecond >= longWait:
-		return "apology"
+		return DeskPhrase{Moment: "idle"}
 	}
-	return moments[d.Call.Scene]
+	p := DeskPhrase{Moment: moments[d.Call.Scene], Late: d.Call.WaitedMs >= longWait.Milliseconds()}
+	if p.Late && begins(d.Call, d.Now) {
+		p.Moment = "apology"
+	}
+	return p
+}
+
+// begins says whether the first words are still to be said.
+func begins(c *scene.Desk, now time.Time) bool {
+	return c.Scene == scene.Ringing || c.Scene == scene.Talking && c.Answered != nil && now.Sub(*c.Answered) < sorryFor
 }
 
 // agent is the agent that somebody is at the desk.

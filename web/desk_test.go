@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -39,13 +40,21 @@ func TestDesk(t *testing.T) {
 	li.gets(200, nil, "POST", "/desk/state", `{"do":"sign-in"}`)
 	d.talks("1001", "c2")
 	since := time.Now().Add(-40 * time.Second)
+	answered := func(ago time.Duration) *time.Time {
+		at := time.Now().Add(-ago)
+		return &at
+	}
 	for _, row := range []struct {
 		has    scene.Desk
 		moment string
 		hears  string
 	}{
-		{scene.Desk{Scene: scene.Ringing, WaitedMs: 5000}, "greeting", "tone"},
-		{scene.Desk{Scene: scene.Ringing, WaitedMs: 72000}, "apology", "tone"},
+		{scene.Desk{Scene: scene.Ringing, WaitedMs: 29_999}, "greeting", "tone"},
+		{scene.Desk{Scene: scene.Ringing, WaitedMs: 30_000}, "apology", "tone"},
+		{scene.Desk{Scene: scene.Talking, WaitedMs: 30_000, Answered: answered(10 * time.Second)}, "apology", "talk"},
+		{scene.Desk{Scene: scene.Talking, WaitedMs: 30_000, Answered: answered(16 * time.Second)}, "greeting", "talk"},
+		{scene.Desk{Scene: scene.Talking, WaitedMs: 29_999, Answered: answered(time.Second)}, "greeting", "talk"},
+		{scene.Desk{Scene: scene.Hold, WaitedMs: 30_000, Answered: answered(10 * time.Second), Hold: scene.HoldAt(since, time.Now())}, "hold", "tone"},
 		{scene.Desk{Scene: scene.Talking}, "greeting", "talk"},
 		{scene.Desk{Scene: scene.Hold, Hold: scene.HoldAt(since, time.Now())}, "hold", "tone"},
 		{scene.Desk{Scene: scene.Consulting, Hold: scene.HoldAt(since, time.Now())}, "transfer", "tone"},
@@ -54,7 +63,7 @@ func TestDesk(t *testing.T) {
 	} {
 		row.has.ID = "c2"
 		d.scenes.has = map[string]scene.Desk{"1001": row.has}
-		if seen := look(); seen.Call == nil || seen.Call.Scene != row.has.Scene || seen.Phrase.Moment != row.moment || seen.Link.CallerHears != row.hears {
+		if seen := look(); seen.Call == nil || seen.Phrase.Late != (row.has.WaitedMs >= 30_000) || seen.Call.Scene != row.has.Scene || seen.Phrase.Moment != row.moment || seen.Link.CallerHears != row.hears {
 			t.Errorf("in %s the desk shows %+v, want the phrase %s, and that the caller hears %s", row.has.Scene, seen, row.moment, row.hears)
 		}
 	}
@@ -187,16 +196,45 @@ func TestLooks(t *testing.T) {
 	li.gets(200, nil, "GET", "/desk/history?call=c2", "")
 	li.gets(403, nil, "GET", "/desk/history?call=c3", "")
 	wang.gets(403, nil, "GET", "/desk/notes/c2", "")
-	zhao.gets(200, nil, "GET", "/desk/notes/c3", "")
-	want := []any{Looked{"li", "history", "c2"}, Looked{"zhao", "notes", "c3"}}
+	for range 3 { // as a page does that shows how they grow
+		zhao.gets(200, nil, "GET", "/desk/notes/c3", "")
+	}
+	zhao.gets(200, nil, "GET", "/desk/notes/c2", "")
+	want := []any{Looked{"li", "history", "c2"}, Looked{"zhao", "notes", "c3"}, Looked{"zhao", "notes", "c2"}}
 	if diff := cmp.Diff(want, d.wrote(KindLooked)); diff != "" {
 		t.Errorf("the looks in the journal (-want +got):\n%s", diff)
 	}
 	d.full = errors.New("the disk is full")
-	if w := li.gets(500, nil, "GET", "/desk/history?call=c2", ""); strings.Contains(w.Body.String(), "138") {
-		t.Errorf("a look that could not be written down shows %s", w.Body)
+	for range 2 { // the first is no look that goes on
+		if w := zhao.gets(500, nil, "GET", "/desk/history?call=c2", ""); strings.Contains(w.Body.String(), "138") {
+			t.Errorf("a look that could not be written down shows %s", w.Body)
+		}
 	}
 	li.gets(500, nil, "GET", "/desk/notes/c2", "")
+}
+
+// A look that goes on for long is written down again.
+func TestALongLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s seen
+		look := Looked{"zhao", "notes", "c3"}
+		s.keep(look)
+		time.Sleep(lookLasts - time.Millisecond)
+		if !s.has(look) {
+			t.Errorf("a look is over before %v", lookLasts)
+		}
+		if s.has(Looked{"zhao", "notes", "c4"}) || s.has(Looked{"sun", "notes", "c3"}) {
+			t.Error("a look at one call is one at another, or another's")
+		}
+		time.Sleep(time.Millisecond)
+		if s.has(look) {
+			t.Errorf("a look goes on for more than %v", lookLasts)
+		}
+		s.keep(Looked{"sun", "notes", "c3"})
+		if len(s.looks) != 1 {
+			t.Errorf("looks that are over are kept: %v", s.looks)
+		}
+	})
 }
 
 func TestNotes(t *testing.T) {

@@ -149,6 +149,7 @@ type API struct {
 	wall    *live.Feed
 	feeds   feeds
 	numbers numbers
+	seen    seen
 	pages   http.Handler // nil: there are none
 
 	leaving chan struct{} // closed when the service leaves

@@ -90,3 +90,30 @@ func TestStartsWithoutRedisAsIfItHadJustLostIt(t *testing.T) {
 		t.Errorf("1001 is offered a caller %v after the start, while the others may be ringing them for the %v of a lease", took, lease)
 	}
 }
+
+// An agent whose wrap-up ends while Redis stands still is offered the caller who
+// waits once when it is back: what the common machine would have done meanwhile
+// is not theirs.
+func TestAWrapUpThatEndsWhileRedisStandsStill(t *testing.T) {
+	s := startRedis(t)
+	north := openWith(t, s, "north", func(o *Options) { o.Lease, o.Patience = DefaultLease, DefaultPatience }, "1001")
+	north.must(north.SetRules(quick(time.Second)[0], "test"))
+	north.signIn("1001")
+	north.must(north.offered(north.join("talk"), "1001").Connected())
+	waits := north.join("waits")
+	north.must(north.EndTalk("1001", "talk"))
+	s.Pause()
+	north.alone()
+	north.inState("1001", queue.StateReady)
+	s.Resume()
+	north.together()
+	offer := north.offered(waits, "1001")
+	north.must(offer.Ringing()) // which is behind everything that the return led to
+	north.Recorded(t.Context())
+	select {
+	case again := <-waits.Offers():
+		t.Errorf("the caller is offered to %s as %s and as %s", again.Agent.ID, offer.ID, again.ID)
+	default:
+	}
+	north.must(offer.Connected())
+}

@@ -301,7 +301,7 @@ func (s *session) read(m *queue.Machine) error {
 func (s *session) tell(m *queue.Machine, e entry) (*queue.Machine, error) {
 	if e.token == s.token {
 		if m != nil {
-			s.follower.Enter(m)
+			s.follower.Enter(m, e.at)
 		}
 		s.follower.Happened(e.at, e.count, nil)
 		return nil, nil

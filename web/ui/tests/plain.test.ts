@@ -10,6 +10,7 @@ import { by, kept } from '../src/lib/order.ts'
 import { filter, initials, match } from '../src/lib/pinyin.ts'
 import { Refusal, refusalOf } from '../src/lib/api.ts'
 import { Drafts, merge } from '../src/lib/drafts.ts'
+import { Tries } from '../src/lib/tries.ts'
 
 test('the clock is the service\'s, and a late message does not set it back', () => {
   let local = 1_000_000
@@ -244,4 +245,24 @@ test('nobody finds, or sends, what another has typed, and nothing stays of who h
   await wang.flush()
   assert.equal(store.length, 0)
   assert.equal(states.at(-1), 'theirs')
+})
+
+test('what is asked for by itself is asked once, and again after a pause only where there was no answer', () => {
+  const tries = new Tries()
+  assert.equal(tries.may('c1 resolved', 0), true)
+  tries.tried('c1 resolved', 0, false)
+  const asked = []
+  for (let now = 0; now < 12_000; now += 250) { // as often as the clock goes
+    if (!tries.may('c1 resolved', now)) continue
+    asked.push(now)
+    tries.tried('c1 resolved', now, now >= 10_000)
+  }
+  assert.deepEqual(asked, [5000, 10_000])
+  assert.equal(tries.may('c1 resolved', 60_000), false, 'it has been answered')
+  assert.equal(tries.may('c1 follow-up', 12_000), true)
+  assert.equal(tries.may('c2 resolved', 12_000), true)
+})
+
+test('a refusal is final when the service itself has said it', () => {
+  assert.deepEqual([0, 409, 422, 429, 500, 503].map((status) => new Refusal('x', status).final), [false, true, true, false, false, false])
 })

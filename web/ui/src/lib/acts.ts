@@ -1,7 +1,7 @@
 // Which key does what, as data. A slot shows the first of its acts that is possible now; its place and key never change,
 // so that fingers learn them.
 
-import type { Act, DeskCall } from './types.ts'
+import type { Act, DeskCall, Order } from './types.ts'
 
 export type Slot = { key: string; acts: readonly (Act | 'duty')[] }
 
@@ -34,6 +34,16 @@ export function possible(act: Act | 'duty', call: DeskCall | null, back = ''): b
 export function shown(slot: Slot, call: DeskCall | null, deaf = false, back = ''): { act: Act | 'duty'; can: boolean } {
   const act = slot.acts.find((a) => possible(a, call, back) && !(deaf && (a === 'answer' || a === 'decline')))
   return act ? { act, can: true } : { act: slot.acts[0]!, can: false }
+}
+
+const ofTheMicrophone = (act: Order['act'] | 'duty') => act === 'mute' || act === 'unmute'
+
+/**
+ * waits says whether an act has to wait for what is under way: a key that is pressed twice must not do a thing and undo it.
+ * Only the keypad's keys may follow one another, and the microphone waits for nothing but itself.
+ */
+export function waits(act: Order['act'], under: readonly (Order['act'] | 'duty')[]): boolean {
+  return act !== 'keys' && under.some((u) => u !== 'keys' && ofTheMicrophone(u) === ofTheMicrophone(act))
 }
 
 /** Acts that first ask for something: whom, which keys, why. */

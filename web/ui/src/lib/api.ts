@@ -18,6 +18,9 @@ export class Refusal extends Error {
     this.field = field
     this.values = values
   }
+
+  /** final says that the service has answered, and would answer the same again: no network or a restart is to blame. */
+  get final(): boolean { return this.status >= 400 && this.status < 500 && this.status !== 429 }
 }
 
 /** refusalOf reads problem details (RFC 9457); what is none of them keeps its status as the code. */

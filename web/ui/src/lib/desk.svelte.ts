@@ -1,21 +1,20 @@
 // The desk of whoever is signed in: what the service says of it, the line of this browser, and the acts.
 
-import { asks, possible, shown, slots } from './acts.ts'
+import { asks, possible, shown, slots, waits } from './acts.ts'
 import { api, Refusal, root } from './api.ts'
 import { app } from './app.svelte.ts'
 import { bar, type Bar } from './bar.ts'
 import { Drafts, type Saved } from './drafts.ts'
 import { live } from './live.ts'
-import { Phone, type Line, type Mic } from './phone.ts'
+import { Phone, recorded, type Line, type Mic } from './phone.ts'
 import { Signal, type SignalState } from './signal.ts'
-import { ringAt, ringer, ringing } from './sound.ts'
+import { hearAt, ringing, speaker } from './sound.ts'
 import type { Act, Desk, Forms, History, Notes, Order, Target } from './types.ts'
 import { codeSentence, say } from './words/index.svelte.ts'
 
 export type Panel = '' | 'consult' | 'transfer' | 'keys' | 'hangup' | 'devices'
 
 const keptMic = 'hotline.mic'
-const keptSpeaker = 'hotline.speaker'
 const tested = 'hotline.tested'
 
 export class DeskStore {
@@ -23,13 +22,15 @@ export class DeskStore {
   signalState = $state<SignalState>('idle')
   code = $state('')
   line = $state<Line>('none')
+  /** null: nobody knows yet; unasked: and nobody will before the person has the browser be asked. */
   mic = $state<Mic | null>(null)
+  unasked = $state(false)
   blocked = $state(false)
   /** When the connection was lost, by this machine's clock. */
   apart = $state(0)
   panel = $state<Panel>('')
-  /** The act that was asked for and not done yet, shown as pressed at once. */
-  pressed = $state<Act | 'duty' | ''>('')
+  /** What was asked for and is not done yet, shown as pressed at once. */
+  pressed = $state<Order['act'][]>([])
   saved = $state<Record<string, Saved>>({})
   /** null: not read yet; unknown: it cannot be read. */
   history = $state<History | 'unknown' | null>(null)
@@ -55,6 +56,7 @@ export class DeskStore {
     this.phone = new Phone({
       mic: (state) => {
         this.mic = state
+        this.unasked = false
         this.signal.send('mic', { state })
       },
       line: (state) => {
@@ -107,8 +109,8 @@ export class DeskStore {
     return this.line === 'ok' && this.signalState === 'open' && this.desk?.link.audio === 'lost' ? 'lost' : this.line
   }
 
-  /** able says whether calls may be taken here: not without a microphone. */
-  get able(): boolean { return this.deaf || (this.mic !== null && this.mic !== 'denied' && this.mic !== 'none') }
+  /** able says whether calls may be taken here: not without a microphone. One that was not asked for yet is asked for then. */
+  get able(): boolean { return this.deaf || (this.mic !== 'denied' && this.mic !== 'none') }
 
   /** talking says that somebody would be cut off if this page went away. */
   get talking(): boolean { return !this.deaf && this.desk?.call != null && this.desk.call.scene !== 'ringing' }
@@ -164,19 +166,20 @@ export class DeskStore {
     else void this.do({ act })
   }
 
-  /** key answers a function key; true: it was one of ours. */
-  key(key: string): boolean {
+  /** key answers a function key; true: it was one of ours. One that is held down was pressed once. */
+  key(key: string, held = false): boolean {
     const slot = slots.find((s) => s.key === key)
     if (!slot) return false
     const { act, can } = shown(slot, this.desk?.call ?? null, this.deaf, this.desk?.back)
-    if (can) this.press(act)
+    if (can && !held) this.press(act)
     return true
   }
 
   async do(order: Order): Promise<boolean> {
+    if (waits(order.act, this.pressed)) return false
     const call = this.desk?.call
     if (call && order.call === undefined) order.call = call.id
-    this.pressed = order.act
+    this.pressed.push(order.act)
     if (order.act === 'mute') this.phone.open(false)
     if (order.act === 'unmute') this.phone.open(true)
     if (order.act === 'answer' || order.act === 'decline') this.#silence()
@@ -190,7 +193,7 @@ export class DeskStore {
       app.sorry(error)
       return false
     } finally {
-      this.pressed = ''
+      this.pressed.splice(this.pressed.indexOf(order.act), 1)
     }
   }
 
@@ -221,6 +224,7 @@ export class DeskStore {
 
   write(call: string, notes: Notes): void { this.drafts.write(call, notes) }
 
+  /** wrapUp closes a call; false: the service has not answered, and may be asked again. */
   async wrapUp(call: string, code: string): Promise<boolean> {
     await this.drafts.flush()
     try {
@@ -228,9 +232,12 @@ export class DeskStore {
       return true
     } catch (error) {
       app.sorry(error)
-      return false
+      return error instanceof Refusal && error.final
     }
   }
+
+  /** allow has the browser ask for the microphone. */
+  async allow(): Promise<void> { await this.#listen() }
 
   async useMic(device: string): Promise<void> {
     localStorage.setItem(keptMic, device)
@@ -244,19 +251,38 @@ export class DeskStore {
   }
 
   async useSpeaker(device: string): Promise<void> {
-    localStorage.setItem(keptSpeaker, device)
+    hearAt(device)
     await this.phone.speaker(device)
+  }
+
+  /**
+   * echo records what is said in three seconds: as the service sends it back, or where there is no line, as the microphone
+   * gives it. null: it has not.
+   */
+  async echo(): Promise<{ said: Blob; line: boolean } | null> {
+    const { stream, remote } = this.phone
+    if (!stream) return null
+    const line = this.line === 'ok' && remote !== null && this.desk?.call == null && (await this.signal.do({ act: 'echo' }).then(() => true, () => false))
+    this.phone.hush(line) // it is heard once, and afterwards
+    try {
+      return { said: await recorded(line ? remote : stream, 3000), line }
+    } catch (error) {
+      app.sorry(error)
+      return null
+    } finally {
+      this.phone.hush(false)
+    }
   }
 
   passed(): void {
     localStorage.setItem(tested, '1')
     this.tested = true
     this.panel = ''
-    if (!this.phone.stream) void this.phone.listen(this.devices.mic) // the check may wait, the microphone may not
+    if (!this.phone.stream) void this.#listen() // the check may wait, the microphone may not
   }
 
   get devices(): { mic: string; speaker: string } {
-    return { mic: localStorage.getItem(keptMic) ?? '', speaker: localStorage.getItem(keptSpeaker) ?? '' }
+    return { mic: localStorage.getItem(keptMic) ?? '', speaker: speaker() }
   }
 
   async #begin(): Promise<void> {
@@ -264,10 +290,10 @@ export class DeskStore {
     void api.get<Desk>('/desk').then((desk) => { if (!this.desk) this.#take(desk) }).catch((error) => app.sorry(error))
     void this.drafts.flush()
     void api.get<Forms>('/desk/forms').then((f) => { this.forms = f }, () => { this.forms = { topics: [], codes: [] } })
-    // The browser asks for the microphone when the page has said why: in the device check.
+    // The browser asks for the microphone when the page has said why: in the device check, or where unasked is shown.
     if (this.tested || !(await Phone.mustAsk())) await this.#listen()
+    else this.unasked = this.mic === null
     if (this.devices.speaker) void this.phone.speaker(this.devices.speaker)
-    if (ringer()) void ringAt(ringer())
     this.signal.start()
   }
 
@@ -321,6 +347,7 @@ export class DeskStore {
     this.desk = desk
     if (!this.talking) app.free()
     const call = desk.call
+    if (call) this.phone.hush(false)
     if (call?.muted !== before?.muted || call?.id !== before?.id) this.phone.open(!call?.muted)
     if (call?.id !== before?.id || call?.scene === 'ringing') if (this.panel !== 'devices') this.panel = ''
     this.#announce(call && call.scene === 'ringing' ? call.id : '')

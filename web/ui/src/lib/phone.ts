@@ -22,10 +22,15 @@ export interface Devices { mics: MediaDeviceInfo[]; speakers: MediaDeviceInfo[] 
 // A disconnection often mends itself; after so long ICE begins anew, and if that fails so does the whole connection.
 const mending = 2000
 const patience = 8000
+// A microphone that lasts no longer is not asked for again before the devices change.
+const fleeting = 1000
 
 export class Phone {
   readonly #heard: PhoneHeard
   #stream: MediaStream | null = null
+  #chosen = '' // the microphone that is wanted; '': the system's
+  #asked: Promise<Mic> = Promise.resolve('none')
+  #times = 0 // that it was asked for
   #pc: RTCPeerConnection | null = null
   #ice: IceServer[] = []
   #audio = new Audio()
@@ -50,9 +55,19 @@ export class Phone {
   get mic(): Mic | null { return this.#mic }
   get line(): Line { return this.#line }
   get stream(): MediaStream | null { return this.#stream }
+  /** remote is what comes over the line; null before anything does. */
+  get remote(): MediaStream | null { return this.#audio.srcObject as MediaStream | null }
 
-  /** listen asks for the microphone; what came of it is told by mic. A device that is gone falls back to the usual one. */
-  async listen(device = ''): Promise<Mic> {
+  /**
+   * listen asks for a microphone, or again for the one of before; what came of it is told by mic. While that device is gone
+   * the usual one takes its place. Of several that are asked for at once the last counts.
+   */
+  listen(device = this.#chosen): Promise<Mic> {
+    this.#chosen = device
+    return (this.#asked = this.#take(device, ++this.#times))
+  }
+
+  async #take(device: string, time: number): Promise<Mic> {
     if (!navigator.mediaDevices?.getUserMedia) return this.#say('none')
     const audio: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 }
     if (device) audio.deviceId = { ideal: device }
@@ -60,19 +75,22 @@ export class Phone {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio })
     } catch (why) {
+      if (time !== this.#times) return this.#asked
       const name = why instanceof DOMException ? why.name : ''
       return this.#say(name === 'NotAllowedError' || name === 'SecurityError' ? 'denied' : 'none')
     }
-    if (this.#ended) {
+    if (this.#ended || time !== this.#times) {
       for (const t of stream.getTracks()) t.stop()
-      return 'none'
+      return this.#ended ? 'none' : this.#asked
     }
     const before = this.#stream
     this.#stream = stream
     const track = stream.getAudioTracks()[0]!
     track.enabled = this.#open
     track.onmute = track.onunmute = () => this.#look()
-    track.onended = () => this.#say('none')
+    // Nobody is told that there is none before it is so: a talk goes on with another. One that is gone as soon as it came is none.
+    const since = Date.now()
+    track.onended = () => void (Date.now() - since < fleeting ? this.#say('none') : this.listen())
     this.#context ??= new AudioContext()
     this.#in?.close()
     this.#in = new Meter(this.#context, stream)
@@ -138,6 +156,9 @@ export class Phone {
     await audio.setSinkId?.(device).catch(() => {})
   }
 
+  /** hush keeps what comes over the line from being heard, or lets it be heard again. */
+  hush(is: boolean): void { this.#audio.muted = is }
+
   /** unblock is called with a click or a key, after which sound may be played. */
   async unblock(): Promise<void> {
     await this.#context?.resume()
@@ -177,9 +198,18 @@ export class Phone {
     void this.#context?.close()
   }
 
-  #changed = () => {
-    // The microphone in use was pulled out, or one is there at last.
-    if (this.#mic === 'none' || this.#stream?.getAudioTracks()[0]?.readyState === 'ended') void this.listen()
+  // The microphone in use was pulled out, or one is there at last, or the one that is wanted is there again.
+  #changed = async () => {
+    const track = this.#stream?.getAudioTracks()[0]
+    if (this.#mic === 'none' || track?.readyState === 'ended' || (track && (await this.#elsewhere(track)))) void this.listen()
+  }
+
+  // The system's own choice is listed as "default", if at all, with the group of the device that it is.
+  async #elsewhere(track: MediaStreamTrack): Promise<boolean> {
+    const used = track.getSettings()
+    const wanted = (await Phone.devices()).mics.find((d) => d.deviceId === (this.#chosen || 'default'))
+    if (!wanted) return false
+    return this.#chosen ? used.deviceId !== wanted.deviceId : Boolean(used.groupId && wanted.groupId) && used.groupId !== wanted.groupId
   }
 
   async #dial(): Promise<void> {
@@ -292,4 +322,17 @@ export class Phone {
     this.#line = line
     this.#heard.line(line)
   }
+}
+
+/** recorded is what a stream says in so many milliseconds. */
+export function recorded(stream: MediaStream, ms: number): Promise<Blob> {
+  return new Promise((resolve, reject) => {
+    const parts: Blob[] = []
+    const recorder = new MediaRecorder(stream)
+    recorder.ondataavailable = (e) => parts.push(e.data)
+    recorder.onstop = () => resolve(new Blob(parts, { type: recorder.mimeType }))
+    recorder.onerror = () => reject(new Error('it cannot be recorded'))
+    recorder.start()
+    setTimeout(() => { if (recorder.state !== 'inactive') recorder.stop() }, ms)
+  })
 }

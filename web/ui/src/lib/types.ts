@@ -33,7 +33,8 @@ export type Scene = 'ringing' | 'talking' | 'hold' | 'consulting' | 'three-way' 
 export type TargetKind = 'agent' | 'queue' | 'directory' | 'duty'
 export interface Target { kind: TargetKind; id?: string }
 
-export interface Order { act: Act; call?: string; target?: Target; keys?: string; reason?: string }
+/** echo has the line send back what it is sent, for a moment: the device check's. */
+export interface Order { act: Act | 'echo'; call?: string; target?: Target; keys?: string; reason?: string }
 
 export type Moment = 'idle' | 'greeting' | 'hold' | 'apology' | 'transfer' | 'closing' | 'complaint'
 
@@ -70,7 +71,7 @@ export interface Desk {
   back: string // the call that the agent has left, and whose caller is still there; "": none
   wrap_up: WrapUp | null
   today: { calls: number; talk_ms: number; promises: number; open: number }
-  phrase: { moment: Moment }
+  phrase: { moment: Moment; late: boolean } // late: the caller has waited longer than one may without an apology
   link: { audio: 'none' | 'connecting' | 'ok' | 'lost'; caller_hears: 'talk' | 'tone' | '' }
   now: string
 }

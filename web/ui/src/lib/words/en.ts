@@ -125,6 +125,7 @@ export const en: Words = {
     speak: 'Say a few words: the green bar should move.', record: 'Record 3 s and listen', recording: 'Recording, please speak…', playing: 'Playing…', heard: 'I heard it well, start',
     notHeard: 'Not clear', again: 'Choose another device and try again.', allow: 'Allow the microphone', allowWhy: 'Your browser will ask for the microphone: choose “Allow”.',
     line: 'Line to the hotline', skip: 'Later', lineState: { none: 'not set up', connecting: 'being set up…', ok: 'good', lost: 'broken, coming back' },
+    throughLine: 'This went to the hotline and came back: callers hear you like this.', onlyHere: 'There is no line to the hotline yet: this is a recording of this computer alone.',
     numbered: (n) => `Device ${n}`, ringTest: 'Test ring', notify: 'Notify me of incoming calls',
   },
 

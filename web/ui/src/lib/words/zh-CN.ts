@@ -125,6 +125,7 @@ export const zh = {
     speak: '请对着麦克风说几句话，绿条应当跳动。', record: '录 3 秒听听看', recording: '正在录音，请说话…', playing: '正在播放…', heard: '听得清楚，可以开始',
     notHeard: '听不清', again: '换一个设备再试一次。', allow: '允许使用麦克风', allowWhy: '浏览器会询问是否允许使用麦克风，请选择“允许”。',
     line: '与热线的线路', skip: '以后再试', lineState: { none: '未建立', connecting: '正在建立…', ok: '正常', lost: '中断，正在恢复' },
+    throughLine: '这是经过热线再传回来的声音，客户听到的也是这样。', onlyHere: '与热线的线路还没有建立，听到的只是本机录音。',
     numbered: (n: number) => `设备 ${n}`, ringTest: '试响铃', notify: '来电时弹出系统通知',
   },
 
