@@ -143,28 +143,31 @@ func (s *Service) engaged(taken []*resumed, snap *ari.Snapshot) (legs []string) 
 
 // openQueue has callers and agents offered to each other, once these legs are
 // let go of: a phone that still rings is busy for the next offer, and its agent
-// would rest for it. Events are not held up by that.
+// would rest for it. Events are not held up by that, nor by coming to the other
+// services, which lasts as long as what they share takes to answer: callers who
+// arrive meanwhile take their places behind those of before.
 func (s *Service) openQueue(engaged []string) {
-	if len(engaged) == 0 {
-		s.queue.Open()
-		return
-	}
 	s.start(func(ctx context.Context) {
-		limited, cancel := context.WithTimeout(ctx, letGoLimit)
-		defer cancel()
-		var each sync.WaitGroup
-		for _, leg := range engaged {
-			each.Go(func() {
-				if err := s.link.EndStray(limited, leg); err != nil && ctx.Err() == nil {
-					s.log.Warn("a phone may still ring for a call of before, and be busy for the next", "channel_id", leg, "err", err)
-				}
-			})
-		}
-		each.Wait()
+		s.endEngaged(ctx, engaged)
 		if ctx.Err() == nil {
 			s.queue.Open()
 		}
 	})
+}
+
+// endEngaged lets go of legs to agents' phones.
+func (s *Service) endEngaged(ctx context.Context, legs []string) {
+	limited, cancel := context.WithTimeout(ctx, letGoLimit)
+	defer cancel()
+	var each sync.WaitGroup
+	for _, leg := range legs {
+		each.Go(func() {
+			if err := s.link.EndStray(limited, leg); err != nil && ctx.Err() == nil {
+				s.log.Warn("a phone may still ring for a call of before, and be busy for the next", "channel_id", leg, "err", err)
+			}
+		})
+	}
+	each.Wait()
 }
 
 // letGoLimit is how long callers wait for phones to be let go of.

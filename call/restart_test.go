@@ -29,9 +29,10 @@ type house struct {
 	options  call.Options
 	link     *ari.Link
 	file     string
-	web      http.Handler // in front of Asterisk
-	slow     *slowBook    // in front of the journal, where there is one
-	dies     atomic.Bool  // the queue hears of no hand-over any more
+	web      http.Handler  // in front of Asterisk
+	slow     *slowBook     // in front of the journal, where there is one
+	dies     atomic.Bool   // the queue hears of no hand-over any more
+	opens    chan struct{} // the queue opens once it is closed; nil: at once
 }
 
 // startHouse has a first service run, with agents 1001 and 1002 in the queue.
@@ -179,6 +180,24 @@ func TestNobodyIsOfferedWhosePhoneStillRings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Callers who arrive while the queue comes to the other services are answered, choose, and take their places.
+func TestCallersAreAnsweredWhileTheQueueOpens(t *testing.T) {
+	h := startHouse(t)
+	h.asterisk.Phone("PJSIP/1001", answers)
+	if err := h.queue.SignIn("1001"); err != nil {
+		t.Fatal(err)
+	}
+	h.stop()
+	h.opens = make(chan struct{})
+	h.serves()
+	caller := h.waitsInLine(theirNumber)
+	if played(caller, "agent.after") {
+		t.Error("the caller was offered to somebody before the queue was open")
+	}
+	close(h.opens)
+	h.talks(caller)
 }
 
 // recorder is MixMonitor: it has each part's file open, until it is stopped.

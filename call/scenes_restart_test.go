@@ -354,10 +354,21 @@ func TestASupervisorOutlivesTheService(t *testing.T) {
 	}
 }
 
-// dying is a queue that hears of no hand-over any more: the service dies before.
+// dying is a queue that hears of no hand-over any more, since the service dies
+// before, and that takes its time to open.
 type dying struct {
 	call.Queue
 	h *house
+}
+
+func (d dying) Open() {
+	if d.h.opens != nil {
+		select {
+		case <-d.h.opens:
+		case <-d.h.t.Context().Done():
+		}
+	}
+	d.Queue.Open()
 }
 
 func (d dying) HandOver(callID, from, to string) error {

@@ -419,6 +419,44 @@ func TestBackToTheCaller(t *testing.T) {
 	})
 }
 
+// An agent who keys the way back as they are reserved for somebody else has their caller back, and the other goes on
+// waiting; who talks with the other already does not.
+func TestTheWayBackBeforeAnotherCaller(t *testing.T) {
+	t.Parallel()
+	for name, phone := range map[string]aritest.Phone{"the phone rings": {Does: aritest.NoAnswer}, "the other has been answered": answers} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, caller := talkWith(t, aritest.Caller{Number: theirNumber}, func(o *call.Options) { o.RatingWait, o.Record = time.Minute, false })
+			other := h.waitsInLine("13900139000")
+			h.asterisk.At("PJSIP/1001")[0].Bye()
+			h.until("the caller is asked for a rating", func() bool { return played(caller, "rating.ask") })
+			h.asterisk.Phone("PJSIP/1001", phone)
+			answered := phone.Does == aritest.Answers
+			if answered {
+				h.talks(other)
+			} else {
+				h.until("the phone rings for the other", func() bool { return h.agentState() == queue.StateRinging })
+			}
+			back := h.asterisk.Arrive(aritest.Caller{Endpoint: "PJSIP/1001", Number: "1001", Exten: "*69", Args: []string{"agent", "*69"}})
+			if answered {
+				h.until("the agent is let go of", func() bool { return back.Cause() != 0 })
+				h.until("the caller is asked again", func() bool { return count(caller.Played(), "sound:/sounds/rating.ask") == 2 })
+				other.Bye()
+				h.until("the agent wraps up", func() bool { return h.agentState() == queue.StateWrapUp })
+				return
+			}
+			h.until("they hear each other", func() bool { return slices.Contains(caller.Joined(), back.ID()) })
+			if agent, _ := h.queue.Agent("1001"); agent.State != queue.StateTalking || len(h.queue.Waiting("service")) != 1 {
+				t.Errorf("the queue has the agent %s, and %d in line, want talking, and the other there", agent.State, len(h.queue.Waiting("service")))
+			}
+			h.until("the phone rings no more", func() bool { return len(h.asterisk.At("PJSIP/1001")) == 1 })
+			back.Bye()
+			h.asterisk.Phone("PJSIP/1001", answers)
+			h.talks(other)
+		})
+	}
+}
+
 func TestDirectoryAndDutyManager(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, entries)

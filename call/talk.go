@@ -430,21 +430,44 @@ func (c *call) adopt(arrival ari.Arrival) *agentLeg {
 // and keyed the way back (B4).
 func (c *call) welcomeBack(a *agentLeg) stage {
 	return func(ctx context.Context) (stage, error) {
-		if err := errors.Join(a.leg.Subscribe(ctx), a.leg.Answer(ctx)); err != nil {
-			c.log.Warn("the agent could not come back", "agent_id", a.ID, "err", err)
-			return c.rate, nil
+		err := errors.Join(a.leg.Subscribe(ctx), a.leg.Answer(ctx))
+		if err == nil {
+			err = c.takeBack(a)
 		}
-		c.noteAgent(a, c.queue.Rejoin(a.ID, c.id))
-		return c.connect(a), nil
+		if err == nil {
+			return c.connect(a), nil
+		}
+		c.log.Warn("the agent could not come back", "agent_id", a.ID, "err", err)
+		if ctx.Err() == nil && !c.replaced() {
+			c.hangUp(ctx, a.leg, "the agent could not come back")
+			c.askAgain()
+		}
+		return c.rate, nil
+	}
+}
+
+// takeBack has the queue know that an agent is with the caller again. Who has been
+// reserved for another meanwhile has chosen this one, and the other keeps the
+// place. Who talks with the other already has to end that first.
+func (c *call) takeBack(a *agentLeg) error {
+	err := c.queue.Rejoin(a.ID, c.id)
+	if err != nil && c.queue.Found(a.ID, c.id, c.waiting.Queue) == nil {
+		return nil
+	}
+	return err
+}
+
+// askAgain has the rating be asked for anew, where the question was interrupted.
+func (c *call) askAgain() {
+	if c.rated != nil && c.rated.Score == 0 {
+		c.rated = nil
 	}
 }
 
 // rejoin has an agent who hung up by accident, and asks for the caller at the
 // desk, be rung: the caller hears the tone meanwhile (B4).
 func (c *call) rejoin(context.Context) (stage, error) {
-	if c.rated != nil && c.rated.Score == 0 { // interrupted: asked anew, should nobody come back
-		c.rated = nil
-	}
+	c.askAgain() // should nobody come back
 	c.state = scene.State{Scene: scene.Rating}
 	c.step(scene.DoRejoin, scene.Order{}, c.agent.ID)
 	return c.talk, nil

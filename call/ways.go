@@ -17,7 +17,8 @@ import (
 // callers are offered to agents only who can be rung from here.
 type ways struct {
 	mu   sync.Mutex
-	open []string // services, as the queue has been told
+	open []string      // services, as the queue has been told
+	look chan struct{} // closed when the look at Asterisk is over that is under way; nil: none is
 }
 
 // watchWays tells the queue which other services' agents can be rung.
@@ -37,11 +38,47 @@ func (s *Service) watchWays(ctx context.Context) {
 	}
 }
 
-// lookAtWays returns the services that Asterisk has a way to, once the queue goes
-// by it. What Asterisk does not tell is left as it was.
-func (s *Service) lookAtWays(ctx context.Context) []string {
-	s.ways.mu.Lock()
-	defer s.ways.mu.Unlock()
+// lookAtWays has Asterisk be asked to which services it has a way, and the queue
+// be told, and waits for that as long as ctx lasts. However many want to know,
+// there is one look at a time; one that is under way may have asked too early.
+func (s *Service) lookAtWays(ctx context.Context) {
+	for range 2 {
+		over, begun := s.beginLook()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return
+		}
+		if begun {
+			return
+		}
+	}
+}
+
+// beginLook begins a look, unless one is under way, and returns what is closed at
+// its end.
+func (s *Service) beginLook() (over <-chan struct{}, begun bool) {
+	w := &s.ways
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.look != nil {
+		return w.look, false
+	}
+	look := make(chan struct{})
+	w.look = look
+	s.start(func(ctx context.Context) {
+		defer close(look)
+		s.tellWays(s.openWays(ctx))
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.look = nil
+	})
+	return look, true
+}
+
+// openWays are the services that Asterisk has a way to. What it does not tell is
+// left as it was.
+func (s *Service) openWays(ctx context.Context) []string {
 	open := []string{}
 	for _, service := range slices.Sorted(maps.Keys(s.o.Ways)) {
 		online, err := s.link.EndpointOnline(ctx, "PJSIP", s.o.Ways[service])
@@ -50,31 +87,53 @@ func (s *Service) lookAtWays(ctx context.Context) []string {
 			err = nil
 		}
 		if err != nil {
-			online = slices.Contains(s.ways.open, service)
+			online = s.hasWay(service)
 		}
 		if online {
 			open = append(open, service)
 		}
 	}
-	if slices.Equal(open, s.ways.open) {
-		return open
-	}
-	if err := s.queue.SetWays(open); err != nil {
-		s.log.Warn("the queue was not told which services' agents can be rung from here", "services", open, "err", err)
-		return s.ways.open
-	}
-	s.log.Info("the services whose agents can be rung from here are others now", "services", open)
-	s.ways.open = open
 	return open
 }
 
+// tellWays has the queue go by these.
+func (s *Service) tellWays(open []string) {
+	s.ways.mu.Lock()
+	same := slices.Equal(open, s.ways.open)
+	s.ways.mu.Unlock()
+	if same {
+		return
+	}
+	if err := s.queue.SetWays(open); err != nil {
+		s.log.Warn("the queue was not told which services' agents can be rung from here", "services", open, "err", err)
+		return
+	}
+	s.log.Info("the services whose agents can be rung from here are others now", "services", open)
+	s.ways.mu.Lock()
+	defer s.ways.mu.Unlock()
+	s.ways.open = open
+}
+
+// hasWay says whether there was a way to a service when it was looked last.
+func (s *Service) hasWay(service string) bool {
+	s.ways.mu.Lock()
+	defer s.ways.mu.Unlock()
+	return slices.Contains(s.ways.open, service)
+}
+
+// lookAtMost is how long a call waits for a look at the ways: it does nothing else
+// meanwhile, and what the look before has shown is not much older.
+const lookAtMost = time.Second
+
 // refusal is what it means for an agent that their phone could not be reached or
 // was not answered: nothing, where the way to their service is closed.
-func (s *Service) refusal(agent queue.Profile, how queue.Refusal) queue.Refusal {
-	if s.o.Ways[agent.Home] == "" || how != queue.Unreachable && how != queue.NoAnswer {
+func (c *call) refusal(agent queue.Profile, how queue.Refusal) queue.Refusal {
+	if c.o.Ways[agent.Home] == "" || how != queue.Unreachable && how != queue.NoAnswer {
 		return how
 	}
-	if !slices.Contains(s.lookAtWays(s.ctx), agent.Home) {
+	ctx, cancel := context.WithTimeout(c.ctx, lookAtMost)
+	defer cancel()
+	if c.lookAtWays(ctx); !c.hasWay(agent.Home) {
 		return queue.NoWay
 	}
 	return how
