@@ -33,6 +33,7 @@ type Options struct {
 	Language      string // that it asks for: zh-CN (""), en
 	Width, Height int    // of its window, in CSS pixels; 0: 1280 × 720
 	NoMicrophone  bool   // its person does not let pages use the microphone
+	Unasked       bool   // its person has yet to be asked for it; otherwise they have let every page before
 	Dark          bool   // its person likes dark pages
 	Named         bool   // its lines go by the addresses alone that services name, and none of this machine's are told to them
 }
@@ -160,7 +161,7 @@ func (b *Browser) Open(url string) *Tab {
 	tab := &Tab{Browser: b, ctx: ctx, close: sync.OnceFunc(quit)}
 	chromedp.ListenTarget(ctx, tab.complaint)
 	chromedp.ListenTarget(ctx, tab.leave)
-	if err := run(b.limit(), ctx, listening(b.o.Named), chromedp.Navigate(url)); err != nil {
+	if err := run(b.limit(), ctx, listening(b.o), chromedp.Navigate(url)); err != nil {
 		b.t.Fatalf("%s opens %s: %v", b.o.Name, url, err)
 	}
 	return tab

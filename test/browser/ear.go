@@ -24,11 +24,22 @@ var earScript string
 // unnamed keeps a page from telling where it can be reached, so that its lines go by the addresses alone that it is told.
 const unnamed = `Object.defineProperty(RTCPeerConnection.prototype, 'onicecandidate', { set() {} });`
 
+// asking has a page find that it would have to ask for the microphone, until it has.
+const asking = `(() => {
+	let state = 'prompt';
+	const query = navigator.permissions.query.bind(navigator.permissions), ask = navigator.mediaDevices.getUserMedia;
+	navigator.permissions.query = async (what) => what.name === 'microphone' ? { state } : query(what);
+	navigator.mediaDevices.getUserMedia = async (wanted) => { const stream = await ask(wanted); state = 'granted'; return stream };
+})();`
+
 // listening makes pages be listened to from their first line on.
-func listening(named bool) chromedp.Action {
+func listening(o Options) chromedp.Action {
 	script := earScript
-	if named {
+	if o.Named {
 		script += unnamed
+	}
+	if o.Unasked {
+		script += asking
 	}
 	return chromedp.ActionFunc(func(ctx context.Context) error {
 		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)

@@ -8,9 +8,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"hotline/configs"
+	"hotline/queue"
 	"hotline/test/browser"
 	"hotline/test/ear"
 	"hotline/test/phone"
+	"hotline/web"
 )
 
 // Tests with browsers have the machine to themselves, before those that run side by side: a browser takes most of a
@@ -166,5 +168,73 @@ func TestACallerFromAPage(t *testing.T) {
 	if _, err := call.WaitEnded(w.ctx); err != nil {
 		t.Fatal(err)
 	}
+	complains(t, tab)
+}
+
+// A duty manager opens the page for the first time, on a telephone: asked for the microphone they allow it and sign in, read
+// what the agent writes while it rings, which is one look however long it rings, and take the customer over.
+func TestADutyManagersFirstVisit(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, nil)
+	desk := w.agent("1001", phone.AnswerAfter(0))
+	manager := browser.Start(t, browser.Options{Name: "the duty manager", Voice: voices["other"], Voices: voices, Code: w.code, Unasked: true, Width: 500, Height: 844})
+	tab := manager.Open("http://" + w.Config.Web.Listen.String() + "/manager")
+	tab.Type(`input[name=username]`, "9001")
+	tab.Type(`input[name=password]`, "dev-9001"+kb.Enter)
+	tab.ClickText("button", "允许使用麦克风")
+	tab.Gone(".ask")
+	tab.ClickText("button", "开始值班")
+	w.agentState("9001", queue.StateReady)
+
+	caller := w.wants("13900000021")
+	agent := w.incoming(desk)
+	w.hears(caller, "voice.agent", 0)
+	v := &visit{w, "13900000021", caller.Phone(), caller}
+	cookie := w.signsIn("1001")
+	asks := func(method, path, body string) {
+		w.asks(200, method, path, body, nil, "Authorization", "", "Cookie", cookie)
+	}
+	asks("POST", "/desk/do", `{"act": "consult", "target": {"kind": "duty"}}`)
+	tab.See(".call.ringing")
+	rings := time.Now()
+	asks("PUT", "/desk/notes/"+w.arrived(mask("13900000021")), `{"topic": "", "fields": {}, "text": "第三次断网"}`)
+	tab.Says(".brief", "第三次断网")
+	w.passes(time.Until(rings.Add(5 * time.Second))) // in which the page reads them again and again
+	tab.ClickText("button", "接听")
+	w.hears(agent, "voice.other", 0)
+	tab.Hears("voice.agent", 0)
+	complete := v.now()
+	asks("POST", "/desk/do", `{"act": "complete"}`)
+	w.hears(caller, "voice.other", complete)
+	tab.Hears("voice.caller", 0)
+	v.hangup()
+	tab.Gone(".acts")
+	looks := 0
+	for _, e := range v.entries(web.KindLooked, 1).of(web.KindLooked) {
+		if l := decoded[web.Looked](t, e); l.By == "9001" && l.What == "notes" {
+			looks++
+		}
+	}
+	if looks != 1 {
+		t.Errorf("the journal has %d looks of the manager's at the notes, want 1", looks)
+	}
+	complains(t, tab)
+	w.audits()
+}
+
+// The device check has an agent hear what has gone to the service and come back.
+func TestTheDeviceCheckGoesThroughTheService(t *testing.T) {
+	w := newWorld(t, time.Minute, nil)
+	agent := browser.Start(t, browser.Options{Name: "agent 1001", Voice: voices["agent"], Voices: voices, Code: w.code, Unasked: true})
+	tab := agent.Open("http://" + w.Config.Web.Listen.String() + "/desk")
+	tab.Type(`input[name=username]`, "1001")
+	tab.Type(`input[name=password]`, "dev-1001"+kb.Enter)
+	tab.ClickText("button", "允许使用麦克风")
+	tab.Says(".devices", "与热线的线路：正常")
+	tab.ClickText("button", "录 3 秒听听看")
+	tab.Hears("voice.agent", 0)
+	tab.Says(".devices", "经过热线再传回来")
+	tab.ClickText("button", "听得清楚")
+	tab.Gone(".devices")
+	tab.HearsNot("voice.*", 3*time.Second)
 	complains(t, tab)
 }

@@ -188,6 +188,9 @@ func (t *Theatre) begin(w http.ResponseWriter, r *http.Request, name string) {
 	if s.Untested {
 		said.Set("untested", "1")
 	}
+	if s.Unasked {
+		said.Set("unasked", "1")
+	}
 	http.SetCookie(w, &http.Cookie{Name: "played", Value: url.QueryEscape(said.Encode()), Path: "/"})
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }

@@ -69,6 +69,7 @@ var views = []view{
 	{"wall", "/wall", "floor", ".value", nil},
 	{"wall-quiet", "/wall", "wall-quiet", ".value", nil},
 	{"manager", "/manager", "manager", ".quiet", nil},
+	{"manager-first", "/manager", "manager-first", ".ask", nil},
 	{"manager-off", "/manager", "manager-off", ".quiet", nil},
 	{"manager-ringing", "/manager", "manager-ringing", ".brief", nil},
 	{"manager-talking", "/manager", "manager-talking", "textarea", nil},

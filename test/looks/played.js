@@ -4,6 +4,7 @@
   if (said.get('language')) localStorage.setItem('hotline.language', said.get('language'))
   if (said.has('untested')) localStorage.removeItem('hotline.tested')
   else localStorage.setItem('hotline.tested', '1')
+  if (said.has('unasked')) navigator.permissions.query = async () => ({ state: 'prompt' })
 
   // The clock stands still at the service's time, and meters show one level: a picture taken twice is the same.
   let fixed = Number(said.get('fixed'))

@@ -34,6 +34,7 @@ type Scene struct {
 
 	Visitors   bool // customers may call from a page
 	Untested   bool // nobody has tried this browser's microphone
+	Unasked    bool // … nor been asked for it
 	Away       bool // the service does not answer
 	Taken      bool // another tab takes the desk
 	LineBreaks bool // sound stops soon after it began
@@ -158,7 +159,12 @@ var scenes = map[string]func(now time.Time) Scene{
 		}
 	},
 
-	"manager":     func(now time.Time) Scene { return asManager(atDesk(now, queue.StateReady, 11*time.Minute)) },
+	"manager": func(now time.Time) Scene { return asManager(atDesk(now, queue.StateReady, 11*time.Minute)) },
+	"manager-first": func(now time.Time) Scene {
+		s := asManager(atDesk(now, queue.StateOffline, 11*time.Minute))
+		s.Untested, s.Unasked = true, true
+		return s
+	},
 	"manager-off": func(now time.Time) Scene { return asManager(atDesk(now, queue.StateOffline, 11*time.Minute)) },
 	"manager-ringing": func(now time.Time) Scene {
 		s := asManager(inCall(now, scene.State{Scene: scene.Talking}, queue.StateRinging, 3*time.Second))
