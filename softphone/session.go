@@ -294,6 +294,8 @@ func (s *Session) live() (why string) {
 	defer watch.Stop()
 	report := time.NewTicker(s.gateway.times.report)
 	defer report.Stop()
+	renew := time.NewTicker(s.gateway.o.TURN.lifetime() / 2)
+	defer renew.Stop()
 	for {
 		select {
 		case sock := <-s.seats:
@@ -320,6 +322,8 @@ func (s *Session) live() (why string) {
 			s.look(now)
 		case now := <-report.C:
 			s.line.report(now)
+		case now := <-renew.C:
+			s.renew(now)
 		case <-away.C:
 			if !s.talks() {
 				return WhyLost
@@ -392,6 +396,14 @@ func (s *Session) begin(cameWith string, own bool) {
 	}
 	s.names = append(s.names, s.id)
 	s.names = s.names[max(0, len(s.names)-maxNames):]
+}
+
+// renew gives a page other credentials for the relay, long before its last lapse.
+// One that has no socket is given some when it comes back.
+func (s *Session) renew(now time.Time) {
+	if s.sock != nil && len(s.gateway.o.TURN.URLs) > 0 {
+		s.put(s.out, outbound{Type: typeICE, ICE: s.gateway.o.TURN.servers(rand.Text(), now)})
+	}
 }
 
 // handlers are the frames that a page may send. What one returns is told to the

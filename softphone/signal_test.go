@@ -48,6 +48,29 @@ func TestHelloAndDesk(t *testing.T) {
 	}
 }
 
+// A page that stays for longer than the relay's credentials hold is told of others in time.
+func TestTheRelaysCredentialsAreRenewed(t *testing.T) {
+	const holds = 400 * time.Millisecond
+	w := newWorld(t, func(o *Options, _ *times) {
+		o.TURN = TURN{URLs: []string{"turn:relay.example:3478"}, Secret: "s", For: holds}
+	})
+	b := w.open("1001")
+	told, last := time.Now(), b.Welcome.ICE
+	for range 3 {
+		f := w.next(b, "ice")
+		if !strings.Contains(string(f.ICE), "relay.example") || string(f.ICE) == string(last) {
+			t.Errorf("the page is told of %s after %s, want the relay with other credentials", f.ICE, last)
+		}
+		last = f.ICE
+	}
+	t.Logf("three times in %v, of credentials that hold for %v", time.Since(told), holds)
+	b.Cut()
+	w.resume(b, "1001")
+	if !b.Welcome.Resumed || !strings.Contains(string(b.Welcome.ICE), "relay.example") || string(b.Welcome.ICE) == string(last) {
+		t.Errorf("who comes back is told of %s, want the relay with other credentials", b.Welcome.ICE)
+	}
+}
+
 func TestActsAreCarriedOutInOrderAndAnswered(t *testing.T) {
 	w := newWorld(t, nil)
 	var did []string
