@@ -228,6 +228,9 @@ func (s *Session) Plug(ctx context.Context, p *Port) error {
 	}
 }
 
+// Unplug takes a port out of the line again, if it is there.
+func (s *Session) Unplug(p *Port) { s.gateway.unplug(s, p) }
+
 // Echo lets the browser hear what it sends while no port is plugged in.
 func (s *Session) Echo(on bool) { s.line.echo.Store(on) }
 
