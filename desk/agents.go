@@ -44,7 +44,7 @@ func (d *Desks) Ring(leg *ari.Leg, limit time.Duration) {
 	leg.Alerted()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l.within(limit, func() { l.tell("an offer that nobody answered goes on", (*ari.Leg).Miss) })
+	l.within(limit, l.miss)
 }
 
 // Take puts an agent through to a call that they have asked for. Where that

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -159,25 +160,44 @@ func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
 }
 
 // put puts a person through. Asterisk answers while the port is put in, so that
-// the two hear each other as soon as both have happened.
+// the two hear each other as soon as both have happened. Should Asterisk fail to,
+// the call rings for as long as it would have.
 func (d *Desks) put(ctx context.Context, s *softphone.Session, l *line) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	d.mu.Lock()
 	l.rest()
 	d.mu.Unlock()
 	plugged := make(chan error, 1)
 	d.background(func(context.Context) { plugged <- l.plug(ctx, s) })
-	if err := l.leg.Pickup(ctx); err != nil {
-		return fmt.Errorf("answering %s: %w", l.channel, err)
+	if err := l.leg.Pickup(ctx); err != nil && !l.leg.Answered() {
+		if refusedByAsterisk(err) {
+			cancel()
+			select {
+			case <-plugged:
+			case <-d.ctx.Done():
+			}
+			l.unplug(s)
+		} // else it may answer yet, and then the two are to hear each other
+		d.mu.Lock()
+		l.goOn()
+		d.mu.Unlock()
+		return fmt.Errorf("answering %s, which rings on: %w", l.channel, err)
 	}
-	if s.Audio() != softphone.AudioOK {
-		d.silence(l)
-	}
+	d.holdUnheard(s, l)
 	select {
 	case err := <-plugged:
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// refusedByAsterisk says whether Asterisk has not answered a leg, and will not
+// by itself: it said so, and not that it is at it.
+func refusedByAsterisk(err error) bool {
+	var no *ari.Error
+	return errors.As(err, &no) && no.Status != 0 && !no.Conflict()
 }
 
 func (d *Desks) decline(ctx context.Context, s *softphone.Session) error {
@@ -244,23 +264,40 @@ func (d *Desks) comes(s *softphone.Session) {
 			d.log.Warn("a browser is back, and its talk is not heard", "agent_id", l.owner, "err", err)
 			return
 		}
-		l.leg.Thaw()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !l.silent { // again, meanwhile
+			l.leg.Thaw()
+		}
 	})
 }
 
 // goes is a browser that is not heard any more.
 func (d *Desks) goes(s *softphone.Session) {
 	if l := d.of(s.Owner(), answered); l != nil {
-		d.silence(l)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		l.silence()
 	}
 }
 
-// silence has a line be held that is not heard, and given up unless it comes back.
-func (d *Desks) silence(l *line) {
+// holdUnheard has a talk that has just begun be held while its browser is not
+// heard. It is looked under d.mu, so that who is heard at this moment has the
+// hold undone.
+func (d *Desks) holdUnheard(s *softphone.Session, l *line) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.Audio() != softphone.AudioOK {
+		l.silence()
+	}
+}
+
+// silence has a line be held that is not heard, and given up unless it comes
+// back. d.mu is held, as it is where a hold is undone: the call is told in the
+// order in which it was.
+func (l *line) silence() {
 	l.silent = true
 	l.within(goneFor, l.giveUp)
-	d.mu.Unlock()
 	l.leg.Freeze()
 }
 

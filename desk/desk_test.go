@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -59,13 +60,17 @@ func (w *world) Watch(string) (<-chan struct{}, func()) { return nil, func() {} 
 func (w *world) Reachable(id string) error              { w.told <- id + " reachable"; return nil }
 func (w *world) Pause(id, reason string) error          { w.told <- id + " paused: " + reason; return nil }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, change ...func(*ari.Options)) *world {
 	t.Helper()
 	w := &world{t: t, server: aritest.Start(t), told: make(chan string, 100)}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	w.ctx = ctx
 	var err error
-	if w.link, err = ari.New(ari.Options{URL: w.server.URL(), App: aritest.App, Username: aritest.User, Password: aritest.Password, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+	link := ari.Options{URL: w.server.URL(), App: aritest.App, Username: aritest.User, Password: aritest.Password, Logger: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&link)
+	}
+	if w.link, err = ari.New(link); err != nil {
 		t.Fatal(err)
 	}
 	linked := make(chan error, 1)
@@ -429,6 +434,89 @@ func TestALineThatIsLostForAMoment(t *testing.T) {
 	m.hears('6')
 	m.says('2')
 	p.hear('2')
+}
+
+// A line that is lost again while it is being found has the talk held: what undoes a hold never comes after a newer one.
+func TestALineThatIsLostAgainAtOnce(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	c, _ := w.talks(p)
+	s, _ := w.gateway.Session(agent)
+	for range 1000 {
+		w.Audio(s, softphone.AudioOK)
+		w.Audio(s, softphone.AudioLost)
+	}
+	w.Stop() // returns when everything under way has been done
+	if !c.leg.Held() {
+		t.Error("the talk is not held, though the browser's line is lost: a hold that was undone is told after a newer one")
+	}
+}
+
+// An answer that Asterisk refuses is none: the call rings on for as long as it would have, its sound does not come to the
+// browser, and it can be answered again.
+func TestAnAnswerThatAsteriskRefuses(t *testing.T) {
+	const limit = 3 * time.Second
+	for name, again := range map[string]bool{"and nobody answers again": false, "and is answered again": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.sits(agent)
+			rung, limit := time.Now(), limit
+			if again {
+				limit = time.Minute
+			}
+			c := w.offers(limit)
+			c.sees(ari.Ringing)
+			m := w.asterisk(c.leg)
+			m.says('1')
+			w.server.Fail(http.MethodPost, "/channels/{id}/dial", http.StatusInternalServerError, 1)
+			if code := p.does(`{"act":"answer"}`); code != "failed" {
+				t.Fatalf("an answer that Asterisk refuses is told as %q", code)
+			}
+			p.does(`{"act":"echo"}`)
+			p.hear('6') // themselves, as nothing else is in their line
+			if again {
+				if code := p.does(`{"act":"answer"}`); code != "" {
+					t.Fatalf("the second answer is refused: %s", code)
+				}
+				c.sees(ari.Answered)
+				m.hears('6')
+				p.hear('1')
+				return
+			}
+			if e := c.sees(ari.DialFailed); e.DialStatus != ari.DialNoAnswer {
+				t.Errorf("the offer ends as %s, want %s", e.DialStatus, ari.DialNoAnswer)
+			}
+			if rang := time.Since(rung); rang < limit {
+				t.Errorf("the offer ended after %v, want after %v", rang, limit)
+			}
+		})
+	}
+}
+
+// An answer that Asterisk gives too late for the request counts: the two hear each other, and the call is not missed when
+// it would have been.
+func TestAnAnswerThatIsLate(t *testing.T) {
+	w := newWorld(t, func(o *ari.Options) { o.RequestTimeout = time.Second })
+	p := w.sits(agent)
+	const limit = 5 * time.Second
+	c := w.offers(limit)
+	c.sees(ari.Ringing)
+	missed := time.After(limit + 500*time.Millisecond)
+	m := w.asterisk(c.leg)
+	m.says('1')
+	w.server.Delay(2 * time.Second)
+	if code := p.does(`{"act":"answer"}`); code != "failed" {
+		t.Fatalf("an answer of which Asterisk says nothing is told as %q", code)
+	}
+	c.sees(ari.Answered)
+	w.server.Delay(0)
+	m.says('2') // what was said before may have been heard while it was tried
+	p.hear('2')
+	m.hears('6')
+	<-missed
+	if err := c.leg.Context().Err(); err != nil {
+		t.Errorf("the talk was ended as an offer that is missed: %v", context.Cause(c.leg.Context()))
+	}
 }
 
 // A page that says goodbye in a talk does not come back: the agent's line is dead, and nobody has hung up.

@@ -21,6 +21,8 @@ type line struct {
 	plugged bool        // the port is in the browser's line, or is being put there
 	silent  bool        // the browser is not heard: the call has been told that it is held
 	limit   *time.Timer // until which it is to be answered, or the browser to be back; nil: no limit
+	due     time.Time   // when the limit is reached, or was to be
+	late    func()      // what happens then
 }
 
 // open makes a port for a leg that is about to be made.
@@ -72,6 +74,7 @@ func (l *line) close() {
 // within gives a line so long; then late happens. d.mu is held.
 func (l *line) within(limit time.Duration, late func()) {
 	l.rest()
+	l.due, l.late = time.Now().Add(limit), late
 	l.limit = time.AfterFunc(limit, late)
 }
 
@@ -83,15 +86,41 @@ func (l *line) rest() {
 	}
 }
 
+// goOn puts a limit back that was taken away, with what is left of it. d.mu is
+// held.
+func (l *line) goOn() {
+	if l.late != nil {
+		l.within(time.Until(l.due), l.late)
+	}
+}
+
 // plug puts the port into the browser's line.
 func (l *line) plug(ctx context.Context, s *softphone.Session) error {
-	l.d.mu.Lock()
-	l.plugged = true
-	l.d.mu.Unlock()
+	l.setPlugged(true)
 	if err := s.Plug(ctx, l.port); err != nil {
+		l.setPlugged(false)
 		return fmt.Errorf("the browser of %s was not heard: %w", l.owner, err)
 	}
 	return nil
+}
+
+// unplug takes it out again.
+func (l *line) unplug(s *softphone.Session) {
+	s.Unplug(l.port)
+	l.setPlugged(false)
+}
+
+func (l *line) setPlugged(is bool) {
+	l.d.mu.Lock()
+	defer l.d.mu.Unlock()
+	l.plugged = is
+}
+
+// miss ends an offer that nobody has answered in time.
+func (l *line) miss() {
+	if !l.leg.Answered() {
+		l.tell("an offer that nobody answered goes on", (*ari.Leg).Miss)
+	}
 }
 
 // tell carries out a command in the person's name, which they do not wait for.

@@ -23,6 +23,7 @@ const (
 	typeRefused   = "refused"
 	typeMic       = "mic"
 	typeDesk      = "desk"
+	typeICE       = "ice"
 	typeTakenOver = "taken-over"
 	typeGone      = "gone"
 	typeBye       = "bye"

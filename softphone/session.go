@@ -95,6 +95,7 @@ type Session struct {
 	mu      sync.Mutex
 	id      string   // changes whenever a page begins anew
 	names   []string // of the page that has the desk, oldest first: see begin
+	former  []string // of pages that it was taken over from
 	out     *outbox
 	desk    json.RawMessage
 	still   func() bool // of the ticket of the page that has the desk; nil: always
@@ -180,7 +181,19 @@ func (s *Session) Allowed() bool {
 func (s *Session) named(id string) (still func() bool, is bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.still, id != "" && subtle.ConstantTimeCompare([]byte(id), []byte(s.id)) == 1
+	return s.still, same(id, s.id)
+}
+
+// takenFrom says whether a page was taken over from that had this name.
+func (s *Session) takenFrom(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.former, func(name string) bool { return same(id, name) })
+}
+
+// same compares a name with a secret one.
+func same(id, name string) bool {
+	return id != "" && subtle.ConstantTimeCompare([]byte(id), []byte(name)) == 1
 }
 
 // Close ends the session; the page is told why. It does not wait.
@@ -227,6 +240,9 @@ func (s *Session) Plug(ctx context.Context, p *Port) error {
 		}
 	}
 }
+
+// Unplug takes a port out of the line again, if it is there.
+func (s *Session) Unplug(p *Port) { s.gateway.unplug(s, p) }
 
 // Echo lets the browser hear what it sends, for so long and while no port is
 // plugged in; 0 ends it.
@@ -295,6 +311,8 @@ func (s *Session) live() (why string) {
 	defer watch.Stop()
 	report := time.NewTicker(s.gateway.times.report)
 	defer report.Stop()
+	renew := time.NewTicker(s.gateway.o.TURN.lifetime() / 2)
+	defer renew.Stop()
 	for {
 		select {
 		case sock := <-s.seats:
@@ -321,6 +339,8 @@ func (s *Session) live() (why string) {
 			s.look(now)
 		case now := <-report.C:
 			s.line.report(now)
+		case now := <-renew.C:
+			s.renew(now)
 		case <-away.C:
 			if !s.talks() {
 				return WhyLost
@@ -348,11 +368,11 @@ func (s *Session) seat(sock *socket) (seated bool) {
 	own := name != "" && slices.Contains(s.names, name)
 	resumed := own && name == s.id && s.out.resumable(sock.hello.Last)
 	switch {
-	case sock.whose.named && !resumed:
-		sock.refused = closeBadToken
-		return false
 	case name != "" && !own && s.id != "":
 		sock.refused = closeTakenOver
+		return false
+	case sock.whose.named && !resumed:
+		sock.refused = closeBadToken
 		return false
 	}
 	switch old := s.sock; {
@@ -376,7 +396,7 @@ func (s *Session) seat(sock *socket) (seated bool) {
 	return true
 }
 
-// maxNames is how many names of a page's are kept.
+// maxNames is how many names are kept of a page, and of those before it.
 const maxNames = 8
 
 // begin gives the session another name, for a page that came with one of before
@@ -386,13 +406,22 @@ const maxNames = 8
 func (s *Session) begin(cameWith string, own bool) {
 	s.id, s.out = rand.Text(), newOutbox()
 	if !own {
-		s.names = nil
+		s.former, s.names = newest(append(s.former, s.names...)), nil
 	}
 	if cameWith != "" && len(cameWith) <= len(s.id) { // what is longer is no name of a session
 		s.names = append(s.names, cameWith)
 	}
-	s.names = append(s.names, s.id)
-	s.names = s.names[max(0, len(s.names)-maxNames):]
+	s.names = newest(append(s.names, s.id))
+}
+
+func newest(names []string) []string { return names[max(0, len(names)-maxNames):] }
+
+// renew gives a page other credentials for the relay, long before its last lapse.
+// One that has no socket is given some when it comes back.
+func (s *Session) renew(now time.Time) {
+	if s.sock != nil && len(s.gateway.o.TURN.URLs) > 0 {
+		s.put(s.out, outbound{Type: typeICE, ICE: s.gateway.o.TURN.servers(rand.Text(), now)})
+	}
 }
 
 // handlers are the frames that a page may send. What one returns is told to the

@@ -48,6 +48,29 @@ func TestHelloAndDesk(t *testing.T) {
 	}
 }
 
+// A page that stays for longer than the relay's credentials hold is told of others in time.
+func TestTheRelaysCredentialsAreRenewed(t *testing.T) {
+	const holds = 400 * time.Millisecond
+	w := newWorld(t, func(o *Options, _ *times) {
+		o.TURN = TURN{URLs: []string{"turn:relay.example:3478"}, Secret: "s", For: holds}
+	})
+	b := w.open("1001")
+	told, last := time.Now(), b.Welcome.ICE
+	for range 3 {
+		f := w.next(b, "ice")
+		if !strings.Contains(string(f.ICE), "relay.example") || string(f.ICE) == string(last) {
+			t.Errorf("the page is told of %s after %s, want the relay with other credentials", f.ICE, last)
+		}
+		last = f.ICE
+	}
+	t.Logf("three times in %v, of credentials that hold for %v", time.Since(told), holds)
+	b.Cut()
+	w.resume(b, "1001")
+	if !b.Welcome.Resumed || !strings.Contains(string(b.Welcome.ICE), "relay.example") || string(b.Welcome.ICE) == string(last) {
+		t.Errorf("who comes back is told of %s, want the relay with other credentials", b.Welcome.ICE)
+	}
+}
+
 func TestActsAreCarriedOutInOrderAndAnswered(t *testing.T) {
 	w := newWorld(t, nil)
 	var did []string
@@ -161,10 +184,10 @@ func TestResumingWithoutATicket(t *testing.T) {
 	}
 	second := w.open("1001") // takes the desk over
 	w.ended(b, 4409, "taken-over")
-	for name, session := range map[string]string{"taken over": first, "unknown": strings.Repeat("A", len(first)), "empty": ""} {
+	for session, want := range map[string]websocket.StatusCode{first: 4409, strings.Repeat("A", len(first)): 4401, "": 4401} {
 		b.Session = session
-		if err := b.Resume(w.within(patience), ""); websocket.CloseStatus(err) != 4401 {
-			t.Errorf("a session that is %s was resumed without a ticket: %v, want the socket closed with 4401", name, err)
+		if err := b.Resume(w.within(patience), ""); websocket.CloseStatus(err) != want {
+			t.Errorf("the session %q was resumed without a ticket, where %q was taken over: %v, want the socket closed with %d", session, first, err, want)
 		}
 	}
 	w.send(second, map[string]any{"type": "do", "id": "still", "order": 1})
@@ -193,29 +216,30 @@ func TestWithoutATicketNothingBegins(t *testing.T) {
 	for name, row := range map[string]struct {
 		meanwhile func(*world)
 		there     bool // afterwards
+		want      closing
 	}{
 		"it ends": {func(w *world) {
 			w.session("1001").Close("closed")
 			w.hears("1001 closed closed")
-		}, false},
-		"another takes over": {func(w *world) { w.open("1001") }, true},
+		}, false, closeBadToken},
+		"another takes over": {func(w *world) { w.open("1001") }, true, closeTakenOver},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
 			b := w.open("1001")
 			w.hears("1001 opened")
 			hello := inbound{Type: typeHello, Session: b.Session}
-			whose, known := w.knows(hello)
-			if !known {
-				t.Fatal("the name of a session is not known")
+			whose, err := w.knows(hello)
+			if err != nil {
+				t.Fatalf("the name of a session is not known: %v", err)
 			}
 			row.meanwhile(w)
 			before, _ := w.Session("1001")
 			near, _ := newPipe()
 			sock := newSocket(w.ctx, near, hello, whose)
 			defer sock.cancel(nil)
-			if _, err := w.seat(sock); closingOf(err) != closeBadToken {
-				t.Errorf("without a ticket a page was given a desk, or refused with %v; want 4401", err)
+			if _, err := w.seat(sock); closingOf(err) != row.want {
+				t.Errorf("without a ticket a page was given a desk, or refused with %v; want %v", err, row.want)
 			}
 			if after, there := w.Session("1001"); there != row.there || after != before {
 				t.Errorf("there is a session: %v, want %v; it is the one of before: %v", there, row.there, after == before)

@@ -159,9 +159,8 @@ func (g *Gateway) greet(ctx context.Context, t Transport) (hello inbound, whose 
 	if hello, err = parseFrame(data); err != nil || hello.Type != typeHello {
 		return inbound{}, ticket{}, closeBadFrame
 	}
-	whose, good := g.knows(hello)
-	if !good {
-		return inbound{}, ticket{}, closeBadToken
+	if whose, err = g.knows(hello); err != nil {
+		return inbound{}, ticket{}, err
 	}
 	hello.Token = ""
 	return hello, whose, nil
@@ -169,17 +168,24 @@ func (g *Gateway) greet(ctx context.Context, t Transport) (hello inbound, whose 
 
 // knows says whose a hello is: its ticket tells, or, without one, the session
 // that it goes on with. A page whose network has gone would ask for a ticket on
-// connections that are as dead as its socket.
-func (g *Gateway) knows(hello inbound) (whose ticket, known bool) {
+// connections that are as dead as its socket; nor does it need one to be told
+// that another page has the desk.
+func (g *Gateway) knows(hello inbound) (ticket, error) {
 	if hello.Token != "" {
-		return g.tickets.redeem(hello.Token)
+		if whose, good := g.tickets.redeem(hello.Token); good {
+			return whose, nil
+		}
+		return ticket{}, closeBadToken
 	}
 	for _, s := range g.all() {
 		if still, is := s.named(hello.Session); is {
-			return ticket{owner: s.owner, still: still, named: true}, true
+			return ticket{owner: s.owner, still: still, named: true}, nil
+		}
+		if s.takenFrom(hello.Session) {
+			return ticket{}, closeTakenOver
 		}
 	}
-	return ticket{}, false
+	return ticket{}, closeBadToken
 }
 
 func readError(err error) error {

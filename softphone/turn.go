@@ -23,6 +23,13 @@ type ICEServer struct {
 	Credential string   `json:"credential,omitempty"`
 }
 
+func (t TURN) lifetime() time.Duration {
+	if t.For == 0 {
+		return 12 * time.Hour
+	}
+	return t.For
+}
+
 // servers returns the relay with credentials for one who has the name, as in the draft
 // "A REST API for access to TURN services" §2.2: the name is the moment they
 // end, the password its keyed digest, so that the relay asks nobody.
@@ -30,11 +37,7 @@ func (t TURN) servers(name string, now time.Time) []ICEServer {
 	if len(t.URLs) == 0 {
 		return []ICEServer{}
 	}
-	lifetime := t.For
-	if lifetime == 0 {
-		lifetime = 12 * time.Hour
-	}
-	name = fmt.Sprintf("%d:%s", now.Add(lifetime).Unix(), name)
+	name = fmt.Sprintf("%d:%s", now.Add(t.lifetime()).Unix(), name)
 	digest := hmac.New(sha1.New, []byte(t.Secret))
 	digest.Write([]byte(name))
 	return []ICEServer{{URLs: t.URLs, Username: name, Credential: base64.StdEncoding.EncodeToString(digest.Sum(nil))}}

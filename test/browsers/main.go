@@ -7,6 +7,9 @@
 // Each call has 50 packets a second in each direction, with the moment of sending in its payload. The delay of a packet is
 // from before it is encrypted (or sent) here to after it is received (or decrypted) here, so that it holds what both ends
 // and the loopback take as well: an upper bound of what the gateway adds.
+//
+// It fails when a packet was lost, and when one in a hundred took longer than 5 ms in either direction, unless the host took
+// processor time from this machine meanwhile.
 package main
 
 import (
@@ -65,6 +68,10 @@ func run(ctx context.Context, calls, processors int, length time.Duration, profi
 	if err != nil {
 		return err
 	}
+	takenBefore, err := stolen()
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	load.speak(ctx, length)
 	took := time.Since(began)
@@ -72,11 +79,16 @@ func run(ctx context.Context, calls, processors int, length time.Duration, profi
 	if err != nil {
 		return err
 	}
-	return report(load, took, after.since(before))
+	taken, err := stolen()
+	if err != nil {
+		return err
+	}
+	report(load, took, after.since(before), taken-takenBefore)
+	return judge(load.up.lost()+load.down.lost(), max(load.up.delay(.99), load.down.delay(.99)), taken-takenBefore)
 }
 
 // report prints the figures as they stand in docs/benchmarks.md.
-func report(l *load, took time.Duration, cpu used) error {
+func report(l *load, took time.Duration, cpu used, taken time.Duration) {
 	packets := l.up.sent.Load() + l.down.sent.Load()
 	each := cpu.total().Seconds() / float64(packets)
 	fmt.Printf("%d calls at once for %v, on %d cores, %s\n\n", len(l.calls), took.Round(time.Second), runtime.NumCPU(), runtime.Version())
@@ -94,8 +106,7 @@ func report(l *load, took time.Duration, cpu used) error {
 	if meant := 100 * int64(len(l.calls)) * int64(took/time.Second); packets < meant*9/10 {
 		fmt.Printf("The load was short of processor time: it sent %d packets of %d.\n", packets, meant)
 	}
-	if lost := l.up.lost() + l.down.lost(); lost > 0 {
-		return fmt.Errorf("%d packets were lost: is the machine too busy for the load (see net.core.rmem_max, too)?", lost)
+	if taken > 0 {
+		fmt.Printf("The host took %v of processor time meanwhile: the delays are not judged.\n", taken)
 	}
-	return nil
 }

@@ -286,6 +286,67 @@ func TestADeskInASecondTab(t *testing.T) {
 	w.audits()
 }
 
+// The agent's laptop loses its network in the middle of a talk, and they go on at another machine. When the laptop has its network
+// again it says that the desk is in use elsewhere, and takes nothing back: the caller goes on hearing the agent at the
+// other machine. Nobody has told the laptop so before, as what it had open goes nowhere.
+func TestADeskThatComesBackAfterAnother(t *testing.T) {
+	outside := netip.MustParseAddr("127.0.0.3")
+	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) {
+		cfg.Web.Media = netip.AddrPortFrom(cfg.Web.Listen.Addr(), cfg.Web.Listen.Port()+2)
+		cfg.Web.MediaNAT = []configs.Address{{Addr: outside}}
+	})
+	network, err := faults.NewNetwork(outside, w.Config.Web.Listen, w.Config.Web.Media)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(network.Close)
+	agent := func(name string) *browser.Browser {
+		return browser.Start(t, browser.Options{Name: name, Voice: voices["agent"], Voices: voices, Code: w.code, Named: true})
+	}
+	other := agent("agent 1001 at another machine").Open("http://" + w.Config.Web.Listen.String() + "/desk") // around the network
+	w.atDesk(other, "1001")
+	laptop := w.settled(w.sitsAt(agent("agent 1001 at a laptop"), network.Web(), "1001"), "13900000001")
+	const elsewhere = "工作台已在另一个窗口打开"
+	other.Says("body", elsewhere)
+
+	mend := network.CutPages()
+	network.Leave() // what is open
+	desk := laptop.elsewhere(other)
+	took := desk.now()
+	other.ClickText("button", "在这里工作")
+	other.See(".acts")
+	other.Hears("voice.caller", took.page)
+	w.hears(laptop.caller, "voice.agent", took.caller)
+	if strings.Contains(laptop.tab.Text("body"), elsewhere) {
+		t.Error("the laptop knows that the desk is in use elsewhere: its network is not cut")
+	}
+
+	w.passes(6 * time.Second) // the laptop has given its socket up by then
+	mended := desk.now()
+	mend()
+	laptop.tab.Says("body", elsewhere)
+	told := desk.now()
+	w.passes(5 * time.Second) // in which it could try again
+	end, left := desk.now(), laptop.tab.Now()
+	pause, tone := missed(desk.caller.Transcript(), mended.caller, end.caller)
+	t.Logf("the laptop said that the desk is in use elsewhere %v after its network was back; the caller did not hear the agent for %v from then on",
+		(told.caller - mended.caller).Round(time.Millisecond), pause)
+	if tone > 0 || pause > time.Second {
+		t.Errorf("when the laptop had its network again the caller did not hear the agent for %v, and had the tone for %v\nLikely causes: a page that comes back by itself and takes the desk", pause, tone)
+	}
+	if !hasHeard(other, "voice.caller", end.page-time.Second, end.page) || hasHeard(laptop.tab, "voice.caller", left-time.Second, left) {
+		t.Errorf("the talk is not at the other machine alone: there was heard %s, at the laptop %s", other.Heard(), laptop.tab.Heard())
+	}
+	if strings.Contains(other.Text("body"), elsewhere) {
+		t.Error("the laptop has taken the desk from the machine where its agent works")
+	}
+	other.Press(kb.F4) // and the desk is its own
+	w.hears(desk.caller, ear.HoldTone, end.caller)
+	hangUp(w, desk.caller)
+	other.Gone(".acts")
+	w.audits()
+}
+
 // The agent's network is away for 5 s, and then is another one, where nothing works any more that was open: the caller
 // hears the tone and keeps the agent, ICE begins anew, and what the agent asks for arrives, though nobody has told the page
 // that its socket is dead.

@@ -119,8 +119,9 @@ func TestAnAgentInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(recorded.Left.Of("voice.caller")) == 0 || len(recorded.Right.Of("voice.agent")) == 0 || len(recorded.Left.Of("voice.agent")) > 0 {
-		t.Errorf("the recording has left %s, right %s", recorded.Left, recorded.Right)
+	if len(recorded.Left.Of("voice.caller")) == 0 || len(recorded.Right.Of("voice.agent")) == 0 ||
+		len(recorded.Left.Of("voice.agent")) > 0 || len(recorded.Right.Of("voice.caller")) > 0 {
+		t.Errorf("the recording has left %s, right %s; want the caller's voice left alone, and the agent's right alone", recorded.Left, recorded.Right)
 	}
 	complains(t, tab)
 	w.audits()

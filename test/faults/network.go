@@ -21,6 +21,7 @@ type Network struct {
 
 	mu    sync.Mutex
 	cut   chan struct{}                   // closed when the cut is mended; nil: nothing is cut
+	mute  bool                            // sound is cut as well
 	ways  map[netip.AddrPort]*net.UDPConn // to the service, by where the browser sends from; nil for what it had open in a network that it has left
 	wires map[net.Conn]struct{}
 	left  chan struct{} // closed when the browser leaves for another network: whatever is open goes nowhere from then on
@@ -65,15 +66,20 @@ func (n *Network) Close() {
 
 // Cut lets nothing pass any more, in either direction, and tells nobody: sound is lost, what goes by TCP waits. mend lets
 // it pass again.
-func (n *Network) Cut() (mend func()) {
+func (n *Network) Cut() (mend func()) { return n.stop(true) }
+
+// CutPages is a Cut of what goes by TCP alone, for a network that others' sound goes through as well.
+func (n *Network) CutPages() (mend func()) { return n.stop(false) }
+
+func (n *Network) stop(mute bool) (mend func()) {
 	cut := make(chan struct{})
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.cut = cut
+	n.cut, n.mute = cut, mute
 	return sync.OnceFunc(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		n.cut = nil
+		n.cut, n.mute = nil, false
 		close(cut)
 	})
 }
@@ -117,10 +123,10 @@ func (n *Network) whole(left <-chan struct{}) bool {
 	}
 }
 
-func (n *Network) isCut() bool {
+func (n *Network) isMute() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.cut != nil
+	return n.mute
 }
 
 func (n *Network) accept() {
@@ -204,7 +210,7 @@ func (n *Network) hear() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil || n.isCut() {
+		if err != nil || n.isMute() {
 			continue // an error tells of a browser that is gone
 		}
 		if way := n.way(from); way != nil {
@@ -232,7 +238,7 @@ func (n *Network) way(from netip.AddrPort) *net.UDPConn {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			if err == nil && !n.isCut() {
+			if err == nil && !n.isMute() {
 				_, _ = n.sound.WriteToUDPAddrPort(buffer[:size], from)
 			}
 		}

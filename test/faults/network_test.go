@@ -96,6 +96,15 @@ func TestANetworkIsCutAndLeft(t *testing.T) {
 		t.Errorf("the line is at %s, want at %s as before", got, from)
 	}
 
+	mend = n.CutPages()
+	if a, b := says(t, page, "waits", soon), says(t, sound, "", patience); a != "" || b != from {
+		t.Errorf("over a cut of pages the page hears %q, and the line at %s %q", a, from, b)
+	}
+	mend()
+	if got := heard(t, page, patience); got != "waits" {
+		t.Errorf("what waited arrives as %q", got)
+	}
+
 	n.Leave()
 	if got := says(t, page, "nobody hears", soon); got != "" {
 		t.Errorf("what was open in the network of before says %q", got)

@@ -30,6 +30,7 @@ function desk() {
     socket: () => new Played(),
     heard: {
       state: (s, code) => events.push(`state ${s}${code && ` ${code}`}`),
+      ice: (servers) => { if (servers.length > 0) events.push(`ice ${servers[0]!.username}`) },
       welcome: (resumed) => events.push(`welcome ${resumed}`),
       answer: (sdp) => events.push(`answer ${sdp}`),
       refused: (about, code) => events.push(`refused ${about} ${code}`),
@@ -157,7 +158,7 @@ test('a ticket that is not waited for any more is not asked for any more', async
     address: 'ws://test/',
     ticket: (s) => { asked.push(s); return new Promise(() => {}) },
     socket: () => new Played(),
-    heard: { state() {}, welcome() {}, answer() {}, refused() {}, desk() {} },
+    heard: { state() {}, ice() {}, welcome() {}, answer() {}, refused() {}, desk() {} },
   })
   signal.start()
   mock.timers.tick(5000)
@@ -205,13 +206,40 @@ test('after another tab took over, nothing is done by itself', async () => {
   assert.ok(events.includes('state taken'))
 })
 
+test('the relays are told with each welcome, and whenever their credentials are others', async () => {
+  const { socket, events } = await opened()
+  socket.say({ type: 'ice', ice: [{ urls: 'turn:r', username: 'second' }], seq: 1 })
+  socket.cut()
+  mock.timers.tick(500)
+  await settle()
+  const next = Played.all.at(-1)!
+  next.open()
+  next.say({ type: 'welcome', session: 's1', resumed: true, last: 0, ice: [{ urls: 'turn:r', username: 'third' }] })
+  assert.deepEqual(events.filter((e) => e.startsWith('ice') || e.startsWith('welcome')), ['welcome false', 'ice second', 'ice third', 'welcome true'])
+})
+
+test('a page that was away while another took over is told so as it comes back, and asks no more', async () => {
+  const { signal, socket } = await opened()
+  socket.cut()
+  mock.timers.tick(500)
+  await settle()
+  const next = Played.all.at(-1)!
+  next.open()
+  assert.equal(next.sent[0].session, 's1', 'by its name, which says that no person has asked for the desk')
+  next.cut(4409)
+  mock.timers.tick(60_000)
+  await settle()
+  assert.equal(Played.all.length, 2)
+  assert.equal(signal.state, 'taken')
+})
+
 test('a service that refuses the ticket is not asked again and again', async () => {
   const events: string[] = []
   const signal = new Signal({
     address: 'ws://test/',
     ticket: async () => { throw new Refusal('no-desk', 403) },
     socket: () => new Played(),
-    heard: { state: (s, c) => events.push(`${s} ${c}`), welcome() {}, answer() {}, refused() {}, desk() {} },
+    heard: { state: (s, c) => events.push(`${s} ${c}`), ice() {}, welcome() {}, answer() {}, refused() {}, desk() {} },
   })
   signal.start()
   await settle()

@@ -62,8 +62,9 @@ export class CallerLine {
           if (state === 'gone' || state === 'taken') this.#gone(code)
           else this.broken = state === 'lost'
         },
-        welcome: (resumed, ice) => {
-          if (!resumed) void phone.connect(ice)
+        ice: (servers) => phone.relays(servers),
+        welcome: (resumed) => {
+          if (!resumed) void phone.connect()
         },
         answer: (sdp) => void phone.answered(sdp),
         refused: (about) => { if (about === 'offer') phone.refused() },

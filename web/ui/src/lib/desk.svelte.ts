@@ -73,7 +73,8 @@ export class DeskStore {
       ticket: async (signal) => (await api.post<{ ticket: string }>('/desk/ticket', {}, signal)).ticket,
       heard: {
         state: (state, code) => this.#went(state, code),
-        welcome: (resumed, ice) => void this.#welcome(resumed, ice),
+        ice: (servers) => this.phone.relays(servers),
+        welcome: (resumed) => void this.#welcome(resumed),
         answer: (sdp) => void this.phone.answered(sdp),
         refused: (about) => { if (about === 'offer') this.phone.refused() },
         desk: (desk) => this.#take(desk),
@@ -297,9 +298,9 @@ export class DeskStore {
     this.signal.start()
   }
 
-  async #welcome(resumed: boolean, ice: Parameters<Phone['connect']>[0]): Promise<void> {
+  async #welcome(resumed: boolean): Promise<void> {
     if (this.mic) this.signal.send('mic', { state: this.mic })
-    if (!resumed || this.line === 'none') await this.phone.connect(ice)
+    if (!resumed || this.line === 'none') await this.phone.connect()
     void this.drafts.flush()
   }
 

@@ -105,9 +105,11 @@ export class Phone {
     return mic
   }
 
+  /** relays are those to go by from now on. A connection that is up stays as it is until it begins anew. */
+  relays(ice: IceServer[]): void { this.#ice = ice }
+
   /** connect makes a new connection and offers it, as soon as there is a microphone. */
-  async connect(ice: IceServer[]): Promise<void> {
-    this.#ice = ice
+  async connect(): Promise<void> {
     this.#wanted = true
     await this.#dial()
   }
@@ -262,6 +264,7 @@ export class Phone {
   #restart(): void {
     const pc = this.#pc
     if (!pc || pc.connectionState === 'connected') return
+    pc.setConfiguration?.({ iceServers: this.#ice }) // the credentials of when it was made may have lapsed
     void this.#offer(pc, { iceRestart: true })
     this.#soon(patience, () => void this.#dial())
   }

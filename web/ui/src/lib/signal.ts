@@ -13,7 +13,9 @@ export interface IceServer { urls: string | string[]; username?: string; credent
 
 export interface Heard {
   state(state: SignalState, code: string): void
-  welcome(resumed: boolean, ice: IceServer[]): void
+  /** The relays to go by from now on: told before each welcome, and again before their credentials lapse. */
+  ice(servers: IceServer[]): void
+  welcome(resumed: boolean): void
   answer(sdp: string): void
   refused(about: string, code: string): void
   desk(desk: Desk): void
@@ -49,6 +51,8 @@ const acknowledgedWithin = 4000
 const soon = 1500 // where there is a reason to think so
 // How long an attempt may take.
 const welcomedWithin = (attempt: number) => (attempt === 0 ? 5000 : Math.min(5000, 1000 + 250 * attempt))
+
+const servers = (frame: Record<string, any>): IceServer[] => (Array.isArray(frame.ice) ? frame.ice : [])
 
 export class Signal {
   readonly #o: SignalOptions
@@ -235,7 +239,8 @@ export class Signal {
     if (resumed) for (const open of this.#ledger.resumed(Number(frame.last ?? 0))) this.#write(open)
     this.#heard()
     this.#to('open')
-    this.#o.heard.welcome(resumed, Array.isArray(frame.ice) ? frame.ice : [])
+    this.#o.heard.ice(servers(frame))
+    this.#o.heard.welcome(resumed)
   }
 
   #carry(frame: Record<string, any>): void {
@@ -243,6 +248,7 @@ export class Signal {
     switch (frame.type) {
       case 'answer': heard.answer(String(frame.sdp)); break
       case 'desk': heard.desk(frame.desk as Desk); break
+      case 'ice': heard.ice(servers(frame)); break
       case 'done': this.#settle(String(frame.id)); break
       case 'refused':
         if (frame.id !== undefined) this.#settle(String(frame.id), new Refusal(String(frame.code), 409, '', '', frame.values ?? {}))
