@@ -22,7 +22,7 @@ function sits(...devices: Device[]) {
 test('a headset that is pulled out is replaced in the talk, and taken back when it is there again', async () => {
   const { devices, lines, phone, said, used } = sits(builtIn, headset)
   await phone.listen('headset')
-  await phone.connect([])
+  await phone.connect()
   assert.equal(lines[0]!.sending!.device, headset)
   lines[0]!.connectionState = 'connected'
   mock.timers.tick(60_000)
