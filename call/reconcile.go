@@ -47,7 +47,7 @@ func (s *Service) connected(ctx context.Context, snap *ari.Snapshot) error {
 		return context.Cause(ctx)
 	}
 	note := ServiceConnected{Away: time.Since(s.link.Status().Since).Seconds()}
-	if s.isRestored() {
+	if s.Restored() {
 		s.clear(ctx, snap)
 	} else {
 		engaged, err := s.restore(ctx, snap, &note)

@@ -398,7 +398,7 @@ func (s *Service) Drain(ctx context.Context) error {
 // callsBefore are the calls that an earlier process has left and this one has not
 // taken up; unknown where that cannot be read.
 func (s *Service) callsBefore(ctx context.Context) int {
-	if s.o.Reader == nil || s.isRestored() {
+	if s.o.Reader == nil || s.Restored() {
 		return unknown
 	}
 	calls, _, err := recall(ctx, s.o.Reader)
@@ -421,8 +421,9 @@ func (s *Service) isDraining() bool {
 	return s.draining
 }
 
-// isRestored says whether the calls of an earlier process have been taken up.
-func (s *Service) isRestored() bool {
+// Restored says whether the calls of an earlier process have been taken up: until
+// then it is not known which calls there are.
+func (s *Service) Restored() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.restored

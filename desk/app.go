@@ -54,19 +54,26 @@ func (d *Desks) Opened(s *softphone.Session) {
 	}
 }
 
-// show keeps a page's desk as it is, until the session is gone.
+// show keeps a page's desk as it is, until the session is gone. A page that comes
+// back to a service that has just begun goes on showing what it did until the
+// calls are there, or wholeWithin is over: in between an agent would see their
+// talk vanish, and a key that they press would do nothing.
 func (d *Desks) show(ctx context.Context, s *softphone.Session) {
 	changed, stop := d.floor.Watch(s.Owner())
 	defer stop()
-	look := time.NewTicker(time.Second)
+	began := time.Now()
+	look := time.NewTicker(lookFirst)
 	defer look.Stop()
 	ask := time.NewTicker(askEvery)
 	defer ask.Stop()
 	for last := "nothing"; ; {
-		desk, state := d.floor.View(s.Owner())
-		if state != last {
+		desk, state, whole := d.floor.View(s.Owner())
+		if state != last && (whole || time.Since(began) >= wholeWithin) {
 			if err := s.Show(desk); err != nil {
 				return // it is gone
+			}
+			if last == "nothing" {
+				look.Reset(lookEvery)
 			}
 			last = state
 		}
@@ -82,6 +89,12 @@ func (d *Desks) show(ctx context.Context, s *softphone.Session) {
 		}
 	}
 }
+
+const (
+	wholeWithin = 2 * time.Second        // of the page's coming
+	lookFirst   = 100 * time.Millisecond // how often it is looked until there is something to show
+	lookEvery   = time.Second            // and from then on: clocks tell nobody
+)
 
 // askEvery is how often it is asked whether people at desks may be there still.
 const askEvery = 5 * time.Second

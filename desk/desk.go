@@ -34,8 +34,9 @@ type Floor interface {
 	// Do carries out an order in a talk, or refuses it with a *scene.Refused.
 	Do(ctx context.Context, agentID string, o scene.Order) error
 	// View is what an agent's desk shows, any JSON, and a text that is another
-	// whenever it shows something else.
-	View(agentID string) (shown any, state string)
+	// whenever it shows something else. It is not whole while a call of the agent's
+	// may yet be taken up that an earlier process has left.
+	View(agentID string) (shown any, state string, whole bool)
 	// Watch tells when it may be another, until stop is called. What it does not
 	// tell is seen within a second.
 	Watch(agentID string) (changed <-chan struct{}, stop func())

@@ -55,7 +55,7 @@ func (w *world) Do(_ context.Context, agentID string, o scene.Order) error {
 	w.told <- fmt.Sprintf("%s does %s", agentID, o.Act)
 	return nil
 }
-func (w *world) View(id string) (any, string)           { return map[string]string{"agent": id}, id }
+func (w *world) View(id string) (any, string, bool)     { return map[string]string{"agent": id}, id, true }
 func (w *world) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
 func (w *world) Reachable(id string) error              { w.told <- id + " reachable"; return nil }
 func (w *world) Pause(id, reason string) error          { w.told <- id + " paused: " + reason; return nil }

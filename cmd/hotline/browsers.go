@@ -78,16 +78,18 @@ type floor struct {
 	api *web.API
 }
 
-// View is what an agent's page shows.
-func (f floor) View(agentID string) (shown any, state string) {
+// View is what an agent's page shows. Who talks has a call, unless it is another
+// service's.
+func (f floor) View(agentID string) (shown any, state string, whole bool) {
 	d, _ := f.api.Desk(agentID)
+	whole = f.Restored() && (d.Call != nil || !d.Agent.State.InTalk())
 	still := d
 	still.Now = time.Time{}
 	text, err := json.Marshal(still)
 	if err != nil {
-		return d, d.Now.String() // it is shown anew each time
+		return d, d.Now.String(), whole // it is shown anew each time
 	}
-	return d, string(text)
+	return d, string(text), whole
 }
 
 // visits are calls from pages without an account.
