@@ -181,9 +181,9 @@ func TestATalkOutlivesItsService(t *testing.T) {
 	within(t, "a talk's coming back after a kill", pause.caller, 2*time.Second, 8*time.Second, causes)
 	within(t, "the tone's beginning after a kill", pause.silent, 1500*time.Millisecond, 6*time.Second, "a service that does not hold a talk whose browser is away")
 
-	next, began := w.successor()
-	taken := moment{c.caller.Since(began), c.tab.Now()}
+	next, _ := w.successor()
 	w.relieved()
+	taken := c.now() // from when on the browser's sound has nowhere to go
 	if err := next.WaitReady(w.ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -192,9 +192,12 @@ func TestATalkOutlivesItsService(t *testing.T) {
 	within(t, "a talk's coming back after a takeover", pause.caller, time.Second, 5*time.Second, causes)
 	within(t, "the tone's beginning in a takeover", pause.silent, 500*time.Millisecond, 4*time.Second, "a service that does not hold a talk whose browser is away")
 
+	next.await("the page is with the new service", func() bool { return next.metric(newConnections) > 0 })
+	does(c.tab, "保持")
 	held := c.now()
 	c.tab.Press(kb.F4) // the page's acts are the new service's
 	next.hears(c.caller, ear.HoldTone, held.caller)
+	does(c.tab, "取回")
 	taken = c.now()
 	c.tab.Press(kb.F4)
 	next.hears(c.caller, "voice.agent", taken.caller)
@@ -204,6 +207,15 @@ func TestATalkOutlivesItsService(t *testing.T) {
 		t.Errorf("the service that took over has logged %d errors", n)
 	}
 }
+
+// does waits until a key of the page does this, and what was asked for before is done.
+func does(tab *browser.Tab, act string) {
+	tab.Until(fmt.Sprintf(`(keys => keys.every(b => b.getAttribute("aria-busy") !== "true") &&
+		keys.some(b => b.innerText.includes(%q) && b.getAttribute("aria-disabled") !== "true"))([...document.querySelectorAll(".acts button")])`, act))
+}
+
+// newConnections counts the lines that pages have begun anew at a service.
+const newConnections = `hotline_softphone_offers_total{result="connection"}`
 
 // takesOver waits until the talk is at this tab, and no longer at the one where it was, and measures what the caller has
 // missed since.
@@ -270,7 +282,7 @@ func TestADeskInASecondTab(t *testing.T) {
 	w.hears(first.caller, ear.HoldTone, held)
 	third := first.elsewhere(first.tab.Open(desk))
 	first.tab.Says("body", "工作台已在另一个窗口打开")
-	third.tab.Until(`[...document.querySelectorAll(".acts button")].some((b) => b.innerText.includes("取回") && b.getAttribute("aria-disabled") !== "true")`)
+	does(third.tab, "取回")
 	w.passes(2 * time.Second)
 	resumed := third.now().caller
 	if last := lastBefore(third.caller.Transcript(), "voice.agent", resumed); last > held+time.Second {
@@ -377,14 +389,14 @@ func TestATalkOutlivesItsNetwork(t *testing.T) {
 	toned(t, "a cut", pause)
 	w.agentState("1001", queue.StateTalking)
 
-	const restarts, connections = "hotline_softphone_ice_restarts_total", `hotline_softphone_offers_total{result="connection"}`
-	restarted, connected := w.metric(restarts), w.metric(connections)
+	const restarts = "hotline_softphone_ice_restarts_total"
+	restarted, connected := w.metric(restarts), w.metric(newConnections)
 	left := c.now()
 	network.Leave()
 	pause = c.resumes("another network", left)
 	within(t, "the talk's coming back over another network", pause.caller, 10*time.Second, 18*time.Second, causes)
 	toned(t, "another network", pause)
-	begun, anew := w.metric(restarts)-restarted, w.metric(connections)-connected
+	begun, anew := w.metric(restarts)-restarted, w.metric(newConnections)-connected
 	t.Logf("over another network there were %v ICE restarts, and %v new connections", begun, anew)
 	if begun == 0 || anew > 0 {
 		t.Errorf("the talk came back by %v ICE restarts and %v new connections, want restarts alone\nLikely causes: signalling that comes back later than the page waits for an answer (8 s), or a network that was not left", begun, anew)
