@@ -46,6 +46,7 @@ type world struct {
 	page    softphonetest.Page
 	told    chan string // what talks and the queue are told
 	calls   int         // made so far: each has names of its own
+	partial atomic.Bool // what desks show is not whole yet
 }
 
 func (w *world) Do(_ context.Context, agentID string, o scene.Order) error {
@@ -55,7 +56,10 @@ func (w *world) Do(_ context.Context, agentID string, o scene.Order) error {
 	w.told <- fmt.Sprintf("%s does %s", agentID, o.Act)
 	return nil
 }
-func (w *world) View(id string) (any, string, bool)     { return map[string]string{"agent": id}, id, true }
+func (w *world) View(id string) (any, string, bool) {
+	whole := !w.partial.Load()
+	return map[string]any{"agent": id, "whole": whole}, fmt.Sprint(id, whole), whole
+}
 func (w *world) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
 func (w *world) Reachable(id string) error              { w.told <- id + " reachable"; return nil }
 func (w *world) Pause(id, reason string) error          { w.told <- id + " paused: " + reason; return nil }
@@ -351,6 +355,33 @@ func (w *world) talks(p *person) (*call, media) {
 	m.hears('6')
 	p.hear('1')
 	return c, m
+}
+
+// A page that comes back to a service that has just begun is shown its desk once
+// the calls are there, and without them if that lasts.
+func TestADeskThatIsNotWholeYet(t *testing.T) {
+	for name, comes := range map[string]bool{"and soon is": true, "for long": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.partial.Store(true)
+			b, err := softphonetest.Open(w.ctx, w.page, w.gateway.Ticket(agent))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(b.Close)
+			if comes {
+				w.partial.Store(false)
+			}
+			f, err := b.Next(w.ctx, "desk")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(f.Desk); got != fmt.Sprintf(`{"agent":"1001","whole":%t}`, comes) {
+				t.Errorf("the first that the page is shown is %s", got)
+			}
+		})
+	}
 }
 
 func TestAnAgentAnswersAndHangsUp(t *testing.T) {
