@@ -64,7 +64,7 @@ func (p *phones) event(ctx context.Context, e ari.Event) *agentLeg {
 		if e.Lost && endedWithin(ctx, lostTogether) != nil {
 			return nil // the caller's line went with it
 		}
-		a.offer.Failed(p.unanswered(a.Profile, e))
+		a.offer.Failed(p.unanswered(a.Profile, dialRefusals[e.DialStatus], e.Lost))
 		p.ringing = slices.Delete(p.ringing, at, at+1)
 	case ari.Answered:
 		p.ringing = slices.Delete(p.ringing, at, at+1)
@@ -170,11 +170,11 @@ var dialRefusals = map[string]queue.Refusal{
 
 // unanswered is what the end of ringing means for an agent: nothing, where Asterisk
 // has lost their line.
-func (c *call) unanswered(agent queue.Profile, e ari.Event) queue.Refusal {
-	if e.Lost {
+func (c *call) unanswered(agent queue.Profile, how queue.Refusal, lost bool) queue.Refusal {
+	if lost {
 		return queue.NoWay
 	}
-	return c.refusal(agent, dialRefusals[e.DialStatus])
+	return c.refusal(agent, how)
 }
 
 // cancelOffer stops the ringing at once: the caller left, or the queue took

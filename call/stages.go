@@ -42,7 +42,6 @@ func (c *call) arrive() {
 // ring lets the caller hear a ring or more, then answers: within three rings
 // (B1), or at once where it is too late for that.
 func (c *call) ring(ctx context.Context) (stage, error) {
-	c.name(stageRing)
 	if c.found {
 		if err := c.endLeftTone(ctx); err != nil {
 			return nil, err

@@ -228,7 +228,7 @@ func (c *call) thirdEvent(e ari.Event) {
 		if e.Lost && endedWithin(c.ctx, lostTogether) != nil {
 			return // the caller's line went with it
 		}
-		third.failed(c.unanswered(third.Profile, e))
+		third.failed(c.unanswered(third.Profile, dialRefusals[e.DialStatus], e.Lost))
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	case ari.Answered:
 		c.thirdAnswered(third)
@@ -251,7 +251,7 @@ func (c *call) thirdEnded(third *agentLeg) {
 		c.step(scene.ThirdLeft, scene.Order{}, "")
 	case third.answered:
 	case third.offer != nil && third.offer.Context().Err() != nil, third.leg != nil && third.leg.Context().Err() != nil:
-		third.failed(c.unanswered(third.Profile, ari.Event{DialStatus: ari.DialUnreachable, Lost: third.lost()})) // where its event has not said otherwise
+		third.failed(c.unanswered(third.Profile, queue.Unreachable, third.lost())) // where its event has not said otherwise
 		c.step(scene.ThirdFailed, scene.Order{}, "")
 	}
 }

@@ -110,7 +110,7 @@ func (s *stream) pass(p packet) {
 	s.had <<= ahead
 	s.inSeq = p.seq
 	s.seqBy--
-	s.floor = s.seq + 1 // what comes late from before would get another's number
+	s.floor = p.seq + 1 + s.seqBy // what comes late from before would get another's number
 }
 
 // late sends a packet that others have overtaken, under the number it would

@@ -88,6 +88,24 @@ func TestAnotherSourceBeginsAsMuchLaterAsTimeHasPassed(t *testing.T) {
 	}
 }
 
+// Some packets are late as a key is pressed. Whichever comes after it is not sent: under the number it would get now, which
+// is above all that were sent, another source would follow with one that has been.
+func TestNothingLateComesAfterAKey(t *testing.T) {
+	s := newStream()
+	now := time.Unix(1_000_000, 0)
+	p := packet{ssrc: 1, seq: 100, payload: make([]byte, frameSize)}
+	first, _ := s.next(p, now)
+	key, late, other := p, p, p
+	key.seq, late.seq, other.ssrc = 105, 104, 2
+	s.pass(key)
+	if n, is := s.next(late, now); is {
+		t.Errorf("packet 104 was sent as %d after key 105, with %d for packet 100", n.seq, first.seq)
+	}
+	if n, is := s.next(other, now); !is || n.seq != first.seq+1 {
+		t.Errorf("another source goes on with %d (sent: %v) after %d", n.seq, is, first.seq)
+	}
+}
+
 func TestPacketsInPlace(t *testing.T) {
 	// A header with a source and an extension, and padding behind the payload.
 	data := []byte{2<<6 | 1<<5 | 1<<4 | 1, 1<<7 | 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,

@@ -45,7 +45,7 @@ type Server struct {
 	pipe *pipe  // nil: a socket
 	stop context.CancelFunc
 	ctx  context.Context
-	work sync.WaitGroup // timers and writers
+	work sync.WaitGroup // timers, and who listens
 
 	mu         sync.Mutex
 	serial     int
@@ -109,8 +109,8 @@ func newServer() *Server {
 func (s *Server) close() {
 	s.mu.Lock()
 	s.drop()
+	s.stop() // whoever comes to listen from now on is too late
 	s.mu.Unlock()
-	s.stop()
 	s.shut()
 	s.work.Wait()
 }
@@ -375,10 +375,12 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 	c.ctx, c.over = context.WithCancel(s.ctx)
 	defer c.over()
 	s.mu.Lock() // the application is registered before the client learns that it is connected
-	if c.wire.isCut() {
+	if c.wire.isCut() || s.ctx.Err() != nil {
 		s.mu.Unlock()
 		return
 	}
+	s.work.Add(1)
+	defer s.work.Done()
 	if s.client != nil {
 		s.emit(event{Type: "ApplicationReplaced"}) // to the one before
 	}
@@ -397,9 +399,11 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	var reading sync.WaitGroup
+	defer reading.Wait()
 	defer conn.CloseNow()
 
-	s.work.Go(func() { // the client sends nothing but pings and closes
+	reading.Go(func() { // the client sends nothing but pings and closes
 		defer c.over()
 		conn.Read(c.ctx)
 	})

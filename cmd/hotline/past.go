@@ -502,8 +502,9 @@ func (p *past) History(ctx context.Context, callID string) (web.History, bool, e
 // the call goes on, and looked up once.
 func (p *past) Known(callID string) web.Known {
 	p.telling.Lock()
-	defer p.telling.Unlock()
-	if known, there := p.told[callID]; there {
+	known, there := p.told[callID]
+	p.telling.Unlock()
+	if there {
 		return known
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), toldWithin)
@@ -512,7 +513,6 @@ func (p *past) Known(callID string) web.Known {
 	if err != nil || !there {
 		return web.Known{}
 	}
-	var known web.Known
 	if arrived.Number != "" {
 		known.Times = p.callers.nth(ctx, arrived.Number, callID)
 		known.Region = scene.Names(region.Of(arrived.Number))
@@ -520,6 +520,8 @@ func (p *past) Known(callID string) web.Known {
 			return known
 		}
 	}
+	p.telling.Lock()
+	defer p.telling.Unlock()
 	if p.told == nil || len(p.told) >= mostTold {
 		p.told = map[string]web.Known{}
 	}

@@ -79,7 +79,7 @@ func (t *turn) carry(ctx context.Context, desks *sipp, c crowd, part string) (o 
 	if err != nil {
 		return o, err
 	}
-	asterisk, service, err := t.used()
+	used, err := t.used()
 	if err != nil {
 		return o, err
 	}
@@ -98,7 +98,7 @@ func (t *turn) carry(ctx context.Context, desks *sipp, c crowd, part string) (o 
 	if err := sleep(ctx, settle); err != nil {
 		return o, err
 	}
-	asteriskThen, serviceThen, err := t.used()
+	usedThen, err := t.used()
 	if err != nil {
 		return o, err
 	}
@@ -115,7 +115,7 @@ func (t *turn) carry(ctx context.Context, desks *sipp, c crowd, part string) (o 
 	}
 	o.made, o.served = figures.made, min(figures.well, after.well-before.well)
 	o.repeated = figures.repeated + after.repeated - before.repeated
-	o.asterisk, o.service = asteriskThen.cpu-asterisk.cpu, serviceThen.cpu-service.cpu
+	o.asterisk, o.service = usedThen.since(used)
 	if o.failed() > 0 {
 		o.complaints += "\n" + callers.complaints() + "\n" + desks.complaints()
 	}

@@ -168,18 +168,24 @@ func (t *turn) exten() string {
 	return t.Config.Service.Number
 }
 
-// used is what Asterisk and the service have used until now; to the processor time of the service that of its Redis is
-// added.
-func (t *turn) used() (asterisk, service usage, err error) {
-	if asterisk, err = usageOf(t.asterisk); err != nil || t.alone() {
-		return asterisk, service, err
+// spent is what each process has used; one that there is not has used nothing.
+type spent struct{ asterisk, service, redis usage }
+
+// since is the processor time of Asterisk, and of the service with its Redis, since a moment before.
+func (s spent) since(before spent) (asterisk, service time.Duration) {
+	return s.asterisk.cpu - before.asterisk.cpu, s.service.cpu + s.redis.cpu - before.service.cpu - before.redis.cpu
+}
+
+// used is what has been used until now.
+func (t *turn) used() (s spent, err error) {
+	if s.asterisk, err = usageOf(t.asterisk); err != nil || t.alone() {
+		return s, err
 	}
-	if service, err = usageOf(t.service.PID()); err != nil || t.redis == nil {
-		return asterisk, service, err
+	if s.service, err = usageOf(t.service.PID()); err != nil || t.redis == nil {
+		return s, err
 	}
-	redis, err := usageOf(t.redis.PID())
-	service.cpu += redis.cpu
-	return asterisk, service, err
+	s.redis, err = usageOf(t.redis.PID())
+	return s, err
 }
 
 // redisMemory is how many bytes Redis has in use, by its own account: the process itself keeps what was in use once.

@@ -96,13 +96,17 @@ func waitingFor(n int) measure {
 			if err != nil {
 				return err
 			}
-			say("    free → INVITE %v, %v, %v; idle for %v: Asterisk %v, the rest %v", percentile(q.freed, 50), percentile(q.freed, 99), percentile(q.freed, 100), q.lasted, q.asteriskCPU, q.serviceCPU)
+			say("    free → INVITE %v, %v, %v; idle for %v: Asterisk %v, the rest %v (Redis %v; in its worst second %v)",
+				percentile(q.freed, 50), percentile(q.freed, 99), percentile(q.freed, 100), q.lasted, q.asteriskCPU, q.serviceCPU, q.redisCPU, q.worst)
 			share := func(cpu time.Duration) float64 { return 100 * cpu.Seconds() / q.lasted.Seconds() }
 			out.add("agent free → agent's INVITE, median, ms", 1, c.name, milliseconds(percentile(q.freed, 50)))
 			out.add("… p99, ms", 1, c.name, milliseconds(percentile(q.freed, 99)))
 			out.add("… worst, ms", 1, c.name, milliseconds(percentile(q.freed, 100)))
 			out.add("all waiting, nobody served: Asterisk, % of a core", 1, c.name, share(q.asteriskCPU))
 			out.add("… service (and Redis), % of a core", 1, c.name, share(q.serviceCPU))
+			if c.redis {
+				out.add("… Redis' part of it, % of a core", 1, c.name, share(q.redisCPU))
+			}
 			out.add("… requests a second to Asterisk", 1, c.name, q.requests/q.lasted.Seconds())
 			out.add("memory per waiting caller: Asterisk, KiB", 1, c.name, q.asteriskMemory/1024)
 			out.add("… service, KiB", 1, c.name, q.serviceMemory/1024)

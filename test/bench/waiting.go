@@ -24,7 +24,9 @@ type line struct {
 // queued is what came of it.
 type queued struct {
 	lasted                        time.Duration // while nobody was served
-	asteriskCPU, serviceCPU       time.Duration // in it
+	asteriskCPU, serviceCPU       time.Duration // in it; the service's with that of its Redis
+	redisCPU                      time.Duration // of it Redis'
+	worst                         time.Duration // the most that service and Redis used in one second of it
 	requests                      float64       // of the service to Asterisk, in it
 	asteriskMemory, serviceMemory float64       // bytes per waiting caller
 	redisMemory                   float64       // the same, as Redis itself counts it
@@ -103,7 +105,7 @@ func (s *sipp) fill(ctx context.Context, l line) error {
 
 // idle measures what those cost who wait and are not served.
 func (t *turn) idle(ctx context.Context, l line, q *queued, empty memory) error {
-	asterisk, service, err := t.used()
+	used, err := t.used()
 	if err != nil {
 		return err
 	}
@@ -111,20 +113,25 @@ func (t *turn) idle(ctx context.Context, l line, q *queued, empty memory) error 
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	if err := sleep(ctx, l.idle); err != nil {
-		return err
+	began, usedThen := time.Now(), used
+	for time.Since(began) < l.idle {
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		before := usedThen
+		if usedThen, err = t.used(); err != nil {
+			return err
+		}
+		_, service := usedThen.since(before)
+		q.worst = max(q.worst, service)
 	}
 	q.lasted = time.Since(began)
-	asteriskThen, serviceThen, err := t.used()
-	if err != nil {
-		return err
-	}
 	requestsThen, err := t.metric(ctx, requestsMetric)
 	if err != nil {
 		return err
 	}
-	q.asteriskCPU, q.serviceCPU = asteriskThen.cpu-asterisk.cpu, serviceThen.cpu-service.cpu
+	q.asteriskCPU, q.serviceCPU = usedThen.since(used)
+	q.redisCPU = usedThen.redis.cpu - used.redis.cpu
 	q.requests = requestsThen - requests
 	filled, err := t.memory(ctx)
 	each := func(filled, empty int64) float64 { return float64(filled-empty) / float64(l.waiting) }
@@ -138,12 +145,12 @@ func (t *turn) idle(ctx context.Context, l line, q *queued, empty memory) error 
 type memory struct{ asterisk, service, redis int64 }
 
 func (t *turn) memory(ctx context.Context) (m memory, err error) {
-	asterisk, service, err := t.used()
+	used, err := t.used()
 	if err != nil {
 		return m, err
 	}
 	redis, err := t.redisMemory(ctx)
-	return memory{asterisk.resident, service.resident, redis}, err
+	return memory{used.asterisk.resident, used.service.resident, redis}, err
 }
 
 // requestsMetric counts the service's requests to Asterisk.

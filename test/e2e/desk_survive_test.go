@@ -298,10 +298,9 @@ func TestADeskInASecondTab(t *testing.T) {
 	w.audits()
 }
 
-// The agent's laptop loses its network in the middle of a talk, and they go on at another machine. When the laptop has its network
-// again it says that the desk is in use elsewhere, and takes nothing back: the caller goes on hearing the agent at the
-// other machine. Nobody has told the laptop so before, as what it had open goes nowhere.
-func TestADeskThatComesBackAfterAnother(t *testing.T) {
+// newNetworkedWorld is a world with a network between the service and the pages that are opened at it, which
+// can be cut or left for another.
+func newNetworkedWorld(t *testing.T) (*world, *faults.Network) {
 	outside := netip.MustParseAddr("127.0.0.3")
 	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) {
 		cfg.Web.Media = netip.AddrPortFrom(cfg.Web.Listen.Addr(), cfg.Web.Listen.Port()+2)
@@ -312,6 +311,14 @@ func TestADeskThatComesBackAfterAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(network.Close)
+	return w, network
+}
+
+// The agent's laptop loses its network in the middle of a talk, and they go on at another machine. When the laptop has its network
+// again it says that the desk is in use elsewhere, and takes nothing back: the caller goes on hearing the agent at the
+// other machine. Nobody has told the laptop so before, as what it had open goes nowhere.
+func TestADeskThatComesBackAfterAnother(t *testing.T) {
+	w, network := newNetworkedWorld(t)
 	agent := func(name string) *browser.Browser {
 		return browser.Start(t, browser.Options{Name: name, Voice: voices["agent"], Voices: voices, Code: w.code, Named: true})
 	}
@@ -363,16 +370,7 @@ func TestADeskThatComesBackAfterAnother(t *testing.T) {
 // hears the tone and keeps the agent, ICE begins anew, and what the agent asks for arrives, though nobody has told the page
 // that its socket is dead.
 func TestATalkOutlivesItsNetwork(t *testing.T) {
-	outside := netip.MustParseAddr("127.0.0.3")
-	w := newWorld(t, 2*time.Minute, func(cfg *configs.Config) {
-		cfg.Web.Media = netip.AddrPortFrom(cfg.Web.Listen.Addr(), cfg.Web.Listen.Port()+2)
-		cfg.Web.MediaNAT = []configs.Address{{Addr: outside}}
-	})
-	network, err := faults.NewNetwork(outside, w.Config.Web.Listen, w.Config.Web.Media)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(network.Close)
+	w, network := newNetworkedWorld(t)
 	agent := browser.Start(t, browser.Options{Name: "agent 1001", Voice: voices["agent"], Voices: voices, Code: w.code, Named: true})
 	c := w.settled(w.sitsAt(agent, network.Web(), "1001"), "13900000001")
 
