@@ -57,7 +57,7 @@ func amplitude(db float64) float64 { return math.Pow(10, db/20) }
 
 // level brings speech to the target. The limiter takes a little away again where it works, so a few rounds are needed.
 func level(samples []float64, rate int) []float64 {
-	gain, out := 0.0, samples
+	gain, out := 0.0, limit(samples, 1, rate) // what is loud enough may have peaks, too
 	for range 8 {
 		short := targetLoudness - loudness(out, rate)
 		if math.IsInf(short, 0) || math.Abs(short) < 0.05 {

@@ -208,13 +208,15 @@ type promptTrack struct {
 	nextSince time.Duration
 	nextBegan bool
 	mark      bool // the begin mark sounded in the last window
+	ending    bool // the end mark did
 }
 
 func (d *Decoder) trackPrompt(c chord) {
 	p := &d.prompt
 	from, until := d.clock-toneSettles, d.clock-(window-toneSettles)
 	markRises := c.begin && !p.mark
-	p.mark = c.begin
+	ends := c.end || p.ending // a quiet mark leaves the window a little before the prompt's other tones
+	p.mark, p.ending = c.begin, c.end
 
 	if p.sounding && c.id == p.now.ID {
 		p.next = ""
@@ -226,7 +228,7 @@ func (d *Decoder) trackPrompt(c chord) {
 			d.beginPrompt(c.id, from, true)
 		}
 		p.now.End = until
-		p.now.Finished = c.end && c.id != Unknown
+		p.now.Finished = ends && c.id != Unknown
 		return
 	}
 	if c.id == "" {

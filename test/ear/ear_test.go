@@ -289,7 +289,7 @@ func TestAnyCutOfAnyPromptIsHeard(t *testing.T) {
 		if from >= 20*ms && from <= 60*ms && len(got) == 2 { // inside the mark either is right
 			return
 		}
-		r.Fatalf("heard %+v, want %s at %v and %s at %v", got, id, 500*ms+lead, other, 1000*ms+lead)
+		r.Fatalf("heard %#v, want %s at %v and %s at %v", got, id, 500*ms+lead, other, 1000*ms+lead)
 	})
 }
 
