@@ -200,6 +200,14 @@ func (t *turn) redisMemory(ctx context.Context) (int64, error) {
 	return strconv.ParseInt(told["Memory"]["used_memory"], 10, 64)
 }
 
+// visits is how often services have come to the Redis: more than before, where this one has lost it and come back.
+func (t *turn) visits(ctx context.Context) (int, error) {
+	if t.redis == nil {
+		return 0, nil
+	}
+	return t.redis.Client.HGet(ctx, "{hotline}:head", "token").Int()
+}
+
 // work is a folder for one part of the turn.
 func (t *turn) work(part string) string {
 	return filepath.Join(t.dir, fmt.Sprintf("turn-%d", t.turns), part)

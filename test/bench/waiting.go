@@ -67,6 +67,10 @@ func (f *field) wait(ctx context.Context, c contestant, l line) (q queued, err e
 	if err != nil {
 		return q, err
 	}
+	visits, err := t.visits(ctx)
+	if err != nil {
+		return q, err
+	}
 	callers, err := startCallers(t.work("waiting"), crowd{perSecond: l.arrive, calls: l.waiting + 2*l.served, atOnce: l.waiting}, bare, t.exten(), t.SIP().String())
 	if err != nil {
 		return q, err
@@ -78,7 +82,13 @@ func (f *field) wait(ctx context.Context, c contestant, l line) (q queued, err e
 	if err := t.idle(ctx, l, &q, empty); err != nil {
 		return q, err
 	}
-	q.freed, err = t.serve(ctx, l.served)
+	if q.freed, err = t.serve(ctx, l.served); err != nil {
+		return q, err
+	}
+	again, err := t.visits(ctx)
+	if err == nil && again != visits {
+		err = fmt.Errorf("the service lost its Redis and came back %d times: what was measured is no queue on Redis", again-visits)
+	}
 	return q, err
 }
 
