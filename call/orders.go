@@ -356,10 +356,14 @@ func (c *call) desk(in scene.Name) scene.Desk {
 	return d
 }
 
-// waited is how long the caller has waited for who has them now.
+// waited is how long the caller has waited for who has them now, or is rung for
+// them: in line, or with the tone since somebody has sent them on.
 func (c *call) waited() time.Duration {
-	if c.agent != nil && !c.agent.parted || c.waiting.Joined.IsZero() {
+	switch {
+	case c.agent != nil && !c.agent.parted, c.waiting.Joined.IsZero():
 		return c.waitedFor
+	case c.tone != nil && c.stage == stageHold:
+		return time.Since(c.tone.started)
 	}
 	return time.Since(c.waiting.Joined)
 }

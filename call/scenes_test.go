@@ -257,10 +257,15 @@ func TestBlindTransfer(t *testing.T) {
 	t.Parallel()
 	s := newSet(t)
 	s.asterisk.Phone("PJSIP/1002", aritest.Phone{Does: aritest.Answers, After: 100 * time.Millisecond})
+	time.Sleep(500 * time.Millisecond) // a talk, which is no wait
+	sent := time.Now()
 	s.do(scene.DoTransfer, to1002)
 	third := s.phone("PJSIP/1002")
 	s.until("the desk says who has sent the caller", func() bool {
 		desk, _ := s.calls.Desk("1002")
+		if longest := time.Since(sent); desk.WaitedMs > longest.Milliseconds() {
+			t.Fatalf("the caller was sent on %v ago, and has waited for %d ms, the desk says", longest, desk.WaitedMs)
+		}
 		return desk.Kind == scene.PartIn && desk.Third != nil && desk.Third.State == scene.ThirdSent && desk.Third.ID == "1001"
 	})
 	s.hear(s.caller, third)

@@ -169,14 +169,21 @@ func (a *API) atHand(agentID, callID string) bool {
 	return busy && d.ID == callID
 }
 
-// looks writes a look down. Whoever goes on looking, as a page does that shows how notes grow, has looked once.
-func (a *API) looks(r request, what, callID string) error {
-	look := Looked{By: r.by, What: what, Call: callID}
+// looks writes a look down.
+func (a *API) looks(r request, look Looked) error {
+	if err := a.record(r.Context(), KindLooked, look, callStream(look.Call), AccountStream(r.account.Name)); err != nil {
+		return unwritten(err)
+	}
+	return nil
+}
+
+// goesOnLooking writes down that somebody begins to look: a page that shows how notes grow asks again and again.
+func (a *API) goesOnLooking(r request, look Looked) error {
 	if a.seen.has(look) {
 		return nil
 	}
-	if err := a.record(r.Context(), KindLooked, look, callStream(callID), AccountStream(r.account.Name)); err != nil {
-		return unwritten(err)
+	if err := a.looks(r, look); err != nil {
+		return err
 	}
 	a.seen.keep(look)
 	return nil
@@ -223,7 +230,7 @@ func (a *API) getHistory(r request) (reply, error) {
 	if !there {
 		return reply{}, noCall(callID)
 	}
-	if err := a.looks(r, "history", callID); err != nil {
+	if err := a.looks(r, Looked{By: r.by, What: "history", Call: callID}); err != nil {
 		return reply{}, err
 	}
 	return reply{body: h}, nil
@@ -284,7 +291,7 @@ func (a *API) getNotes(r request) (reply, error) {
 	if !there {
 		return reply{}, noCall(callID)
 	}
-	if err := a.looks(r, "notes", callID); err != nil {
+	if err := a.goesOnLooking(r, Looked{By: r.by, What: "notes", Call: callID}); err != nil {
 		return reply{}, err
 	}
 	shown := shownNotes(kept.Notes)

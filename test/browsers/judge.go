@@ -12,14 +12,29 @@ import (
 // aim is how long 99 of 100 packets may take at most, in ms, in either direction.
 const aim = 5
 
-// judge says what is wrong with a measurement. Delays say nothing of the gateway where the host took processor time from
-// this machine meanwhile; what was lost is lost.
-func judge(lost int64, p99 float64, stolen time.Duration) error {
+// disturbed is the share of the machine's processor time beyond which delays say nothing of the gateway, since the host has
+// taken it.
+const disturbed = 0.005
+
+// measured is what a measurement has come to.
+type measured struct {
+	sent, meant int64   // packets of the load
+	lost        int64   // of those sent
+	p99         float64 // ms, in the slower direction
+	stolen      float64 // the share of the machine's processor time that its host took meanwhile
+}
+
+// judge says what is wrong with a measurement, or why it is none.
+func judge(m measured) error {
 	switch {
-	case lost > 0:
-		return fmt.Errorf("%d packets were lost: is the machine too busy for the load (see net.core.rmem_max, too)?", lost)
-	case p99 > aim && stolen == 0:
-		return fmt.Errorf("one packet in a hundred took longer than %.2f ms, and %d ms are aimed at: is there anything else to do on this machine?", p99, aim)
+	case m.lost > 0:
+		return fmt.Errorf("%d packets were lost: is the machine too busy for the load (see net.core.rmem_max, too)?", m.lost)
+	case m.sent < m.meant*9/10:
+		return fmt.Errorf("not judged: the load sent %d packets of %d: is there anything else to do on this machine?", m.sent, m.meant)
+	case m.p99 > aim && m.stolen > disturbed:
+		return fmt.Errorf("not judged: one packet in a hundred took longer than %.2f ms, while the host took %.1f %% of the processors", m.p99, 100*m.stolen)
+	case m.p99 > aim:
+		return fmt.Errorf("one packet in a hundred took longer than %.2f ms, and %d ms are aimed at: is there anything else to do on this machine?", m.p99, aim)
 	}
 	return nil
 }

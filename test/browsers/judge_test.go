@@ -1,26 +1,32 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
 
 func TestAMeasurementIsJudged(t *testing.T) {
 	for name, row := range map[string]struct {
-		lost   int64
-		p99    float64
-		stolen time.Duration
-		good   bool
+		measured
+		says string // "": it is good
 	}{
-		"as it is to be":                   {0, 5, 0, true},
-		"packets are late":                 {0, 5.01, 0, false},
-		"the host took the processor":      {0, 60, 10 * time.Millisecond, true},
-		"packets are lost":                 {1, 0.4, 0, false},
-		"packets are lost, host or no":     {1, 60, time.Second, false},
-		"the host took some, all the same": {0, 0.4, time.Second, true},
+		"as it is to be":                      {measured{sent: 900, meant: 1000, p99: 5}, ""},
+		"packets are late":                    {measured{sent: 1000, meant: 1000, p99: 5.01}, "aimed at"},
+		"… and the host took next to nothing": {measured{sent: 1000, meant: 1000, p99: 60, stolen: 0.005}, "aimed at"},
+		"… and the host took the processors":  {measured{sent: 1000, meant: 1000, p99: 60, stolen: 0.006}, "not judged"},
+		"the host took some, all the same":    {measured{sent: 1000, meant: 1000, p99: 0.4, stolen: 0.1}, ""},
+		"nothing was sent":                    {measured{meant: 1000}, "not judged"},
+		"less was sent":                       {measured{sent: 899, meant: 1000, p99: 0.4}, "not judged"},
+		"packets are lost":                    {measured{sent: 1000, meant: 1000, lost: 1, p99: 0.4}, "lost"},
+		"packets are lost, host or no":        {measured{sent: 500, meant: 1000, lost: 1, p99: 60, stolen: 1}, "lost"},
 	} {
-		if err := judge(row.lost, row.p99, row.stolen); (err == nil) != row.good {
-			t.Errorf("%s: judged as %v, want good: %v", name, err, row.good)
+		said := ""
+		if err := judge(row.measured); err != nil {
+			said = err.Error()
+		}
+		if (said == "") != (row.says == "") || !strings.Contains(said, row.says) {
+			t.Errorf("%s: judged as %q, want %q", name, said, row.says)
 		}
 	}
 }
