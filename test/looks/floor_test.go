@@ -1,6 +1,7 @@
 package looks
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,22 @@ func TestASupervisorOnTheFloor(t *testing.T) {
 	case <-bye: // calls would ring where nobody can answer them
 	case <-time.After(15 * time.Second):
 		t.Error("who listens to nobody any more keeps the line")
+	}
+}
+
+// Two clicks before the line's code has come make one line.
+func TestASupervisorClicksTwice(t *testing.T) {
+	theatre, _ := opens(t, time.Now)
+	service := &asked{of: theatre, n: map[string]int{}}
+	hotline := httptest.NewServer(service)
+	t.Cleanup(func() { hotline.CloseClientConnections(); hotline.Close() })
+	tab := browser.Start(t, browser.Options{Name: "the supervisor", Voice: 350}).Open(hotline.URL + Begins("floor", "/floor?agent=1001", "en", false))
+	defer tab.Close()
+	tab.See(".detail button[aria-pressed]")
+	tab.Evaluate(`[...document.querySelectorAll('.detail button[aria-pressed]')].slice(0, 2).forEach((b) => b.click())`, nil)
+	tab.See(".monitoring .level")
+	if n := service.times("POST /api/v1/desk/ticket"); n != 1 {
+		t.Errorf("%d lines were opened", n)
 	}
 }
 
