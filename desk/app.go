@@ -147,9 +147,9 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 	}
 	switch o.Act {
 	case actAnswer:
-		return d.answer(ctx, s)
+		return d.answer(ctx, s, o.Call)
 	case actDecline:
-		return d.decline(ctx, s)
+		return d.decline(ctx, s, o.Call)
 	case actEcho:
 		s.Echo(echoFor)
 		return nil
@@ -160,9 +160,9 @@ func (d *Desks) Do(ctx context.Context, s *softphone.Session, _ string, text jso
 	return asRefused(d.floor.Do(ctx, s.Owner(), o))
 }
 
-// answer takes the call that rings.
-func (d *Desks) answer(ctx context.Context, s *softphone.Session) error {
-	l := d.of(s.Owner(), ringing)
+// answer takes the call that rings: this one, where the page says which it means.
+func (d *Desks) answer(ctx context.Context, s *softphone.Session, call string) error {
+	l := d.of(s.Owner(), rings(call))
 	switch {
 	case l == nil:
 		return &refused{code: scene.NoCall}
@@ -213,8 +213,8 @@ func refusedByAsterisk(err error) bool {
 	return errors.As(err, &no) && no.Status != 0 && !no.Conflict()
 }
 
-func (d *Desks) decline(ctx context.Context, s *softphone.Session) error {
-	l := d.of(s.Owner(), ringing)
+func (d *Desks) decline(ctx context.Context, s *softphone.Session, call string) error {
+	l := d.of(s.Owner(), rings(call))
 	if l == nil {
 		return &refused{code: scene.NoCall}
 	}

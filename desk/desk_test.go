@@ -405,6 +405,23 @@ func TestAnAgentAnswersAndHangsUp(t *testing.T) {
 	w.offers(time.Minute).sees(ari.Ringing) // and the line is free for the next
 }
 
+// A page that means a call which is over does nothing to the one that rings now.
+func TestAnAgentMeansAnotherCall(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	c := w.offers(time.Minute)
+	c.sees(ari.Ringing)
+	for _, order := range []string{`{"act":"answer","call":"20260206-090000-000"}`, `{"act":"decline","call":"20260206-085959-0001"}`} {
+		if code := p.does(order); code != scene.NoCall {
+			t.Errorf("%s is told as %q", order, code)
+		}
+	}
+	if code := p.does(`{"act":"answer","call":"20260206-090000-0001"}`); code != "" {
+		t.Fatalf("the call that rings is not answered: %s", code)
+	}
+	c.sees(ari.Answered)
+}
+
 // Who has asked for a call is put through, without answering.
 func TestAnAgentTakesWhatTheyAskedFor(t *testing.T) {
 	w := newWorld(t)

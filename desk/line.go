@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"hotline/ari"
@@ -146,5 +147,12 @@ func (d *Desks) of(owner string, fits func(*line) bool) *line {
 	return nil
 }
 
-func ringing(l *line) bool  { return !l.leg.Answered() }
+func ringing(l *line) bool { return !l.leg.Answered() }
+
+// rings fits the line that rings for a call; "": for any. A call's legs bear its
+// name (ari.Session.NewID).
+func rings(call string) func(*line) bool {
+	return func(l *line) bool { return ringing(l) && (call == "" || strings.HasPrefix(l.channel, call+"-")) }
+}
+
 func answered(l *line) bool { return l.leg.Answered() }

@@ -18,6 +18,7 @@ type View struct {
 	Phone         bool   // … of a telephone, whose bars for scrolling lie over the page
 	Dark          bool   // its person likes dark pages
 	Still         bool   // … and nothing that moves
+	Paper         bool   // … printed
 	Zone          string // the time zone: "Asia/Shanghai"; "": the machine's
 }
 
@@ -31,9 +32,13 @@ func (tab *Tab) Look(v View) {
 	if v.Still {
 		motion = "reduce"
 	}
+	medium := ""
+	if v.Paper {
+		medium = "print"
+	}
 	actions := []chromedp.Action{
 		emulation.SetDeviceMetricsOverride(int64(v.Width), int64(v.Height), 1, v.Phone),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}}),
+		emulation.SetEmulatedMedia().WithMedia(medium).WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}}),
 	}
 	if v.Zone != "" {
 		actions = append(actions, emulation.SetTimezoneOverride(v.Zone))

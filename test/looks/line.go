@@ -51,6 +51,10 @@ func (s *stage) line(w http.ResponseWriter, r *http.Request) {
 			continue
 		case "offer":
 			l.say(frame{"type": "answer", "sdp": heard.SDP})
+		case "bye":
+			if s.bye != nil {
+				s.bye()
+			}
 		case "do":
 			l.say(frame{"type": "done", "id": heard.ID})
 		}

@@ -41,6 +41,9 @@ type Theatre struct {
 	// changes nothing.
 	Do func(agentID string, o scene.Order)
 
+	// Bye is told when a page gives its line up; nil: nobody is.
+	Bye func()
+
 	now     func() time.Time
 	book    *account.Book
 	phrases phrase.Book
@@ -56,6 +59,7 @@ type stage struct {
 	Scene
 	api     *web.API
 	handler http.Handler
+	bye     func()
 }
 
 // New opens a theatre, with the service's clock. Its scenes are [Names].
@@ -207,7 +211,7 @@ func (s *stage) signIn(r *http.Request) []*http.Cookie {
 
 // play puts the service together on a scene's facts.
 func (t *Theatre) play(facts Scene) (*stage, error) {
-	s := &stage{Scene: facts}
+	s := &stage{Scene: facts, bye: t.Bye}
 	o := web.Options{
 		Queues: facts, Scenes: acts{facts, t.Do}, Past: facts, Usual: usual, Pages: t.pages, Embed: t.Embed, Now: t.now, Zone: t.now().Location(),
 		Signing: web.Signing{Accounts: t.book, Store: newMemory()},

@@ -52,7 +52,7 @@
     signalingState = 'stable'
     #senders = []
     addTrack(track) {
-      const sender = { track, replaceTrack: async (other) => { sender.track = other }, dtmf: { insertDTMF() {} } }
+      const sender = { track, replaceTrack: async (other) => { sender.track = other }, dtmf: { toneBuffer: '', insertDTMF() {} } }
       this.#senders.push(sender)
       return sender
     }

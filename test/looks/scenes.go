@@ -154,7 +154,8 @@ var scenes = map[string]func(now time.Time) Scene{
 	"wall-quiet": func(now time.Time) Scene {
 		return Scene{
 			As: aSupervisor, Health: well,
-			Lines: []queue.QueueView{{ID: "service", Ready: 4, SignedIn: 7, ServiceTarget: 80}},
+			Staff: staff(now, []queue.AgentView{person(now, anAgent, "789", "客服789", queue.StateReady, time.Minute), person(now, "1005", "793", "客服793", queue.StateReady, time.Minute)}),
+			Lines: []queue.QueueView{{ID: "service", Ready: 4, SignedIn: 6, ServiceTarget: 80}},
 			Day:   web.Today{Queues: map[string]web.QueueDay{"service": {Arrived: 98, Answered: 96, Abandoned: 2, Within: 91}}, Apologies: web.ApologyDay{WorstMsToday: 180, CountToday: 14}},
 		}
 	},
@@ -270,7 +271,7 @@ func busy(now time.Time) Scene {
 	s.Health.Degraded = []string{"disk"}
 	s.Lines = []queue.QueueView{
 		{ID: "service", Waiting: 4, Offered: 0, SignedIn: 8, LongestWait: 134 * time.Second, ServiceTarget: 80},
-		{ID: "repairs", Waiting: 1, Offered: 1, SignedIn: 4, Ready: 2, LongestWait: 12 * time.Second, ServiceTarget: 90},
+		{ID: "repairs", Waiting: 1, Offered: 1, SignedIn: 4, Ready: 1, LongestWait: 12 * time.Second, ServiceTarget: 90},
 		{ID: "english", SignedIn: 1, Ready: 1, ServiceTarget: 80},
 	}
 	waits := func(call, number, queueID string, position int, waited time.Duration) {
@@ -306,7 +307,7 @@ func busy(now time.Time) Scene {
 	add("1010", "798", queue.StateTalking, 301*time.Second, "20260310-152920-GHIJKL", "service")
 	add("1011", "799", queue.StateRinging, 4*time.Second, "w5", "repairs")
 	add("1012", "800", queue.StateRinging, 4*time.Second, "w5", "repairs")
-	add("1013", "802", queue.StateReady, 6*time.Minute, "", "").Queues = []string{"english"}
+	add("1013", "802", queue.StateReady, 6*time.Minute, "", "").Queues = []string{"repairs", "english"}
 	add("1014", "803", queue.StateOffline, 130*time.Minute, "", "")
 	add("1015", "804", queue.StateOffline, 900*time.Minute, "", "")
 	s.Staff = append(s.Staff, person(now, aSupervisor, "801", "主管", queue.StatePaused, 25*time.Minute))

@@ -41,6 +41,19 @@ export class Devices {
   /** slow keeps the next that is asked for from being given before it is over. */
   slow: Promise<void> | null = null
   #changed = new Set<() => void>()
+  #allowed = new Set<() => void>()
+
+  /** permission is what the browser tells of the person's. */
+  permission() {
+    const devices = this
+    return { get state() { return devices.person }, addEventListener: (_: string, told: () => void) => { this.#allowed.add(told) } }
+  }
+
+  /** allow is the person's doing so in the browser's settings. */
+  allow(): void {
+    this.person = 'granted'
+    for (const told of this.#allowed) told()
+  }
 
   addEventListener(_: string, changed: () => void) { this.#changed.add(changed) }
   removeEventListener(_: string, changed: () => void) { this.#changed.delete(changed) }
@@ -103,9 +116,11 @@ class Line {
   connectionState = 'new'
   signalingState = 'stable'
   sending: Track | null = null
+  /** keys are those that are still to sound: none has by now. */
+  keys = { toneBuffer: '', insertDTMF(keys: string) { this.toneBuffer = keys } }
   constructor() { Line.all.push(this) }
   addTrack(track: Track) { this.sending = track }
-  getSenders() { return [{ replaceTrack: async (track: Track) => { this.sending = track } }] }
+  getSenders() { return [{ replaceTrack: async (track: Track) => { this.sending = track }, dtmf: this.keys }] }
   async createOffer() { return { type: 'offer', sdp: 'v=0' } }
   async setLocalDescription() { this.signalingState = 'have-local-offer' }
   close() { this.connectionState = 'closed' }
@@ -127,10 +142,17 @@ class Recorder {
 }
 
 class Speaker {
+  static all: Speaker[] = []
+  static devices: Devices
   srcObject: unknown = null
   muted = false
+  sink = ''
+  constructor() { Speaker.all.push(this) }
   async play() {}
-  async setSinkId() {}
+  async setSinkId(device: string) {
+    if (device && !Speaker.devices.present.some((d) => d.id === device)) throw new DOMException('', 'NotFoundError')
+    this.sink = device
+  }
 }
 
 class Socket {
@@ -145,8 +167,10 @@ export function browser(answers: Record<string, unknown> = {}) {
   const asked: string[] = []
   Sound.sounded = []
   Line.all = []
+  Speaker.all = []
+  Speaker.devices = devices
   const all = {
-    navigator: { language: 'zh-CN', mediaDevices: devices, permissions: { query: async () => ({ state: devices.person }) } },
+    navigator: { language: 'zh-CN', mediaDevices: devices, permissions: { query: async () => devices.permission() } },
     localStorage: {
       get length() { return kept.size }, key: (i: number) => [...kept.keys()][i] ?? null,
       getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => kept.set(k, v), removeItem: (k: string) => kept.delete(k),
@@ -161,7 +185,7 @@ export function browser(answers: Record<string, unknown> = {}) {
     Audio: Speaker, AudioContext: Sound, RTCPeerConnection: Line, MediaRecorder: Recorder, WebSocket: Socket,
   }
   for (const [name, value] of Object.entries(all)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })
-  return { devices, asked, kept, sounded: Sound.sounded, lines: Line.all }
+  return { devices, asked, kept, sounded: Sound.sounded, lines: Line.all, speakers: Speaker.all }
 }
 
 /** settle lets promises come to their end, which wait for nothing else. */

@@ -16,7 +16,8 @@ function sits(...devices: Device[]) {
   const said: string[] = []
   const phone = new Phone({ mic: (state) => said.push(state), line() {}, offer() {}, candidate() {}, blocked() {} })
   const used = () => phone.stream?.getAudioTracks()[0] as unknown as { device: Device; readyState: string } | undefined
-  return { ...b, phone, said, used }
+  const heardAt = () => b.speakers[0]!.sink
+  return { ...b, phone, said, used, heardAt }
 }
 
 test('a headset that is pulled out is replaced in the talk, and taken back when it is there again', async () => {
@@ -42,6 +43,32 @@ test('a headset that is pulled out is replaced in the talk, and taken back when 
   await settle()
   assert.equal(devices.asked.length, before, 'the one that is wanted is in use')
   assert.equal(devices.given.filter((t) => t.readyState === 'live').length, 1)
+  phone.close()
+})
+
+test('earphones that are pulled out leave it to the system, and are taken back when they are there again', async () => {
+  const { devices, phone, heardAt } = sits(builtIn, headset)
+  await phone.speaker('headset')
+  assert.equal(heardAt(), 'headset')
+  devices.plug(builtIn)
+  await settle()
+  assert.equal(heardAt(), '')
+  devices.plug(builtIn, headset)
+  await settle()
+  assert.equal(heardAt(), 'headset')
+  await phone.speaker('')
+  devices.plug(builtIn)
+  await settle()
+  assert.equal(heardAt(), '')
+  phone.close()
+})
+
+test('keys that are pressed faster than they sound are all sent', async () => {
+  const { lines, phone } = sits(builtIn)
+  await phone.listen()
+  await phone.connect()
+  for (const key of ['1', '2', '#']) phone.tone(key)
+  assert.equal(lines[0]!.keys.toneBuffer, '12#')
   phone.close()
 })
 

@@ -95,6 +95,23 @@ test('an order outlives the loss of its socket', async () => {
   await done
 })
 
+test('an order that was told not to be done is not done when the network is back', async () => {
+  const { signal, socket } = await opened()
+  const order = signal.do({ act: 'answer', call: 'c1' })
+  socket.cut()
+  const refused = assert.rejects(order, { code: 'no-answer' })
+  for (let i = 0; i < 22; i++) {
+    mock.timers.tick(500)
+    await settle()
+  }
+  await refused
+  signal.send('mic', { state: 'muted' })
+  const next = Played.all.at(-1)!
+  next.open()
+  next.say({ type: 'welcome', session: 's1', resumed: true, last: 0, ice: [] })
+  assert.deepEqual(next.sent.slice(1), [{ type: 'candidate', candidate: null, seq: 1 }, { type: 'mic', state: 'muted', seq: 2 }], 'and no number is left out')
+})
+
 test('a socket that acknowledges nothing is given up for another', async () => {
   const { signal, socket } = await opened()
   signal.send('mic', { state: 'ok' })

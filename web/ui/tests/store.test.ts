@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
+import { Refusal } from '../src/lib/api.ts'
 import type { Desk, Order, Scene } from '../src/lib/types.ts'
 import { browser, settle } from './browser.ts'
 
@@ -10,20 +11,35 @@ const { app } = await import('../src/lib/app.svelte.ts')
 const { speak } = await import('../src/lib/words/index.svelte.ts')
 await speak('zh-CN')
 
-const desk = (scene: Scene | null, acts: string[] = []) => ({
+const desk = (scene: Scene | null, acts: string[] = [], muted = false) => ({
   agent: { state: scene ? 'talking' : 'offline', reason: '' }, back: '', wrap_up: null, phrase: { moment: 'greeting', late: false },
-  call: scene && { id: 'c1', scene, muted: false, hold: null, queue: {}, number: '', acts }, link: { audio: 'ok', caller_hears: 'talk' }, now: new Date().toISOString(),
+  call: scene && { id: 'c1', scene, muted, hold: null, queue: {}, number: '', acts }, link: { audio: 'ok', caller_hears: 'talk' }, now: new Date().toISOString(),
 }) as unknown as Desk
 
-async function opened(person: 'prompt' | 'granted' = 'prompt', seen = desk(null)) {
+// line is the service's end of the signalling, as far as the desk hears of it.
+const line = { socket: null as any, seq: 0 }
+class Played {
+  onmessage: ((e: { data: string }) => void) | null = null
+  onclose: ((e: { code: number }) => void) | null = null
+  constructor() { Object.assign(line, { socket: this, seq: 0 }) }
+  send() {}
+  close() {}
+}
+const says = (frame: object) => line.socket.onmessage({ data: JSON.stringify(frame) })
+const tells = async (frame: object) => { says({ ...frame, seq: ++line.seq }); await settle() }
+
+async function opened(person: 'prompt' | 'granted' | 'denied' = 'prompt', seen = desk(null)) {
   const b = browser({ '/api/v1/desk': seen })
   b.devices.present = [{ id: 'headset', group: 'A' }]
   b.devices.person = person
+  Object.defineProperty(globalThis, 'WebSocket', { value: Played, configurable: true })
   app.notice = null
   const store = new DeskStore()
   const close = store.open()
   await settle()
   assert.ok(store.desk, 'the desk was not read')
+  says({ type: 'welcome', session: 's1', resumed: false, last: 0, ice: [] })
+  await settle()
   return { ...b, store, close }
 }
 
@@ -117,5 +133,106 @@ test('the check records what comes back over the line, and where there is none w
   assert.equal(hushed, true, 'it is heard once, and afterwards')
   assert.deepEqual(await says(echo), ['the line', true])
   assert.equal(hushed, false)
+  close()
+})
+
+const refusal = (code: string) => new Refusal(code)
+
+test('a microphone that was closed stays so without an answer, and the service is told again when it is back', async () => {
+  const { store, devices, close } = await opened('granted', desk('talking', ['mute']))
+  const orders: string[] = []
+  const heard = () => devices.given.at(-1)!.enabled
+  let fails: string | null = 'no-answer'
+  store.signal.do = async ({ act }: Order) => {
+    orders.push(act)
+    if (fails) throw refusal(fails)
+  }
+  store.press('mute')
+  await settle()
+  assert.deepEqual([orders, heard(), app.notice?.bad], [['mute'], false, true])
+  fails = null
+  await tells({ type: 'desk', desk: desk('talking', ['mute']) })
+  assert.deepEqual([orders, heard()], [['mute', 'mute'], false])
+  await tells({ type: 'desk', desk: desk('talking', ['unmute'], true) })
+  await tells({ type: 'desk', desk: desk('talking', ['mute']) })
+  assert.deepEqual([orders.length, heard()], [2, true], 'what the service knows counts again')
+  fails = 'impossible'
+  store.press('mute')
+  await settle()
+  assert.equal(heard(), true, 'a no is an answer')
+  close()
+})
+
+test('of a desk that another tab has nothing stays here, and nobody is kept from leaving', async () => {
+  const { store, lines, close } = await opened('granted', desk('talking', ['mute']))
+  store.panel = 'keys'
+  assert.equal(store.talking, true)
+  await tells({ type: 'taken-over' })
+  assert.deepEqual([store.signalState, store.talking, store.desk, store.history, store.panel, app.busy()], ['taken', false, null, null, '', false])
+  assert.ok(lines.every((l) => l.connectionState === 'closed'))
+  close()
+})
+
+test('a phone stops ringing when the line is gone, and when its time is over with the service away', async () => {
+  const ringing = (id: string, seconds: number) => {
+    const d = desk('ringing')
+    return { ...d, call: { ...d.call, id, ring_ends: new Date(Date.now() + seconds * 1000).toISOString() } }
+  }
+  const { store, sounded, close } = await opened('granted')
+  const rings = async (seconds: number) => {
+    const before = sounded.length
+    mock.timers.tick(seconds * 1000)
+    await settle()
+    return sounded.length > before
+  }
+  await tells({ type: 'desk', desk: ringing('c1', 15) })
+  assert.equal(await rings(10), true)
+  line.socket.onclose({ code: 1006 })
+  assert.equal(await rings(8), true, 'until its time is over')
+  assert.equal(await rings(10), false)
+  assert.equal(store.signalState, 'lost')
+  close()
+
+  const other = await opened('granted')
+  await tells({ type: 'desk', desk: ringing('c2', 600) })
+  await tells({ type: 'gone', code: 'slow' })
+  const before = other.sounded.length
+  mock.timers.tick(20_000)
+  await settle()
+  assert.deepEqual([other.store.signalState, other.sounded.length], ['gone', before])
+  other.close()
+})
+
+test('who allows the microphone in the browser need not do anything here', async () => {
+  const { store, devices, close } = await opened('denied')
+  await store.allow()
+  assert.deepEqual([store.mic, store.bar?.help], ['denied', 'allow'])
+  devices.allow()
+  await settle()
+  assert.equal(store.mic, 'ok')
+  close()
+})
+
+test('the focus goes back to where it was before a panel was opened, unless it is elsewhere already', async () => {
+  const { store, close } = await opened('granted', desk('talking', ['keys', 'hangup']))
+  let at = ''
+  const place = (name: string) => ({ isConnected: true, focus: () => { at = name } })
+  const document = globalThis.document as any
+  document.activeElement = place('notes')
+  store.press('keys')
+  document.activeElement = document.body = {}
+  store.typed({ key: 'Escape', preventDefault() {} } as KeyboardEvent)
+  await settle()
+  assert.deepEqual([store.panel, at], ['', 'notes'])
+  at = ''
+  document.activeElement = place('notes')
+  store.press('hangup')
+  store.press('keys')
+  store.typed({ key: 'Escape', isComposing: true, preventDefault() {} } as KeyboardEvent)
+  assert.equal(store.panel, 'keys', 'Escape is for what is being typed')
+  document.activeElement = place('elsewhere')
+  store.panel = ''
+  await settle()
+  assert.equal(at, '')
   close()
 })

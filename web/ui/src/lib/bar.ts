@@ -16,7 +16,7 @@ export interface Trouble {
 
 export type Say =
   | 'signal' | 'signalTalk' | 'audio' | 'audioTone' | 'restart' | 'taken' | 'gone' | 'denied' | 'none' | 'noneTalk' | 'muted' | 'silent' | 'blocked'
-export type Help = 'again' | 'take' | 'reconnect' | 'unblock' | ''
+export type Help = 'again' | 'take' | 'reconnect' | 'unblock' | 'allow' | ''
 
 export interface Bar { say: Say; caller: 'talk' | 'tone' | 'nobody'; help: Help }
 
@@ -25,7 +25,7 @@ export function bar(t: Trouble): Bar | null {
   const caller = !t.calling || t.hears === '' ? 'nobody' : t.hears
   if (t.signal === 'taken') return { say: 'taken', caller: 'nobody', help: 'take' }
   if (t.signal === 'gone') return { say: 'gone', caller: 'nobody', help: 'reconnect' }
-  if (t.mic === 'denied') return { say: 'denied', caller, help: '' }
+  if (t.mic === 'denied') return { say: 'denied', caller, help: 'allow' }
   if (t.mic === 'none') return { say: t.calling ? 'noneTalk' : 'none', caller, help: '' }
   if (t.line === 'lost') return { say: t.calling ? 'audioTone' : 'audio', caller: 'nobody', help: '' }
   if (t.signal === 'lost') {

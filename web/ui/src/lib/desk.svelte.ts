@@ -1,21 +1,27 @@
 // The desk of whoever is signed in: what the service says of it, the line of this browser, and the acts.
 
+import { tick } from 'svelte'
 import { asks, possible, shown, slots, waits } from './acts.ts'
 import { api, Refusal, root } from './api.ts'
 import { app } from './app.svelte.ts'
 import { bar, type Bar } from './bar.ts'
+import { until } from './clock.ts'
 import { Drafts, type Saved } from './drafts.ts'
 import { live } from './live.ts'
 import { Phone, recorded, type Line, type Mic } from './phone.ts'
 import { Signal, type SignalState } from './signal.ts'
 import { hearAt, ringing, speaker } from './sound.ts'
-import type { Act, Desk, Forms, History, Notes, Order, Target } from './types.ts'
+import type { Act, Desk, DeskCall, Forms, History, Notes, Order, Target } from './types.ts'
 import { codeSentence, say } from './words/index.svelte.ts'
 
 export type Panel = '' | 'consult' | 'transfer' | 'keys' | 'hangup' | 'devices'
 
 const keptMic = 'hotline.mic'
 const tested = 'hotline.tested'
+const ringsOn = 2000 // after a call's time to ring is over, for want of better news
+
+/** unanswered says that nobody knows whether something was done. */
+const unanswered = (error: unknown) => error instanceof Refusal && ['no-answer', 'not-resumed'].includes(error.code)
 
 export class DeskStore {
   desk = $state<Desk | null>(null)
@@ -28,7 +34,7 @@ export class DeskStore {
   blocked = $state(false)
   /** When the connection was lost, by this machine's clock. */
   apart = $state(0)
-  panel = $state<Panel>('')
+  #panel = $state<Panel>('')
   /** What was asked for and is not done yet, shown as pressed at once. */
   pressed = $state<Order['act'][]>([])
   saved = $state<Record<string, Saved>>({})
@@ -51,6 +57,9 @@ export class DeskStore {
   #opened = false
   #listening: Promise<Mic> | null = null
   #notification: Notification | null = null
+  #quiet: ReturnType<typeof setTimeout> | undefined
+  #before: Element | null = null // what had the focus before a panel opened
+  #shut = '' // the call whose microphone was closed, though the service has not said that it knows
 
   constructor() {
     this.phone = new Phone({
@@ -105,6 +114,22 @@ export class DeskStore {
     return trouble
   }
 
+  get panel(): Panel { return this.#panel }
+  set panel(panel: Panel) {
+    if (panel === this.#panel) return
+    if (this.#panel === '') this.#before = document.activeElement
+    this.#panel = panel
+    if (panel === '') void this.#returned()
+  }
+
+  // Who had the focus in a panel that is gone has it where it was before, and not at the top of the page.
+  async #returned(): Promise<void> {
+    await tick()
+    const lost = !document.activeElement || document.activeElement === document.body
+    if (lost && this.#before?.isConnected) (this.#before as HTMLElement).focus?.()
+    this.#before = null
+  }
+
   // What the service hears counts as well: a line may be broken in one direction only.
   #heard(): Line {
     return this.line === 'ok' && this.signalState === 'open' && this.desk?.link.audio === 'lost' ? 'lost' : this.line
@@ -113,8 +138,8 @@ export class DeskStore {
   /** able says whether calls may be taken here: not without a microphone. One that was not asked for yet is asked for then. */
   get able(): boolean { return this.deaf || (this.mic !== 'denied' && this.mic !== 'none') }
 
-  /** talking says that somebody would be cut off if this page went away. */
-  get talking(): boolean { return !this.deaf && this.desk?.call != null && this.desk.call.scene !== 'ringing' }
+  /** talking says that somebody would be cut off if this page went away: not where another tab has the desk. */
+  get talking(): boolean { return !this.deaf && this.signalState !== 'taken' && this.desk?.call != null && this.desk.call.scene !== 'ringing' }
 
   /** open takes the desk, and returns what gives it up. */
   open(): () => void {
@@ -134,6 +159,7 @@ export class DeskStore {
     addEventListener('beforeunload', stay)
     app.busy = () => this.talking
     app.leave = () => this.drafts.leave()
+    this.#ends.push(Phone.onAllowed(() => { if (this.mic === 'denied') void this.#listen() }))
     this.#ends.push(() => {
       app.busy = () => false
       app.leave = async () => {}
@@ -167,6 +193,14 @@ export class DeskStore {
     else void this.do({ act })
   }
 
+  /** typed is what a page with a desk does with a key, wherever the focus is. */
+  typed = (e: KeyboardEvent): void => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.shiftKey || e.isComposing) return
+    if (e.key === 'Escape' && this.panel) this.panel = ''
+    else if (!this.key(e.key, e.repeat)) return
+    e.preventDefault()
+  }
+
   /** key answers a function key; true: it was one of ours. One that is held down was pressed once. */
   key(key: string, held = false): boolean {
     const slot = slots.find((s) => s.key === key)
@@ -190,7 +224,9 @@ export class DeskStore {
       if (order.act !== 'keys') this.panel = ''
       return true
     } catch (error) {
-      this.phone.open(!(this.desk?.call?.muted ?? false))
+      // Who has closed the microphone believes so: it is not opened again where nobody knows what the service did.
+      if (order.act === 'mute' && unanswered(error)) this.#shut = order.call ?? ''
+      else this.phone.open(!(this.desk?.call?.muted ?? false))
       app.sorry(error)
       return false
     } finally {
@@ -288,7 +324,7 @@ export class DeskStore {
 
   async #begin(): Promise<void> {
     // The desk is on the screen before the microphone and the line are.
-    void api.get<Desk>('/desk').then((desk) => { if (!this.desk) this.#take(desk) }).catch((error) => app.sorry(error))
+    void api.get<Desk>('/desk').then((desk) => { if (!this.desk && this.signalState !== 'taken') this.#take(desk) }).catch((error) => app.sorry(error))
     void this.drafts.flush()
     void api.get<Forms>('/desk/forms').then((f) => { this.forms = f }, () => { this.forms = { topics: [], codes: [] } })
     // The browser asks for the microphone when the page has said why: in the device check, or where unasked is shown.
@@ -310,11 +346,21 @@ export class DeskStore {
     this.code = code
     if (state === 'open') this.#opened = true
     if (state === 'lost' && !this.#opened) void this.#probe()
-    if (state === 'taken') {
-      this.#silence()
-      this.phone.hangUp()
-    }
+    if (state === 'taken') this.#cede()
+    if (state === 'gone') this.#silence()
     if (state === 'gone' && code) app.tell(codeSentence(code))
+  }
+
+  // Another tab has the desk. Of the call and its customer nothing stays on this screen; what was written is kept.
+  #cede(): void {
+    this.#silence()
+    this.phone.hangUp()
+    void this.drafts.flush()
+    this.desk = null
+    this.panel = ''
+    this.history = null
+    this.#seen = ''
+    app.free()
   }
 
   // A socket that does not open says not why. Where the service has no lines for browsers, its address is not there.
@@ -349,9 +395,14 @@ export class DeskStore {
     if (!this.talking) app.free()
     const call = desk.call
     if (call) this.phone.hush(false)
-    if (call?.muted !== before?.muted || call?.id !== before?.id) this.phone.open(!call?.muted)
+    if (call?.id !== this.#shut || call.muted) this.#shut = ''
+    if (call?.muted !== before?.muted || call?.id !== before?.id) this.phone.open(!call?.muted && !this.#shut)
+    if (this.#shut && this.signalState === 'open') {
+      this.#shut = ''
+      void this.do({ act: 'mute' })
+    }
     if (call?.id !== before?.id || call?.scene === 'ringing') if (this.panel !== 'devices') this.panel = ''
-    this.#announce(call && call.scene === 'ringing' ? call.id : '')
+    this.#announce(call?.scene === 'ringing' ? call : null)
     const shownCall = call?.id ?? desk.wrap_up?.call ?? ''
     if (shownCall !== this.#seen) {
       this.#seen = shownCall
@@ -370,22 +421,24 @@ export class DeskStore {
   }
 
   // An incoming call rings, names the tab, and raises the system's notification.
-  #announce(ringingCall: string): void {
-    if (ringingCall === this.#rung) return
+  #announce(call: DeskCall | null): void {
+    if ((call?.id ?? '') === this.#rung) return
     this.#silence()
-    this.#rung = ringingCall
-    if (!ringingCall) return
+    this.#rung = call?.id ?? ''
+    if (!call) return
     const words = say()
-    const call = this.desk!.call!
     if (!this.deaf) this.#ring = ringing()
+    // The service says when it is over, unless it is away.
+    if (call.ring_ends) this.#quiet = setTimeout(() => this.#silence(), until(call.ring_ends, app.clock.now()) + ringsOn)
     const title = words.call.from(call.number || words.call.withheld)
     if ('Notification' in window && Notification.permission === 'granted' && document.hidden) {
-      this.#notification = new Notification(title, { body: call.queue.name, tag: ringingCall, requireInteraction: true })
+      this.#notification = new Notification(title, { body: call.queue.name, tag: call.id, requireInteraction: true })
       this.#notification.onclick = () => window.focus()
     }
   }
 
   #silence(): void {
+    clearTimeout(this.#quiet)
     this.#ring?.()
     this.#ring = null
     this.#notification?.close()

@@ -3,6 +3,9 @@
 
 export interface Numbered { seq: number; type: string; [field: string]: unknown }
 
+// What the other side passes over (docs/softphone.md): numbers may not be left out.
+const nothing = { type: 'candidate', candidate: null }
+
 export class Ledger {
   #sent: number
   #received: number
@@ -27,6 +30,11 @@ export class Ledger {
     const frame = { ...body, type, seq: ++this.#sent }
     this.#open.push(frame)
     return frame
+  }
+
+  /** withdrawn has what was not acknowledged yet be nothing, under its number: its time is over. */
+  withdrawn(seq: number): void {
+    this.#open = this.#open.map((f) => (f.seq === seq ? { ...nothing, seq } : f))
   }
 
   /** acknowledged lets go of all frames up to a number. */

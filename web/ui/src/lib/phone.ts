@@ -29,6 +29,7 @@ export class Phone {
   readonly #heard: PhoneHeard
   #stream: MediaStream | null = null
   #chosen = '' // the microphone that is wanted; '': the system's
+  #speaker = '' // likewise
   #asked: Promise<Mic> = Promise.resolve('none')
   #times = 0 // that it was asked for
   #pc: RTCPeerConnection | null = null
@@ -142,9 +143,10 @@ export class Phone {
     for (const t of this.#stream?.getAudioTracks() ?? []) t.enabled = is
   }
 
-  /** tone sends a key as telephone-event (RFC 4733). */
+  /** tone sends a key as telephone-event (RFC 4733), after those that are still to be sent. */
   tone(key: string): void {
-    this.#pc?.getSenders()[0]?.dtmf?.insertDTMF(key, 160, 60)
+    const keys = this.#pc?.getSenders()[0]?.dtmf
+    keys?.insertDTMF(keys.toneBuffer + key, 160, 60)
   }
 
   /** levels are those of what goes out and what comes in, from 0 to 1. */
@@ -152,10 +154,14 @@ export class Phone {
     return { out: this.#open ? (this.#in?.read() ?? 0) : 0, in: this.#out?.read() ?? 0 }
   }
 
-  /** speaker chooses where others are heard; where the browser cannot, it stays the system's choice. */
+  /**
+   * speaker chooses where others are heard. While that device is gone, and where the browser cannot choose, it is the system's
+   * choice.
+   */
   async speaker(device: string): Promise<void> {
+    this.#speaker = device
     const audio = this.#audio as HTMLAudioElement & { setSinkId?: (id: string) => Promise<void> }
-    await audio.setSinkId?.(device).catch(() => {})
+    await audio.setSinkId?.(device).catch(() => (device && device === this.#speaker ? audio.setSinkId?.('') : undefined)).catch(() => {})
   }
 
   /** hush keeps what comes over the line from being heard, or lets it be heard again. */
@@ -174,6 +180,18 @@ export class Phone {
     } catch {
       return true // a browser that does not tell
     }
+  }
+
+  /**
+   * onAllowed calls back when the person has allowed the microphone in the browser's own settings, until the returned function is
+   * called. Some browsers do not tell.
+   */
+  static onAllowed(allowed: () => void): () => void {
+    const end = new AbortController()
+    navigator.permissions?.query({ name: 'microphone' as PermissionName }).then((permission) => {
+      permission.addEventListener?.('change', () => { if (permission.state === 'granted') allowed() }, { signal: end.signal })
+    }).catch(() => {})
+    return () => end.abort()
   }
 
   static async devices(): Promise<Devices> {
@@ -200,8 +218,10 @@ export class Phone {
     void this.#context?.close()
   }
 
-  // The microphone in use was pulled out, or one is there at last, or the one that is wanted is there again.
+  // The earphones were pulled out, or are there again. The microphone in use was, or one is there at last, or the one that is
+  // wanted is there again.
   #changed = async () => {
+    if (this.#speaker) void this.speaker(this.#speaker)
     const track = this.#stream?.getAudioTracks()[0]
     if (this.#mic === 'none' || track?.readyState === 'ended' || (track && (await this.#elsewhere(track)))) void this.listen()
   }

@@ -102,11 +102,13 @@ export class Signal {
   }
 
   /** send numbers a frame; without a socket it goes out as soon as there is one again. */
-  send(type: string, body: Record<string, unknown> = {}): void {
+  send(type: string, body: Record<string, unknown> = {}): Numbered {
     const frame = this.#ledger.number(type, body)
-    if (!this.#welcomed) return
-    this.#write(frame)
-    this.#expect()
+    if (this.#welcomed) {
+      this.#write(frame)
+      this.#expect()
+    }
+    return frame
   }
 
   /**
@@ -143,9 +145,13 @@ export class Signal {
   do(order: Order): Promise<void> {
     const id = `${Date.now().toString(36)}-${++this.#named}`
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(id, new Refusal('no-answer')), patience)
+      const { seq } = this.send('do', { id, order })
+      // What has been told not to be done must not be done when the network is back.
+      const timer = setTimeout(() => {
+        this.#ledger.withdrawn(seq)
+        this.#settle(id, new Refusal('no-answer'))
+      }, patience)
       this.#orders.set(id, { resolve, reject, timer })
-      this.send('do', { id, order })
     })
   }
 

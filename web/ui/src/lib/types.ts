@@ -126,6 +126,7 @@ export interface Wall {
   promises: { due: number; late: number }
   health: Health
   day: { hour: number; arrived: number; answered: number; abandoned: number }[]
+  agents: Pick<AgentRow, 'id' | 'number' | 'name' | 'state' | 'since'>[]
   now: string
 }
 export interface Floor extends Wall { callers: CallerRow[]; agents: AgentRow[] }
