@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -183,7 +184,7 @@ func (d *Desks) put(ctx context.Context, s *softphone.Session, l *line) error {
 	d.mu.Unlock()
 	plugged := make(chan error, 1)
 	d.background(func(context.Context) { plugged <- l.plug(ctx, s) })
-	if err := l.leg.Pickup(ctx); err != nil && !l.leg.Answered() {
+	if err := l.leg.Pickup(ctx); !l.leg.Answered() {
 		if refusedByAsterisk(err) {
 			cancel()
 			select {
@@ -195,7 +196,7 @@ func (d *Desks) put(ctx context.Context, s *softphone.Session, l *line) error {
 		d.mu.Lock()
 		l.goOn()
 		d.mu.Unlock()
-		return fmt.Errorf("answering %s, which rings on: %w", l.channel, err)
+		return fmt.Errorf("answering %s, which rings on: %w", l.channel, cmp.Or(err, errUnanswered))
 	}
 	d.holdUnheard(s, l)
 	select {
@@ -205,6 +206,9 @@ func (d *Desks) put(ctx context.Context, s *softphone.Session, l *line) error {
 		return context.Cause(ctx)
 	}
 }
+
+// errUnanswered is that Asterisk did what was asked, and the leg is not up.
+var errUnanswered = errors.New("Asterisk does not say that it is up")
 
 // refusedByAsterisk says whether Asterisk has not answered a leg, and will not
 // by itself: it said so, and not that it is at it.

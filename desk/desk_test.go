@@ -567,6 +567,22 @@ func TestAnAnswerThatIsLate(t *testing.T) {
 	}
 }
 
+// An answer of which nothing comes, though Asterisk took the request: the offer is missed when it would have been, and is not
+// left without an end.
+func TestAnAnswerThatNeverComes(t *testing.T) {
+	w := newWorld(t)
+	p := w.sits(agent)
+	c := w.offers(5 * time.Second)
+	c.sees(ari.Ringing)
+	w.server.AnswersNever()
+	if code := p.does(`{"act":"answer"}`); code != "failed" {
+		t.Fatalf("an answer of which nothing comes is told as %q", code)
+	}
+	if e := c.sees(ari.DialFailed); e.DialStatus != ari.DialNoAnswer {
+		t.Errorf("the offer ends as %q, want %q", e.DialStatus, ari.DialNoAnswer)
+	}
+}
+
 // A page that says goodbye in a talk does not come back: the agent's line is dead, and nobody has hung up.
 func TestAPageIsClosedInATalk(t *testing.T) {
 	w := newWorld(t)

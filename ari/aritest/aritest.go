@@ -74,6 +74,7 @@ type Server struct {
 	failures []*failure
 	net      time.Duration // 0: the dialplan has none
 	untold   bool          // external legs are answered without a word
+	deaf     bool          // external legs are not answered, though dialled
 }
 
 type failure struct {
@@ -303,6 +304,13 @@ func (s *Server) AnswersUntold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.untold = true
+}
+
+// AnswersNever has legs of external media go on ringing when they are dialled.
+func (s *Server) AnswersNever() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deaf = true
 }
 
 // Replace tells the client that another process took the application over.

@@ -488,6 +488,9 @@ func (c *Channel) dial(timeout time.Duration) {
 	}
 	_, number, _ := strings.Cut(c.endpoint, "/")
 	c.dialed("", number)
+	if c.external() && c.s.deaf {
+		return
+	}
 	if c.external() { // there is nobody who could ring
 		c.answered()
 		if !c.s.untold {
