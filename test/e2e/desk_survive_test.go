@@ -484,6 +484,11 @@ func TestHowSoonAnAnswerIsHeard(t *testing.T) {
 	for _, took := range slices.Concat(callers, agents) {
 		within(t, "an answer", took, aim, bound, "a leg that is answered before its port is plugged in, a tone that is stopped late, a journal on a slow disk")
 	}
+	for _, each := range [][]time.Duration{callers, agents} {
+		if half := slices.Sorted(slices.Values(each))[len(each)/2]; half > aim {
+			t.Errorf("half of the answers took longer than %v until they were heard: %v", aim, each)
+		}
+	}
 	if least := slices.Min(slices.Concat(callers, agents)); least <= 0 {
 		t.Errorf("somebody was heard %v before the answer: the clocks are wrong, or the line was open", -least)
 	}
