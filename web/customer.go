@@ -312,9 +312,9 @@ func (n Notes) version() string {
 }
 
 // putNotes keeps notes of a call that the agent has, or wraps up, or has written
-// of before. What is there already is not written again, and what somebody else
-// wrote is replaced by nobody who has not read it: two have a call that is
-// handed over.
+// of before. What is there already is not written again, and what was written is
+// replaced by nobody who has not read it: two have a call that is handed over, and
+// a page that was loaded anew does not know what was typed at it before.
 func (a *API) putNotes(r request) (reply, error) {
 	v, err := a.own(r)
 	if err != nil {
@@ -347,8 +347,8 @@ func (a *API) putNotes(r request) (reply, error) {
 		return reply{version: version, body: asked}, nil
 	}
 	switch match := r.Header.Get("If-Match"); {
-	case match == "" && before.By != "" && before.By != r.by:
-		return reply{}, problem(http.StatusPreconditionRequired, "condition", "somebody else has written of the call: read it, and say so with If-Match and its ETag")
+	case match == "" && before.By != "":
+		return reply{}, problem(http.StatusPreconditionRequired, "condition", "the call has notes already: read them, and say so with If-Match and their ETag")
 	case match != "" && match != "*" && match != version:
 		return reply{}, stale()
 	}

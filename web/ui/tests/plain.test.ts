@@ -10,7 +10,7 @@ import { by, kept } from '../src/lib/order.ts'
 import { filter, initials, match } from '../src/lib/pinyin.ts'
 import { Refusal, refusalOf } from '../src/lib/api.ts'
 import { Drafts, merge } from '../src/lib/drafts.ts'
-import { Tries } from '../src/lib/tries.ts'
+import { Tries, trying } from '../src/lib/tries.ts'
 
 test('the clock is the service\'s, and a late message does not set it back', () => {
   let local = 1_000_000
@@ -210,6 +210,66 @@ test('what somebody else wrote stays, and what was typed here is added to it', a
   assert.deepEqual(put, [[both, '"theirs"']])
   assert.deepEqual(merged, [both])
   assert.equal(drafts.draft('c1'), null)
+})
+
+test('what is typed before the notes are read is added to them, whenever they come', async () => {
+  const store = new Store()
+  let answer: ((k: { notes: ReturnType<typeof notes>; etag: string }) => void) | null = null
+  const put: [string, string][] = []
+  const merged: string[] = []
+  const drafts = new Drafts({
+    store, account: 'li', saved() {},
+    get: () => new Promise((r) => { answer = r }),
+    put: async (_, n, etag) => { put.push([n.text, etag]); return '"2"' },
+    merged: (_, n) => merged.push(n.text),
+  })
+  const read = drafts.read('c1')
+  drafts.write('c1', notes('now'))
+  answer!({ notes: notes('before'), etag: '"1"' })
+  assert.equal((await read).text, 'before\nnow')
+  assert.deepEqual(merged, ['before\nnow'])
+  await drafts.flush()
+  assert.deepEqual(put, [['before\nnow', '"1"']])
+})
+
+test('notes that come late do not stand for what has been written since', async () => {
+  const store = new Store()
+  let answer: ((k: { notes: ReturnType<typeof notes>; etag: string }) => void) | null = null
+  const etags: string[] = []
+  const drafts = new Drafts({
+    ...nobodyElse, store, saved() {},
+    get: () => new Promise((r) => { answer = r }),
+    put: async (_, __, etag) => { etags.push(etag); return '"2"' },
+  })
+  const read = drafts.read('c1')
+  drafts.write('c1', notes('first'))
+  await drafts.flush()
+  answer!({ notes: notes(''), etag: '"0"' })
+  await read
+  drafts.write('c1', notes('first, second'))
+  await drafts.flush()
+  assert.deepEqual(etags, ['', '"2"'])
+})
+
+test('what fails is tried again after ever longer pauses, until it is refused for good or given up', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const passes = async (ms: number) => { t.mock.timers.tick(ms); await new Promise((r) => setImmediate(r)) }
+  let asked = 0, error: unknown = new Refusal('no-network')
+  const give = trying(async () => { asked++; if (error) throw error })
+  await passes(0)
+  await passes(999)
+  assert.equal(asked, 1)
+  await passes(1)
+  await passes(1999)
+  assert.equal(asked, 2)
+  give()
+  await passes(60_000)
+  assert.equal(asked, 2, 'it was given up')
+  error = new Refusal('no-call', 404)
+  trying(async () => { asked++; throw error })
+  await passes(0)
+  await passes(60_000)
+  assert.equal(asked, 3, 'it was refused for good')
 })
 
 test('texts are merged without saying anything twice', () => {

@@ -7,6 +7,7 @@ import { app } from './app.svelte.ts'
 import { bar, type Bar } from './bar.ts'
 import { until } from './clock.ts'
 import { Drafts, type Saved } from './drafts.ts'
+import { trying } from './tries.ts'
 import { live } from './live.ts'
 import { Phone, recorded, type Line, type Mic } from './phone.ts'
 import { Signal, type SignalState } from './signal.ts'
@@ -326,7 +327,7 @@ export class DeskStore {
     // The desk is on the screen before the microphone and the line are.
     void api.get<Desk>('/desk').then((desk) => { if (!this.desk && this.signalState !== 'taken') this.#take(desk) }).catch((error) => app.sorry(error))
     void this.drafts.flush()
-    void api.get<Forms>('/desk/forms').then((f) => { this.forms = f }, () => { this.forms = { topics: [], codes: [] } })
+    this.#ends.push(trying(async () => { this.forms = await api.get<Forms>('/desk/forms') }))
     // The browser asks for the microphone when the page has said why: in the device check, or where unasked is shown.
     if (this.tested || !(await Phone.mustAsk())) await this.#listen()
     else this.unasked = this.mic === null

@@ -50,11 +50,18 @@ export class Drafts {
     this.#prefix = `${prefix}${options.account}.`
   }
 
-  /** read asks what the service has. */
+  /** read asks what the service has. What was typed here meanwhile is added to it. */
   async read(call: string): Promise<Notes> {
+    const known = this.#known.get(call)
     const kept = await this.#o.get(call)
+    if (this.#known.get(call) !== known) return kept.notes // something newer is known by now
     this.#known.set(call, { etag: kept.etag, text: kept.notes.text })
-    return kept.notes
+    const mine = this.draft(call)
+    if (!mine) return kept.notes
+    const both = merge(known?.text ?? '', kept.notes, mine)
+    this.#o.store.setItem(this.#prefix + call, JSON.stringify(both))
+    this.#o.merged(call, both)
+    return both
   }
 
   /** write keeps notes and sends them soon. */
@@ -144,15 +151,9 @@ export class Drafts {
   }
 
   async #merge(call: string): Promise<boolean> {
-    const before = this.#known.get(call)?.text ?? ''
     try {
-      const theirs = await this.read(call)
-      const mine = this.draft(call) // by now
-      if (!mine) return false
-      const both = merge(before, theirs, mine)
-      this.#o.store.setItem(this.#prefix + call, JSON.stringify(both))
-      this.#o.merged(call, both)
-      return true
+      await this.read(call)
+      return this.draft(call) !== null
     } catch {
       return false
     }
