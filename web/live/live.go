@@ -139,7 +139,7 @@ func (f *Feed) Serve(w http.ResponseWriter, r *http.Request, still func() bool) 
 				out.tell(f.epoch, event{name: "gone", data: []byte("{}")})
 				return nil
 			}
-			out.write(": still here\n\n")
+			out.write("event: beat\ndata: {}\n\n") // an event without an id: pages see no comments
 		case <-one.slow:
 			return nil
 		case <-f.o.Done:

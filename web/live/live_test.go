@@ -62,6 +62,7 @@ type reader struct {
 	done   chan error
 	lines  *bufio.Reader
 	pipe   *io.PipeReader
+	beats  int // signs of life so far
 }
 
 type pipeWriter struct {
@@ -112,6 +113,13 @@ func (r *reader) next() (name, id string, data map[string]any) {
 		case "id":
 			id = value
 		case "data":
+			if name == "beat" { // which has no id: whoever comes back has seen what they saw before it
+				r.beats++
+				if id != "" {
+					r.t.Errorf("a sign of life has the id %q", id)
+				}
+				continue
+			}
 			if err := json.Unmarshal([]byte(value), &data); err != nil {
 				r.t.Fatal(err)
 			}
@@ -203,6 +211,9 @@ func TestResume(t *testing.T) {
 		for i := range mostRecent + 1 {
 			s.set(fmt.Sprint("more", i))
 			r.next()
+		}
+		if r.beats < mostRecent/int(usualBeat/usualEvery) {
+			t.Errorf("in %d s there were %d signs of life", mostRecent, r.beats)
 		}
 		r.leave()
 		for _, last := range []string{first, f.epoch + "-999999", "other-1", f.epoch + "-", "nonsense", f.epoch + "--5"} {

@@ -5,10 +5,10 @@ import { Clock, held, rings, since, until } from '../src/lib/clock.ts'
 import { csv } from '../src/lib/csv.ts'
 import { clock, date, dial, duration, exactly, hour, seconds, when, zoneOf } from '../src/lib/format.ts'
 import { part, Silence } from '../src/lib/level.ts'
-import { patched } from '../src/lib/live.ts'
+import { live, patched } from '../src/lib/live.ts'
 import { by, kept } from '../src/lib/order.ts'
 import { filter, initials, match } from '../src/lib/pinyin.ts'
-import { Refusal, refusalOf } from '../src/lib/api.ts'
+import { Api, Refusal, refusalOf } from '../src/lib/api.ts'
 import { Drafts, merge } from '../src/lib/drafts.ts'
 import { Tries, trying } from '../src/lib/tries.ts'
 
@@ -298,8 +298,12 @@ test('nobody finds, or sends, what another has typed, and nothing stays of who h
   await wang.flush()
   assert.deepEqual(sent, [])
   refuse = 503
+  await assert.rejects(li.leave(), { code: 'no-network' }) // and nobody signs out
+  assert.equal(li.draft('c1')?.text, 'of li')
+  refuse = 422
   await li.leave()
-  assert.equal(store.length, 0)
+  assert.equal(store.length, 0, 'what nobody can keep holds nobody up')
+  assert.equal(states.at(-1), 'refused')
   refuse = 403
   wang.write('c2', notes('too late'))
   await wang.flush()
@@ -321,6 +325,52 @@ test('what is asked for by itself is asked once, and again after a pause only wh
   assert.equal(tries.may('c1 resolved', 60_000), false, 'it has been answered')
   assert.equal(tries.may('c1 follow-up', 12_000), true)
   assert.equal(tries.may('c2 resolved', 12_000), true)
+})
+
+test('a feed that says nothing any more is opened anew', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  class Source {
+    static all: Source[] = []
+    static readonly CLOSED = 2
+    closed = false
+    onopen = () => {}
+    #on = new Map<string, (e: { data: string }) => void>()
+    constructor(readonly url: string) { Source.all.push(this) }
+    addEventListener(name: string, f: (e: { data: string }) => void) { this.#on.set(name, f) }
+    close() { this.closed = true }
+    says(name: string, data = '{}') { this.#on.get(name)?.({ data }) }
+  }
+  const before = globalThis.EventSource
+  globalThis.EventSource = Source as unknown as typeof EventSource
+  t.after(() => { globalThis.EventSource = before })
+  const states: string[] = []
+  const seen: unknown[] = []
+  const end = live('wall', { view: (v) => seen.push(v), state: (s) => states.push(s), gone() {} })
+  Source.all[0]!.onopen()
+  Source.all[0]!.says('whole', '{"a":1}')
+  for (let n = 0; n < 10; n++) {
+    t.mock.timers.tick(15_000)
+    Source.all[0]!.says('beat')
+  }
+  assert.deepEqual([Source.all.length, states], [1, ['connecting', 'open']])
+  t.mock.timers.tick(35_000)
+  assert.deepEqual([Source.all.length, Source.all[0]!.closed, states.at(-1)], [2, true, 'lost'])
+  Source.all[1]!.onopen()
+  assert.equal(states.at(-1), 'open')
+  end()
+  t.mock.timers.tick(60_000)
+  assert.deepEqual([Source.all.length, Source.all[1]!.closed, seen], [2, true, [{ a: 1 }]])
+})
+
+test('whoever hears nothing from the service is told so', async () => {
+  const silent = new Api(((_: string, o: RequestInit) => new Promise((_, reject) => { if (o.signal!.aborted) reject(o.signal!.reason) })) as typeof fetch)
+  const waits = AbortSignal.timeout
+  AbortSignal.timeout = () => AbortSignal.abort() // 15 s are over
+  try {
+    await assert.rejects(silent.get('/desk'), { code: 'no-network' })
+  } finally {
+    AbortSignal.timeout = waits
+  }
 })
 
 test('a refusal is final when the service itself has said it', () => {

@@ -36,6 +36,11 @@ export interface Answer<T> { body: T; etag: string }
 
 type Fetch = typeof fetch
 
+/** Whoever has heard nothing for so long (ms) is told that there is no network: after a change of it nothing else may ever come. */
+const patience = 15_000
+
+const within = (signal?: AbortSignal) => AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])])
+
 export class Api {
   /** signedOut is called when the service no longer knows who asks. */
   signedOut: () => void = () => {}
@@ -46,7 +51,7 @@ export class Api {
   }
 
   async ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, keepalive = false, signal?: AbortSignal): Promise<Answer<T>> {
-    const init: RequestInit = { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', keepalive, signal: signal ?? null }
+    const init: RequestInit = { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', keepalive, signal: within(signal) }
     if (body !== undefined) {
       init.headers = { ...init.headers, 'Content-Type': 'application/json' }
       init.body = JSON.stringify(body)

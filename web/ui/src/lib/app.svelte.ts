@@ -107,8 +107,15 @@ class App {
       this.sorry(new Refusal('talking'))
       return
     }
-    await this.leave()
-    await api.ask('DELETE', '/session').catch(() => {})
+    try {
+      await this.leave()
+      await api.ask('DELETE', '/session')
+    } catch (error) {
+      if (!(error instanceof Refusal && error.final)) { // the session lives on, and nothing may look as if it did not
+        this.sorry(error)
+        return
+      }
+    }
     this.me = null
     this.go('/sign-in')
   }

@@ -175,6 +175,7 @@ export class DeskStore {
 
   close(): void {
     void this.drafts.flush(true)
+    this.drafts.close()
     this.#silence()
     this.signal.stop()
     this.phone.close()

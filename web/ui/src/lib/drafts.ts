@@ -5,7 +5,7 @@
 import { Refusal } from './api.ts'
 import type { Notes } from './types.ts'
 
-export type Saved = 'saved' | 'saving' | 'here' | 'theirs'
+export type Saved = 'saved' | 'saving' | 'here' | 'refused' | 'theirs'
 
 /** Kept is what the service has, and its version. */
 export interface Kept { notes: Notes; etag: string }
@@ -41,9 +41,11 @@ export function merge(before: string, theirs: Notes, mine: Notes): Notes {
 export class Drafts {
   readonly #o: DraftOptions
   readonly #prefix: string
+  #closed = false
   #timers = new Map<string, ReturnType<typeof setTimeout>>()
   #patience = new Map<string, number>()
   #known = new Map<string, { etag: string; text: string }>()
+  #refused = new Set<string>() // for good, as they are
 
   constructor(options: DraftOptions) {
     this.#o = options
@@ -66,6 +68,7 @@ export class Drafts {
 
   /** write keeps notes and sends them soon. */
   write(call: string, notes: Notes): void {
+    this.#refused.delete(call)
     this.#o.store.setItem(this.#prefix + call, JSON.stringify(notes))
     this.#o.saved(call, 'saving')
     this.#soon(call, this.#o.pause ?? 800)
@@ -85,10 +88,18 @@ export class Drafts {
     await Promise.all(this.#calls().map((call) => this.#send(call, leaving)))
   }
 
-  /** leave sends what it can, and keeps nothing: whoever signs in next is somebody else. */
+  /** leave sends everything before somebody signs out, and fails where it cannot. What is refused for good is not kept. */
   async leave(): Promise<void> {
     await this.flush()
-    for (const call of this.#calls()) this.#drop(call)
+    for (const call of this.#refused) this.#drop(call)
+    if (this.#calls().length) throw new Refusal('no-network')
+  }
+
+  /** close sends nothing more. What is not sent yet is, when its owner is here again. */
+  close(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+    this.#closed = true
   }
 
   #calls(): string[] {
@@ -102,12 +113,14 @@ export class Drafts {
 
   #drop(call: string): void {
     clearTimeout(this.#timers.get(call))
+    this.#refused.delete(call)
     this.#patience.delete(call)
     this.#o.store.removeItem(this.#prefix + call)
   }
 
   #soon(call: string, pause: number): void {
     clearTimeout(this.#timers.get(call))
+    if (this.#closed) return
     this.#timers.set(call, setTimeout(() => void this.#send(call, false), pause))
   }
 
@@ -142,9 +155,13 @@ export class Drafts {
       await this.#send(call, leaving, true)
       return
     }
-    this.#o.saved(call, 'here')
     // What is refused for good is kept and not offered again and again.
-    if ([400, 413, 422].includes(status)) return
+    if ([400, 413, 422].includes(status)) {
+      this.#refused.add(call)
+      this.#o.saved(call, 'refused')
+      return
+    }
+    this.#o.saved(call, 'here')
     const pause = Math.min(30_000, (this.#patience.get(call) ?? 1000) * 2)
     this.#patience.set(call, pause)
     this.#soon(call, pause)

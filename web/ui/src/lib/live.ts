@@ -48,6 +48,9 @@ export interface LiveHeard<T> {
   gone(): void
 }
 
+/** A service that says nothing for so long (ms) is not heard any more: its sign of life comes every 15 s. */
+const deadAfter = 35_000
+
 /** live follows a view until the returned function is called. */
 export function live<T extends object>(name: string, heard: LiveHeard<T>): () => void {
   let source: EventSource
@@ -55,24 +58,40 @@ export function live<T extends object>(name: string, heard: LiveHeard<T>): () =>
   let ended = false
   let retry: ReturnType<typeof setTimeout> | undefined
   let attempt = 0
+  let alive: ReturnType<typeof setTimeout> | undefined
 
+  // A connection that leads nowhere any more is not noticed by the browser.
+  const hear = () => {
+    clearTimeout(alive)
+    alive = setTimeout(() => {
+      source.close()
+      heard.state('lost')
+      open()
+    }, deadAfter)
+  }
   const open = () => {
+    hear()
     source = new EventSource(`${root}/live?view=${encodeURIComponent(name)}`)
     source.onopen = () => {
       attempt = 0
+      hear()
       heard.state('open')
     }
+    source.addEventListener('beat', hear)
     source.addEventListener('whole', (e) => {
+      hear()
       view = JSON.parse((e as MessageEvent<string>).data) as T
       heard.view(view)
     })
     source.addEventListener('patch', (e) => {
+      hear()
       if (!view) return
       view = patched(view, JSON.parse((e as MessageEvent<string>).data) as Patch)
       heard.view(view)
     })
     source.addEventListener('gone', () => {
       ended = true
+      clearTimeout(alive)
       source.close()
       heard.gone()
     })
@@ -91,6 +110,7 @@ export function live<T extends object>(name: string, heard: LiveHeard<T>): () =>
   return () => {
     ended = true
     clearTimeout(retry)
+    clearTimeout(alive)
     source.close()
   }
 }

@@ -103,7 +103,7 @@ export const en: Words = {
 
   notes: {
     title: 'Notes', topic: 'Topic', text: 'Problem and key points', placeholder: 'Problem, name, address, number. Repeat the key points.', saved: 'Saved', saving: 'Saving…',
-    here: 'Kept on this computer, sent when the network is back', theirs: 'You no longer have that call: the last change was not kept', none: 'Notes are written here once a call has begun', chooseTopic: 'Choose a topic',
+    here: 'Kept on this computer, sent when the network is back', theirs: 'You no longer have that call: the last change was not kept', refused: 'This cannot be saved: please change it', none: 'Notes are written here once a call has begun', chooseTopic: 'Choose a topic',
   },
 
   wrapUp: {

@@ -103,7 +103,7 @@ export const zh = {
 
   notes: {
     title: '记录', topic: '主题', text: '问题与要点', placeholder: '问题、姓名、地址、电话，重点请复述一遍', saved: '已保存', saving: '正在保存…',
-    here: '已存在本机，联网后自动上传', theirs: '这通电话已不在您手上，最后的修改没有保存', none: '通话开始后在这里记录', chooseTopic: '选择主题',
+    here: '已存在本机，联网后自动上传', theirs: '这通电话已不在您手上，最后的修改没有保存', refused: '内容不能保存，请修改', none: '通话开始后在这里记录', chooseTopic: '选择主题',
   },
 
   wrapUp: {
