@@ -160,9 +160,14 @@ class Socket {
   close() {}
 }
 
+const storage = (kept: Map<string, string>) => ({
+  get length() { return kept.size }, key: (i: number) => [...kept.keys()][i] ?? null,
+  getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => kept.set(k, v), removeItem: (k: string) => kept.delete(k),
+})
+
 /** browser is one that has just been opened on a page; asked are the requests to the service, which answers by path. */
 export function browser(answers: Record<string, unknown> = {}) {
-  const kept = new Map<string, string>()
+  const kept = new Map<string, string>(), tab = new Map<string, string>()
   const devices = new Devices()
   const asked: string[] = []
   Sound.sounded = []
@@ -171,10 +176,7 @@ export function browser(answers: Record<string, unknown> = {}) {
   Speaker.devices = devices
   const all = {
     navigator: { language: 'zh-CN', mediaDevices: devices, permissions: { query: async () => devices.permission() } },
-    localStorage: {
-      get length() { return kept.size }, key: (i: number) => [...kept.keys()][i] ?? null,
-      getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => kept.set(k, v), removeItem: (k: string) => kept.delete(k),
-    },
+    localStorage: storage(kept), sessionStorage: storage(tab),
     location: { protocol: 'http:', host: 'hotline', pathname: '/desk', search: '' },
     document: { hidden: false, documentElement: { dataset: {}, lang: '' } },
     addEventListener() {}, removeEventListener() {}, window: {},

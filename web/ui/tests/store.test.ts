@@ -68,6 +68,21 @@ test('who says no is not signed in, and is told why', async () => {
   close()
 })
 
+test('how a call ended is told before its agent leaves the wrap-up another way, and survives a reload', async () => {
+  const wraps = { ...desk(null), agent: { state: 'wrap-up', reason: '' }, wrap_up: { call: 'c1', codes: [], ends: null, may_extend: true } } as unknown as Desk
+  const { store, asked, close } = await opened('granted', wraps)
+  const posts = () => asked.filter((a) => a.startsWith('POST /api/v1/desk/wrap-up') || a.startsWith('POST /api/v1/desk/state'))
+  await store.state('extend')
+  assert.deepEqual(posts().splice(0), ['POST /api/v1/desk/state'], 'nothing was picked')
+  store.pick('c1', 'complaint')
+  assert.deepEqual(new DeskStore().picked, { call: 'c1', code: 'complaint' })
+  await store.state('extend')
+  assert.equal(posts().length, 2, 'the wrap-up goes on')
+  await store.state('pause', 'meal')
+  assert.deepEqual(posts().slice(2), ['POST /api/v1/desk/wrap-up', 'POST /api/v1/desk/state'])
+  close()
+})
+
 test('whoever has allowed it before is not asked to', async () => {
   const { store, close } = await opened('granted')
   assert.deepEqual([store.mic, store.unasked], ['ok', false])

@@ -18,6 +18,7 @@ import { codeSentence, say } from './words/index.svelte.ts'
 export type Panel = '' | 'consult' | 'transfer' | 'keys' | 'hangup' | 'devices'
 
 const keptMic = 'hotline.mic'
+const keptPick = 'hotline.picked' // of this tab alone
 const tested = 'hotline.tested'
 const ringsOn = 2000 // after a call's time to ring is over, for want of better news
 
@@ -42,6 +43,8 @@ export class DeskStore {
   /** null: not read yet; unknown: it cannot be read. */
   history = $state<History | 'unknown' | null>(null)
   forms = $state<Forms | null>(null)
+  /** How the call that is wrapped up ended, as far as its agent has said. */
+  picked = $state<{ call: string; code: string }>(JSON.parse(sessionStorage.getItem(keptPick) ?? '{"call":"","code":""}'))
   tested = $state(localStorage.getItem(tested) === '1')
   /** No line of this browser: the agent has a phone, and the page is its buttons. */
   deaf = $state(false)
@@ -248,6 +251,9 @@ export class DeskStore {
       app.sorry(new Refusal('no-microphone'))
       return
     }
+    const wrap = this.desk?.wrap_up
+    const picked = what !== 'extend' && wrap?.call === this.picked.call ? this.picked : null
+    if (picked && !(await this.wrapUp(picked.call, picked.code, false))) return
     try {
       await api.post('/desk/state', { do: what, ...(reason && { reason }), ...(what === 'extend' && { for: '1m' }) })
     } catch (error) {
@@ -263,11 +269,17 @@ export class DeskStore {
 
   write(call: string, notes: Notes): void { this.drafts.write(call, notes) }
 
+  /** pick keeps how a call ended until it is closed: by the agent, the clock, or what takes them out of the wrap-up. */
+  pick(call: string, code: string): void {
+    this.picked = { call, code }
+    sessionStorage.setItem(keptPick, JSON.stringify(this.picked))
+  }
+
   /** wrapUp closes a call; false: the service has not answered, and may be asked again. */
-  async wrapUp(call: string, code: string): Promise<boolean> {
+  async wrapUp(call: string, code: string, ready = true): Promise<boolean> {
     await this.drafts.flush()
     try {
-      await api.post('/desk/wrap-up', { call, code, ready: true })
+      await api.post('/desk/wrap-up', { call, code, ready })
       return true
     } catch (error) {
       app.sorry(error)
