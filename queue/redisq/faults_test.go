@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,6 +226,62 @@ func TestWhoComesBackHasTheOthersGoneWhoseLeaseIsOver(t *testing.T) {
 	}
 }
 
+// writer is a session with a service's own lease, to have one thing written.
+func (h *house) writer(s *server) *session {
+	h.t.Helper()
+	x := &session{Log: h.log, redis: h.log.client(time.Second)}
+	x.ctx, x.end = context.WithCancelCause(context.Background())
+	h.t.Cleanup(func() { _ = x.redis.Close() })
+	x.token, _, _ = strings.Cut(s.Do("HGET", keys(DefaultSpace)[2], h.name).(string), " ")
+	id := s.Do("HGET", keys(DefaultSpace)[0], "id").(string)
+	x.seen.Store(&id)
+	return x
+}
+
+// Whatever is written after a lease has run out comes after the service's end, at
+// the moment of that end: the service serves by itself from then on, and what fell
+// due since must not be done with its agents.
+func TestNothingIsWrittenBeforeTheEndOfALease(t *testing.T) {
+	for name, write := range map[string]func(west *house, x *session) error{
+		"a command": func(west *house, _ *session) error { return west.SignIn("3001") },
+		"a tick":    func(_ *house, x *session) error { _, err := x.tick(time.UnixMicro(1)); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startRedis(t)
+			seldom := func(o *Options) { o.Lease = time.Minute } // nobody renews meanwhile
+			north, south := openWith(t, s, "north", seldom), openWith(t, s, "south", seldom)
+			west := openWith(t, s, "west", seldom, "3001")
+			west.together()
+			k := keys(DefaultSpace)
+			x := west.writer(s)
+			_, last, _ := strings.Cut(*x.seen.Load(), "-")
+			at, err := strconv.ParseInt(last, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Millisecond)
+			ends := map[string]string{north.name: fmt.Sprint(at + 20_000), south.name: fmt.Sprint(at + 10_000)}
+			for service, end := range ends {
+				token, _, _ := strings.Cut(s.Do("HGET", k[2], service).(string), " ")
+				s.Do("HSET", k[2], service, token+" "+end)
+			}
+			if err := write(west, x); err != nil {
+				t.Fatal(err)
+			}
+			entries, err := s.Client.XRangeN(t.Context(), k[1], "("+*x.seen.Load(), "+", 2).Result()
+			if err != nil || len(entries) < 2 {
+				t.Fatalf("the log has %v after it, %v, want the end of two services", entries, err)
+			}
+			for i, service := range []string{"south", "north"} {
+				e, err := parseEntry(entries[i])
+				if err != nil || !strings.Contains(e.commands, `"gone"`) || !strings.Contains(e.commands, service) || !strings.HasSuffix(e.id, "-"+ends[service]) {
+					t.Errorf("entry %s is %s, %v, want the end of the %s at %s", e.id, e.commands, err, service, ends[service])
+				}
+			}
+		})
+	}
+}
+
 // Whoever comes late finds everything in the snapshot and the entries since.
 func TestSnapshot(t *testing.T) {
 	s := startRedis(t)
@@ -235,18 +293,7 @@ func TestSnapshot(t *testing.T) {
 	}
 	snap := func() {
 		t.Helper()
-		x := &session{Log: north.log, redis: north.log.client(time.Second)}
-		x.ctx, x.end = context.WithCancelCause(context.Background())
-		defer func() { _ = x.redis.Close() }()
-		leases := s.Do("HGET", keys(DefaultSpace)[2], "north").(string)
-		for i := range leases {
-			if leases[i] == ' ' {
-				x.token = leases[:i]
-			}
-		}
-		id := s.Do("HGET", keys(DefaultSpace)[0], "id").(string)
-		x.seen.Store(&id)
-		if err := x.makeSnapshot(); err != nil {
+		if err := north.writer(s).makeSnapshot(); err != nil {
 			t.Fatal(err)
 		}
 	}
