@@ -165,6 +165,34 @@ func TestApartAndTogetherAgain(t *testing.T) {
 	}
 }
 
+// A service that dies while Redis loses what it had is not heard of in the log
+// that begins then, though nothing there says that it is gone.
+func TestWhoDiesWhileRedisLosesItsData(t *testing.T) {
+	s := startRedis(t)
+	north, south := open(t, s, "north", "1001"), open(t, s, "south", "2001")
+	south.signIn("2001")
+	north.inState("2001", queue.StateReady)
+	s.Kill()
+	s.Lose()
+	south.die()
+	s.Start()
+	north.alone()
+	north.together()
+	if others, _ := north.Others(); len(others) > 0 {
+		t.Errorf("the north hears of %q, want nobody", others)
+	}
+	if v, _ := north.Agent("2001"); !v.Away {
+		t.Errorf("an agent of the service that has died can be offered callers: %+v", v)
+	}
+	again := open(t, s, "south", "2001")
+	again.together()
+	again.signIn("2001")
+	north.offered(north.join("a"), "2001")
+	if others, _ := north.Others(); len(others) != 1 {
+		t.Errorf("the north hears of %q, want the south", others)
+	}
+}
+
 // Whoever has an old token, or a lease that is over, as a process that stood still
 // for long, is refused whatever it says, by Redis.
 func TestWhatIsSaidWithoutALeaseIsRefused(t *testing.T) {
