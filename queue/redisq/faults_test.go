@@ -337,6 +337,16 @@ func TestSnapshot(t *testing.T) {
 	if first := s.Do("XRANGE", keys(DefaultSpace)[1], "-", "+", "COUNT", 1).([]any); len(first) == 0 {
 		t.Error("the log is empty: a snapshot has cut off what came after it, too")
 	}
+	slow := north.writer(s)
+	older := s.Do("HMGET", keys(DefaultSpace)[3], "id", "data").([]any)
+	snap()
+	newer := s.Do("HGET", keys(DefaultSpace)[3], "id").(string)
+	if _, err := slow.run(snapshotScript, slow.ours(older[0], older[1], "1")...); err != nil {
+		t.Fatal(err)
+	}
+	if is := s.Do("HGET", keys(DefaultSpace)[3], "id").(string); is != newer {
+		t.Errorf("the snapshot after entry %s was replaced by that after %s, of somebody who was slow", newer, is)
+	}
 	south := open(t, s, "south")
 	south.stands("a", "b", "c", "d", "e")
 	south.inState("1001", queue.StateTalking)

@@ -217,19 +217,22 @@ return {1, h.id, asked, h.clock}
 `)
 
 // snapshotScript replaces the snapshot by a newer one and forgets the entries
-// before the old one: who reads slowly finds those since.
+// before the old one: who reads slowly finds those since. One that is not newer, made
+// by whoever was slow at it, is not kept: the entries between might be cut off.
 //
 //	ARGV[1..3]        service, token, seen, as of appendScript
 //	ARGV[4] id        the entry the snapshot comes after
 //	ARGV[5] data      packed
 //	ARGV[6] size      unpacked, in bytes
-//	result            {1, id}, {0, why}
+//	result            {1, id of the snapshot there is now}, {0, why}
 var snapshotScript = redis.NewScript(prelude + `
 local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
 if no then return {0, no} end
 if #redis.call('XRANGE', KEYS[2], ARGV[4], ARGV[4]) == 0 then return {0, 'lost'} end
 local old = redis.call('HGET', KEYS[4], 'id')
+local function number(id) return tonumber(string.match(id, '^%d+')) end
+if number(ARGV[4]) <= number(old) then return {1, old} end
 redis.call('HSET', KEYS[4], 'id', ARGV[4], 'data', ARGV[5])
 redis.call('XTRIM', KEYS[2], 'MINID', old)
 redis.call('HSET', KEYS[1], 'bytes', 0, 'size', ARGV[6], 'busy', 0)
