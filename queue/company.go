@@ -78,11 +78,12 @@ func (m *Machine) Part(owner string) *Part {
 }
 
 // Beginning is a machine with the same queues and agents and what is known of
-// them in general, but nobody waits and everybody is offline: where a log
-// begins to which services then come, each with its Part.
+// them in general, but nobody waits, everybody is offline and no service has come:
+// where a log begins to which services then come, each with its Part. Whoever has
+// died meanwhile never does.
 func (m *Machine) Beginning() (*Machine, error) {
 	data, err := m.write(func(i *image) {
-		i.Held, i.Away, i.Called, i.Ways, i.Shut = false, nil, nil, nil, nil
+		i.Held, i.Away, i.Here, i.Called, i.Ways, i.Shut = false, m.homes(), nil, nil, nil, nil
 		for q := range i.Queues {
 			i.Queues[q].Callers, i.Queues[q].Backings = nil, nil
 		}
@@ -95,6 +96,16 @@ func (m *Machine) Beginning() (*Machine, error) {
 		return nil, err
 	}
 	return LoadMachine(data)
+}
+
+// homes are the services at which agents are at home.
+func (m *Machine) homes() []string {
+	all := map[string]bool{}
+	for _, a := range m.agents {
+		all[a.profile.Home] = true
+	}
+	delete(all, "")
+	return slices.Sorted(maps.Keys(all))
 }
 
 // unheard reports whether a service is gone, or is another than the one that

@@ -463,7 +463,7 @@ func (m *Machine) refuse(r *reservation, ev event, result, cause string) {
 	c.To, c.Out, c.By = a.state, a.out, m.by
 	m.note(c)
 	if ev == eventMiss || ev == eventDecline {
-		m.wake(a, r.queue.rules.DeclinePause, eventRested, causeRested)
+		m.wake(a, r.queue.rules.rest(ev == eventDecline), eventRested, causeRested)
 	}
 	switch {
 	case p == nil:

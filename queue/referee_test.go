@@ -438,6 +438,9 @@ func (r *referee) move(c Change) {
 		a.rest = 0
 		if c.Kind == KindRefused && !c.Out && (c.Cause == string(NoAnswer) || c.Cause == string(Declined)) {
 			a.rest = max(0, r.plan.rules[c.Queue].DeclinePause)
+			if _, known := r.plan.rules[c.Queue]; known && c.Cause == string(Declined) {
+				a.rest = max(a.rest, LeastDeclinePause)
+			}
 		}
 	}
 }

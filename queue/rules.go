@@ -56,6 +56,11 @@ const (
 // a call that has stopped working.
 const ReportGrace = 5 * time.Second
 
+// LeastDeclinePause is how long an agent is left alone after declining, whatever
+// the rules say: a phone that is set to take no calls declines at once, and
+// where it is the only one would be rung without end.
+const LeastDeclinePause = time.Second
+
 // overflowAgain is how soon, at the earliest, a caller who could not overflow
 // because the other queue would not have them is tried again.
 const overflowAgain = 10 * time.Second
@@ -125,8 +130,8 @@ type Rules struct {
 	ServiceTarget int           `json:"service_target,omitempty"`
 
 	// DeclinePause is how long an agent is left alone after declining or
-	// missing an offer; negative: not at all. Meanwhile the caller goes to
-	// somebody else.
+	// missing an offer; negative: not at all, after declining for
+	// LeastDeclinePause. Meanwhile the caller goes to somebody else.
 	DeclinePause time.Duration `json:"decline_pause_ns,omitempty"`
 
 	// MissesBeforeOut is the number of offers missed in a row after which an
@@ -207,6 +212,14 @@ func (r Rules) withDefaults() (Rules, error) {
 		r.RingAtMost = cmp.Or(r.RingAtMost, DefaultRingAtMost)
 	}
 	return r, r.sound()
+}
+
+// rest is how long an agent is left alone after an offer that came to nothing.
+func (r *Rules) rest(declined bool) time.Duration {
+	if declined {
+		return max(r.DeclinePause, LeastDeclinePause)
+	}
+	return r.DeclinePause
 }
 
 // Profile is an agent as the operator describes them.

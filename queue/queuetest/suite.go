@@ -269,18 +269,27 @@ func (d *desk) last(kind string) queue.Change {
 	return queue.Change{}
 }
 
-// An operator who wants no pause after a declined offer has the agent back at once.
+// An operator who wants no pause after an offer that failed has the agent back at
+// once, but for a breath after each that was declined: a phone that declines
+// everything at once is not rung without end.
 func testNoDeclinePause(t *testing.T, at house) {
 	o := usual()
 	o.Queues[0].DeclinePause = -1
 	at.desk(t, o, func(t *testing.T, d *desk) {
 		d.signIn("1001")
 		ticket := d.join("first")
-		d.offered(ticket, "1001").Failed(queue.Declined)
+		d.offered(ticket, "1001").Failed(queue.NoAnswer)
 		d.settle()
+		for range 3 {
+			d.offered(ticket, "1001").Failed(queue.Declined)
+			d.settle()
+			d.unoffered(ticket)
+			d.pass(queue.LeastDeclinePause)
+		}
 		d.offered(ticket, "1001")
 	})
 }
+
 func testJoinErrors(t *testing.T, at house) {
 	o := usual()
 	o.Queues[0].MaxWaiting = 2

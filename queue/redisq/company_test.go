@@ -53,6 +53,7 @@ func openAs(t *testing.T, s *server, name string, change func(*queue.Options), a
 		q.Agents = append(q.Agents, queue.Profile{ID: id, Queues: []string{"bills"}})
 	}
 	change(&q)
+	h.log = q.Log.(*Log)
 	if h.Engine, err = queue.New(q); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,6 +165,34 @@ func TestApartAndTogetherAgain(t *testing.T) {
 	}
 }
 
+// A service that dies while Redis loses what it had is not heard of in the log
+// that begins then, though nothing there says that it is gone.
+func TestWhoDiesWhileRedisLosesItsData(t *testing.T) {
+	s := startRedis(t)
+	north, south := open(t, s, "north", "1001"), open(t, s, "south", "2001")
+	south.signIn("2001")
+	north.inState("2001", queue.StateReady)
+	s.Kill()
+	s.Lose()
+	south.die()
+	s.Start()
+	north.alone()
+	north.together()
+	if others, _ := north.Others(); len(others) > 0 {
+		t.Errorf("the north hears of %q, want nobody", others)
+	}
+	if v, _ := north.Agent("2001"); !v.Away {
+		t.Errorf("an agent of the service that has died can be offered callers: %+v", v)
+	}
+	again := open(t, s, "south", "2001")
+	again.together()
+	again.signIn("2001")
+	north.offered(north.join("a"), "2001")
+	if others, _ := north.Others(); len(others) != 1 {
+		t.Errorf("the north hears of %q, want the south", others)
+	}
+}
+
 // Whoever has an old token, or a lease that is over, as a process that stood still
 // for long, is refused whatever it says, by Redis.
 func TestWhatIsSaidWithoutALeaseIsRefused(t *testing.T) {
@@ -224,6 +254,62 @@ func TestWhoComesBackHasTheOthersGoneWhoseLeaseIsOver(t *testing.T) {
 	}
 }
 
+// writer is a session with a service's own lease, to have one thing written.
+func (h *house) writer(s *server) *session {
+	h.t.Helper()
+	x := &session{Log: h.log, redis: h.log.client(time.Second)}
+	x.ctx, x.end = context.WithCancelCause(context.Background())
+	h.t.Cleanup(func() { _ = x.redis.Close() })
+	x.token, _, _ = strings.Cut(s.Do("HGET", keys(DefaultSpace)[2], h.name).(string), " ")
+	id := s.Do("HGET", keys(DefaultSpace)[0], "id").(string)
+	x.seen.Store(&id)
+	return x
+}
+
+// Whatever is written after a lease has run out comes after the service's end, at
+// the moment of that end: the service serves by itself from then on, and what fell
+// due since must not be done with its agents.
+func TestNothingIsWrittenBeforeTheEndOfALease(t *testing.T) {
+	for name, write := range map[string]func(west *house, x *session) error{
+		"a command": func(west *house, _ *session) error { return west.SignIn("3001") },
+		"a tick":    func(_ *house, x *session) error { _, err := x.tick(time.UnixMicro(1)); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startRedis(t)
+			seldom := func(o *Options) { o.Lease = time.Minute } // nobody renews meanwhile
+			north, south := openWith(t, s, "north", seldom), openWith(t, s, "south", seldom)
+			west := openWith(t, s, "west", seldom, "3001")
+			west.together()
+			k := keys(DefaultSpace)
+			x := west.writer(s)
+			_, last, _ := strings.Cut(*x.seen.Load(), "-")
+			at, err := strconv.ParseInt(last, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Millisecond)
+			ends := map[string]string{north.name: fmt.Sprint(at + 20_000), south.name: fmt.Sprint(at + 10_000)}
+			for service, end := range ends {
+				token, _, _ := strings.Cut(s.Do("HGET", k[2], service).(string), " ")
+				s.Do("HSET", k[2], service, token+" "+end)
+			}
+			if err := write(west, x); err != nil {
+				t.Fatal(err)
+			}
+			entries, err := s.Client.XRangeN(t.Context(), k[1], "("+*x.seen.Load(), "+", 2).Result()
+			if err != nil || len(entries) < 2 {
+				t.Fatalf("the log has %v after it, %v, want the end of two services", entries, err)
+			}
+			for i, service := range []string{"south", "north"} {
+				e, err := parseEntry(entries[i])
+				if err != nil || !strings.Contains(e.commands, `"gone"`) || !strings.Contains(e.commands, service) || !strings.HasSuffix(e.id, "-"+ends[service]) {
+					t.Errorf("entry %s is %s, %v, want the end of the %s at %s", e.id, e.commands, err, service, ends[service])
+				}
+			}
+		})
+	}
+}
+
 // Whoever comes late finds everything in the snapshot and the entries since.
 func TestSnapshot(t *testing.T) {
 	s := startRedis(t)
@@ -235,18 +321,7 @@ func TestSnapshot(t *testing.T) {
 	}
 	snap := func() {
 		t.Helper()
-		x := &session{Log: north.log, redis: north.log.client(time.Second)}
-		x.ctx, x.end = context.WithCancelCause(context.Background())
-		defer func() { _ = x.redis.Close() }()
-		leases := s.Do("HGET", keys(DefaultSpace)[2], "north").(string)
-		for i := range leases {
-			if leases[i] == ' ' {
-				x.token = leases[:i]
-			}
-		}
-		id := s.Do("HGET", keys(DefaultSpace)[0], "id").(string)
-		x.seen.Store(&id)
-		if err := x.makeSnapshot(); err != nil {
+		if err := north.writer(s).makeSnapshot(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -261,6 +336,16 @@ func TestSnapshot(t *testing.T) {
 	north.stands("a", "b", "c", "d", "e")
 	if first := s.Do("XRANGE", keys(DefaultSpace)[1], "-", "+", "COUNT", 1).([]any); len(first) == 0 {
 		t.Error("the log is empty: a snapshot has cut off what came after it, too")
+	}
+	slow := north.writer(s)
+	older := s.Do("HMGET", keys(DefaultSpace)[3], "id", "data").([]any)
+	snap()
+	newer := s.Do("HGET", keys(DefaultSpace)[3], "id").(string)
+	if _, err := slow.run(snapshotScript, slow.ours(older[0], older[1], "1")...); err != nil {
+		t.Fatal(err)
+	}
+	if is := s.Do("HGET", keys(DefaultSpace)[3], "id").(string); is != newer {
+		t.Errorf("the snapshot after entry %s was replaced by that after %s, of somebody who was slow", newer, is)
 	}
 	south := open(t, s, "south")
 	south.stands("a", "b", "c", "d", "e")

@@ -33,6 +33,11 @@ import "github.com/redis/go-redis/v9"
 // that of Redis may, as after a fail-over: it goes on from where it was. Nor does it
 // leap ahead of those who wait: it stops where the last lease ends, and goes on
 // by Redis' clock when the next is taken and nobody has one.
+//
+// Whatever is written comes after the end of the services whose leases have run
+// out, each at the moment when its lease did: from then on such a service serves
+// by itself, and nobody may count on its agents, not even for what fell due
+// between that moment and this.
 const prelude = `
 local function load_head()
   local v = redis.call('HMGET', KEYS[1], 'id', 'at', 'shift', 'until')
@@ -52,14 +57,15 @@ local function load_head()
   return h
 end
 
-local function add(h, token, count, commands)
+local function add(h, token, count, commands, moment)
   local number = tonumber(string.match(h.id, '^%d+')) + 1
-  local at = string.format('%.0f', h.now)
+  moment = moment or h.now
+  local at = string.format('%.0f', moment)
   local id = string.format('%.0f', number) .. '-' .. at
   redis.call('XADD', KEYS[2], id, 'p', h.id, 'o', token, 'n', count, 'c', commands)
   redis.call('HSET', KEYS[1], 'id', id, 'at', at)
   redis.call('HINCRBY', KEYS[1], 'bytes', #commands + 64)
-  h.id, h.at = id, h.now
+  h.id, h.at = id, moment
 end
 
 local function lease(service)
@@ -77,14 +83,15 @@ local function grant(h, service, token, ttl)
 end
 
 local function expire(h)
-  local services = redis.call('HKEYS', KEYS[3])
-  table.sort(services)
-  for _, service in ipairs(services) do
+  local over = {}
+  for _, service in ipairs(redis.call('HKEYS', KEYS[3])) do
     local _, till = lease(service)
-    if till < h.now then
-      add(h, '0', 1, cjson.encode({{['do'] = 'gone', owner = service, reason = 'gone'}}))
-      redis.call('HDEL', KEYS[3], service)
-    end
+    if till < h.now then table.insert(over, {service, till}) end
+  end
+  table.sort(over, function(a, b) return a[2] < b[2] or a[2] == b[2] and a[1] < b[1] end)
+  for _, l in ipairs(over) do
+    add(h, '0', 1, cjson.encode({{['do'] = 'gone', owner = l[1], reason = 'gone'}}), math.max(h.at, l[2]))
+    redis.call('HDEL', KEYS[3], l[1])
   end
 end
 
@@ -135,8 +142,7 @@ return {1, '0-' .. at}
 `)
 
 // enterScript gives a service its lease, with a new token. Whoever had the name
-// before writes no more. The services go whose leases have run out: who comes
-// back first after Redis was away must not count on the others' agents.
+// before writes no more.
 //
 //	ARGV[1] service   its name
 //	ARGV[2] ttl       how long the lease stands, in microseconds
@@ -165,6 +171,7 @@ var appendScript = redis.NewScript(prelude + `
 local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
 if no then return {0, no} end
+expire(h)
 add(h, ARGV[2], ARGV[4], ARGV[5])
 return {1, h.id}
 `)
@@ -180,14 +187,14 @@ var tickScript = redis.NewScript(prelude + `
 local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
 if no then return {0, no} end
+expire(h)
 local due = tonumber(ARGV[4])
 if h.now < due then return {1, due - h.now} end
 if h.at < due then add(h, '0', 0, '[]') end
 return {1, 0}
 `)
 
-// renewScript renews a lease, has the services go, too, whose leases have run out,
-// and asks one service at a time for a new snapshot when much has been written
+// renewScript renews a lease, and asks one service at a time for a new snapshot when much has been written
 // since the last.
 //
 //	ARGV[1..3]        service, token, seen, as of appendScript
@@ -210,19 +217,22 @@ return {1, h.id, asked, h.clock}
 `)
 
 // snapshotScript replaces the snapshot by a newer one and forgets the entries
-// before the old one: who reads slowly finds those since.
+// before the old one: who reads slowly finds those since. One that is not newer, made
+// by whoever was slow at it, is not kept: the entries between might be cut off.
 //
 //	ARGV[1..3]        service, token, seen, as of appendScript
 //	ARGV[4] id        the entry the snapshot comes after
 //	ARGV[5] data      packed
 //	ARGV[6] size      unpacked, in bytes
-//	result            {1, id}, {0, why}
+//	result            {1, id of the snapshot there is now}, {0, why}
 var snapshotScript = redis.NewScript(prelude + `
 local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
 if no then return {0, no} end
 if #redis.call('XRANGE', KEYS[2], ARGV[4], ARGV[4]) == 0 then return {0, 'lost'} end
 local old = redis.call('HGET', KEYS[4], 'id')
+local function number(id) return tonumber(string.match(id, '^%d+')) end
+if number(ARGV[4]) <= number(old) then return {1, old} end
 redis.call('HSET', KEYS[4], 'id', ARGV[4], 'data', ARGV[5])
 redis.call('XTRIM', KEYS[2], 'MINID', old)
 redis.call('HSET', KEYS[1], 'bytes', 0, 'size', ARGV[6], 'busy', 0)
