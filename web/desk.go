@@ -141,11 +141,11 @@ func (a *API) wrapUpOf(v queue.AgentView) *DeskWrapUp {
 	return w
 }
 
-// Whoever has waited for longer than longWait is to hear an apology before anything else, which is shown in the first
-// moments of the talk.
+// Whoever has waited for longer than longWait is to hear an apology before anything else. The first words are shown in the
+// first moments of the talk, and then those for what comes next: to look something up.
 const (
-	longWait = 30 * time.Second // C3
-	sorryFor = 15 * time.Second
+	longWait   = 30 * time.Second // C3
+	firstWords = 15 * time.Second
 )
 
 // moments are the phrases for what goes on.
@@ -162,15 +162,18 @@ func phraseOf(d Desk) DeskPhrase {
 		return DeskPhrase{Moment: "idle"}
 	}
 	p := DeskPhrase{Moment: moments[d.Call.Scene], Late: d.Call.WaitedMs >= longWait.Milliseconds()}
-	if p.Late && begins(d.Call, d.Now) {
+	switch first := begins(d.Call, d.Now); {
+	case p.Late && first && d.Call.Kind != scene.PartThird: // to whom an agent has said it already
 		p.Moment = "apology"
+	case d.Call.Scene == scene.Talking && !first:
+		p.Moment = "hold"
 	}
 	return p
 }
 
 // begins says whether the first words are still to be said.
 func begins(c *scene.Desk, now time.Time) bool {
-	return c.Scene == scene.Ringing || c.Scene == scene.Talking && c.Answered != nil && now.Sub(*c.Answered) < sorryFor
+	return c.Scene == scene.Ringing || c.Scene == scene.Talking && c.Answered != nil && now.Sub(*c.Answered) < firstWords
 }
 
 // agent is the agent that somebody is at the desk.

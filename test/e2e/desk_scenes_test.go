@@ -81,7 +81,7 @@ func TestConsultingAtAPage(t *testing.T) {
 	tab.Says(".other", "三方通话中")
 
 	left := v.now()
-	tab.ClickText("button", "转给对方")
+	tab.ClickText("button", "完成转接")
 	tab.Gone(".acts")
 	w.hears(caller, "agent.after", left)
 	gone := v.now() + 300*time.Millisecond

@@ -83,6 +83,21 @@ test('how a call ended is told before its agent leaves the wrap-up another way, 
   close()
 })
 
+test('the phrases are those of the moment, as far as the page knows better than the service', async () => {
+  const { store, close } = await opened('granted', desk('talking'))
+  assert.equal(store.moment, 'greeting')
+  store.topic = 'complaint'
+  assert.equal(store.moment, 'complaint')
+  store.panel = 'hangup'
+  assert.equal(store.moment, 'closing')
+  store.panel = ''
+  store.desk = { ...desk('hold'), phrase: { moment: 'hold', late: false } } as unknown as Desk
+  assert.equal(store.moment, 'hold', 'who waits is told so first, whatever it is about')
+  store.phrases = { 'zh-CN': { hold: ['请稍等', '抱歉'] } } as never
+  assert.deepEqual(store.said('hold'), ['请稍等', '抱歉'])
+  close()
+})
+
 test('whoever has allowed it before is not asked to', async () => {
   const { store, close } = await opened('granted')
   assert.deepEqual([store.mic, store.unasked], ['ok', false])

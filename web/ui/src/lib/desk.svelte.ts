@@ -7,13 +7,13 @@ import { app } from './app.svelte.ts'
 import { bar, type Bar } from './bar.ts'
 import { until } from './clock.ts'
 import { Drafts, type Saved } from './drafts.ts'
-import { trying } from './tries.ts'
 import { live } from './live.ts'
 import { Phone, recorded, type Line, type Mic } from './phone.ts'
 import { Signal, type SignalState } from './signal.ts'
 import { hearAt, ringing, speaker } from './sound.ts'
-import type { Act, Desk, DeskCall, Forms, History, Notes, Order, Target } from './types.ts'
-import { codeSentence, say } from './words/index.svelte.ts'
+import { trying } from './tries.ts'
+import type { Act, Desk, DeskCall, Forms, History, Moment, Notes, Order, Phrases, Target } from './types.ts'
+import { codeSentence, language, say } from './words/index.svelte.ts'
 
 export type Panel = '' | 'consult' | 'transfer' | 'keys' | 'hangup' | 'devices'
 
@@ -43,6 +43,9 @@ export class DeskStore {
   /** null: not read yet; unknown: it cannot be read. */
   history = $state<History | 'unknown' | null>(null)
   forms = $state<Forms | null>(null)
+  phrases = $state<Phrases | null>(null)
+  /** What the call is about, as its notes say. */
+  topic = $state('')
   /** How the call that is wrapped up ended, as far as its agent has said. */
   picked = $state<{ call: string; code: string }>(JSON.parse(sessionStorage.getItem(keptPick) ?? '{"call":"","code":""}'))
   tested = $state(localStorage.getItem(tested) === '1')
@@ -269,6 +272,19 @@ export class DeskStore {
 
   write(call: string, notes: Notes): void { this.drafts.write(call, notes) }
 
+  /**
+   * moment is that of the phrases: the service's, unless this page knows better, of a caller who complains, or whom the
+   * agent is about to hang up on.
+   */
+  get moment(): Moment {
+    if (this.panel === 'hangup') return 'closing'
+    const moment = this.desk?.phrase.moment ?? 'idle'
+    return this.topic === 'complaint' && this.desk?.call?.scene === 'talking' ? 'complaint' : moment
+  }
+
+  /** said are the operator's words for a moment, in the language of the page. */
+  said(moment: Moment): string[] { return (this.phrases?.[language()] ?? this.phrases?.['zh-CN'] ?? {})[moment] ?? [] }
+
   /** pick keeps how a call ended until it is closed: by the agent, the clock, or what takes them out of the wrap-up. */
   pick(call: string, code: string): void {
     this.picked = { call, code }
@@ -341,6 +357,7 @@ export class DeskStore {
     void api.get<Desk>('/desk').then((desk) => { if (!this.desk && this.signalState !== 'taken') this.#take(desk) }).catch((error) => app.sorry(error))
     void this.drafts.flush()
     this.#ends.push(trying(async () => { this.forms = await api.get<Forms>('/desk/forms') }))
+    this.#ends.push(trying(async () => { this.phrases = (await api.get<{ phrases: Phrases }>('/phrases')).phrases }))
     // The browser asks for the microphone when the page has said why: in the device check, or where unasked is shown.
     if (this.tested || !(await Phone.mustAsk())) await this.#listen()
     else this.unasked = this.mic === null

@@ -71,13 +71,12 @@ export const en: Words = {
 
   acts: {
     answer: 'Answer', decline: 'Decline', hold: 'Hold', resume: 'Take back', mute: 'Mute', unmute: 'Unmute', consult: 'Consult', cancel: 'Stop consulting',
-    join: 'Three-way', complete: 'Hand over', drop: 'Let them go', transfer: 'Transfer', duty: 'Duty mgr', keys: 'Keypad', hangup: 'End', rejoin: 'Rejoin caller',
+    join: 'Three-way', complete: 'Complete', drop: 'Drop third', transfer: 'Transfer', duty: 'Duty mgr', keys: 'Keypad', hangup: 'End', rejoin: 'Rejoin caller',
     listen: 'Listen', whisper: 'Whisper', barge: 'Join', leave: 'Stop listening',
   },
 
   hold: {
-    left: (n) => `apology in ${n} s`, due: 'apologising now', soon: 'Nearly 30 s: take the call back, or say a word',
-    sentence: 'I’m sorry to keep you waiting. I am still looking it up, just a moment more, please.',
+    left: (n) => `apology in ${n} s`, due: 'apologising now', soon: 'Take the call back, or say a word to the caller',
     hears: (n) => (n === 0 ? 'The caller hears: hold tone' : `The caller hears: hold tone, ${n === 1 ? '1 apology' : `${n} apologies`} so far`), held: (t) => `on hold for ${t}`,
     ring: (n) => `${n} s until the next apology`,
   },
@@ -117,7 +116,7 @@ export const en: Words = {
     title: 'Customer', number: 'Number', region: 'Region', times: 'Calls', queue: 'Queue', waited: 'Waited', menu: 'Menu', idle: 'Customer and history are shown with a call',
     history: 'History', noHistory: 'Nothing yet from this number', more: (n) => `and ${n} before them`, by: (who) => `agent ${who}`, rating: (n) => `rated ${n}`,
     failed: 'The history cannot be read now',
-    result: { served: 'Served', abandoned: 'Left', message: 'Left a message', 'turned-away': 'Turned away', informed: 'Heard the menu', lost: 'Cut off', failed: 'Not connected', '': 'Under way' },
+    result: { served: 'Served', abandoned: 'Abandoned', message: 'Left a message', 'turned-away': 'Turned away', informed: 'Heard the menu', lost: 'Cut off', failed: 'Not connected', '': 'Under way' },
   },
 
   devices: {
@@ -143,7 +142,7 @@ export const en: Words = {
 
   floor: {
     queues: 'Queues', callers: 'Callers waiting', agents: 'Agents', day: 'The day by hour', health: 'System', apologies: 'Apologies', promises: 'Promises',
-    queue: 'Queue', waiting: 'Waiting', oldest: 'Oldest', ready: 'Ready', talking: 'Talking', paused: 'Break', answered: 'Answered', abandoned: 'Left', within: 'In time',
+    queue: 'Queue', waiting: 'Waiting', oldest: 'Oldest', ready: 'Ready', talking: 'Talking', paused: 'Break', answered: 'Answered', abandoned: 'Abandoned', within: 'In time',
     target: (p, n) => `target ${p}% / ${n} s`, below: 'below target', number: 'Number', position: 'Place', waited: 'Waited', offers: 'Offers', stateOf: 'State', agent: 'Agent', since: 'For',
     noCallers: 'Nobody is waiting', noAgents: 'There are no agents yet', noQueues: 'There are no queues yet', noDay: 'No calls yet today', held: 'Rows stay while you point', filter: 'Filter',
     open: (what) => `Open ${what}`, callState: { waiting: 'Waiting', ringing: 'Ringing' },
@@ -173,7 +172,7 @@ export const en: Words = {
   },
 
   wall: {
-    waiting: 'Waiting', oldest: 'Oldest wait', ready: 'Ready', talking: 'Talking', paused: 'On break', level: 'Service level', answered: 'Answered', abandoned: 'Left',
+    waiting: 'Waiting', oldest: 'Oldest wait', ready: 'Ready', talking: 'Talking', paused: 'On break', level: 'Service level', answered: 'Answered', abandoned: 'Abandoned',
     apology: 'Worst apology', promisesDue: 'Promises due', promisesLate: 'Promises late', health: 'System', allWell: 'good', act: 'act now', broken: 'below standard', noAgents: 'nobody ready',
   },
 
@@ -186,7 +185,7 @@ export const en: Words = {
     one: 'One click, and you talk to us.', button: 'Call now', calling: 'Connecting…', connected: 'Connected', end: 'Hang up', ended: 'The call has ended. Thank you for calling.', again: 'Call again',
     keypad: 'Keypad', allow: 'Your browser will ask for the microphone: choose “Allow”.', denied: 'Without the microphone we cannot talk. Allow it in your browser, then try again.',
     none: 'There is no microphone. Connect one, then try again.', failed: 'The call could not be put through. Please try again later.', lost: 'The network broke and is coming back. Please keep this page open.',
-    mic: 'We cannot hear you. Please speak up.', recorded: 'To assure our quality of service, this call is recorded.', hangUpNote: 'Closing this page hangs up.',
+    mic: 'We cannot hear you. See whether your microphone is muted, or speak up.', recorded: 'To assure our quality of service, this call is recorded.', hangUpNote: 'Closing this page hangs up.',
   },
 
   refused: {

@@ -71,13 +71,12 @@ export const zh = {
 
   acts: {
     answer: '接听', decline: '拒接', hold: '保持', resume: '取回', mute: '静音', unmute: '取消静音', consult: '咨询', cancel: '取消咨询',
-    join: '三方通话', complete: '转给对方', drop: '请对方退出', transfer: '转接', duty: '值班经理', keys: '键盘', hangup: '结束', rejoin: '接回客户',
+    join: '三方通话', complete: '完成转接', drop: '第三方退出', transfer: '转接', duty: '值班经理', keys: '键盘', hangup: '结束', rejoin: '接回客户',
     listen: '监听', whisper: '耳语', barge: '加入', leave: '退出监听',
   },
 
   hold: {
-    left: (s: number) => `${s} 秒后致歉`, due: '正在致歉', soon: '快到 30 秒了，请取回或说一句话',
-    sentence: '抱歉，让您久等了，我还在为您查询，请再稍等一下。',
+    left: (s: number) => `${s} 秒后致歉`, due: '正在致歉', soon: '请取回，或对客户说一句话',
     hears: (n: number) => (n === 0 ? '客户正在听：等待音' : `客户正在听：等待音，已致歉 ${n} 次`), held: (t: string) => `已保持 ${t}`,
     ring: (s: number) => `距下一次致歉还有 ${s} 秒`,
   },
@@ -109,7 +108,7 @@ export const zh = {
   wrapUp: {
     title: '话后处理', left: (t: string) => `还有 ${t}`, code: '这通电话的结果', done: '完成', more: '再要一分钟', chosen: '已选', late: '时间到',
     codes: {
-      resolved: '已解决', 'follow-up': '需要跟进', complaint: '投诉', transferred: '已转接', 'wrong-number': '拨错号码', nuisance: '骚扰电话', 'no-speech': '无人应答',
+      resolved: '已解决', 'follow-up': '需要跟进', complaint: '投诉', transferred: '已转接', 'wrong-number': '拨错号码', nuisance: '骚扰电话', 'no-speech': '无人说话',
     },
   },
 
@@ -187,7 +186,7 @@ export const zh = {
     one: '点一下，就能和我们通话。', button: '开始通话', calling: '正在接通…', connected: '通话中', end: '结束通话', ended: '通话已结束，感谢您的来电。', again: '再次通话',
     keypad: '键盘', allow: '浏览器会询问是否允许使用麦克风，请选择“允许”。', denied: '没有麦克风的权限，无法通话。请在浏览器里允许使用麦克风，然后再试一次。',
     none: '没有找到麦克风，无法通话。请接上麦克风再试一次。', failed: '电话没有接通，请稍后再试。', lost: '网络中断，正在恢复，请不要关闭页面。',
-    mic: '请大声一点，我们听不到您的声音。', recorded: '为了保证服务质量，本次通话会被录音。', hangUpNote: '关闭页面即挂断。',
+    mic: '我们听不到您的声音，请看看麦克风是否被静音，或说大声一点。', recorded: '为了保证服务质量，本次通话会被录音。', hangUpNote: '关闭页面即挂断。',
   },
 
   // What the service refuses, and how a person would say it.
