@@ -1,6 +1,7 @@
 package redisq
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,31 @@ func TestStartsWithoutRedisAsIfItHadJustLostIt(t *testing.T) {
 	again.offered(again.join("n"), "1001")
 	if took := time.Since(began); took < lease {
 		t.Errorf("1001 is offered a caller %v after the start, while the others may be ringing them for the %v of a lease", took, lease)
+	}
+}
+
+// A service that Redis has renewed the lease of, though the answer was lost, serves
+// by itself only once that lease is over, too.
+func TestARenewalWhoseAnswerIsLost(t *testing.T) {
+	s := startRedis(t)
+	g := newGate(t, s.Addr)
+	north := openWith(t, s, "north", func(o *Options) { o.Redis.Addrs = []string{g.listener.Addr().String()} }, "1001")
+	north.together()
+	lease := func() string { return s.Do("HGET", keys(DefaultSpace)[2], "north").(string) }
+	was := lease()
+	north.soon("the lease has just been renewed", func() bool { return lease() != was })
+	was = lease()
+	time.Sleep(50 * time.Millisecond) // it has heard of that
+	g.mute.Store(true)
+	north.soon("the lease has been renewed again", func() bool { return lease() != was })
+	north.alone()
+	north.signIn("1001")
+	north.offered(north.join("a"), "1001")
+	now := time.Now().UnixMicro()
+	var token, till int64
+	_, _ = fmt.Sscan(lease(), &token, &till)
+	if now < till {
+		t.Errorf("1001 is offered a caller %v before the lease is over, while the others may be ringing them", time.Duration(till-now)*time.Microsecond)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 type gate struct {
 	listener net.Listener
 	work     sync.WaitGroup
+
+	mute atomic.Bool // the services get no answers, though Redis does what they ask
 
 	mu     sync.Mutex
 	master string
@@ -45,10 +48,23 @@ func (g *gate) serve() {
 		} else {
 			g.open = append(g.open, service, redis)
 			g.work.Go(func() { _, _ = io.Copy(redis, service); _ = redis.Close() })
-			g.work.Go(func() { _, _ = io.Copy(service, redis); _ = service.Close() })
+			g.work.Go(func() { _, _ = io.Copy(answers{g, service}, redis); _ = service.Close() })
 		}
 		g.mu.Unlock()
 	}
+}
+
+// answers go to a service, or nowhere.
+type answers struct {
+	gate *gate
+	to   net.Conn
+}
+
+func (a answers) Write(data []byte) (int, error) {
+	if a.gate.mute.Load() {
+		return len(data), nil
+	}
+	return a.to.Write(data)
 }
 
 // lead has the gate lead to another master, "" for none, and cuts what is open.

@@ -211,12 +211,9 @@ func TestWhatIsSaidWithoutALeaseIsRefused(t *testing.T) {
 	north.soon("it has noticed that its name was taken", func() bool { _, why := north.Alone(); return errors.Is(why, errStale) })
 	north.together() // with a newer token
 	for name, write := range map[string]func() error{
-		"appending": func() error { return paused.send([]queue.Command{{Do: queue.VerbSignOut, Agent: "2001"}}) },
-		"ticking":   func() error { _, err := paused.tick(time.Now()); return err },
-		"renewing": func() error {
-			_, err := paused.run(renewScript, paused.ours(paused.o.Lease.Microseconds(), snapshotFrom)...)
-			return err
-		},
+		"appending":  func() error { return paused.send([]queue.Command{{Do: queue.VerbSignOut, Agent: "2001"}}) },
+		"ticking":    func() error { _, err := paused.tick(time.Now()); return err },
+		"renewing":   func() error { _, err := paused.renew(); return err },
 		"a snapshot": paused.makeSnapshot,
 	} {
 		if err := write(); !errors.Is(err, errStale) {
@@ -239,6 +236,21 @@ func TestWhatIsSaidWithoutALeaseIsRefused(t *testing.T) {
 	s.set(2 * time.Second)
 	if err := late.send([]queue.Command{{Do: queue.VerbSignIn, Agent: "2001"}}); !errors.Is(err, errStale) {
 		t.Errorf("after the lease: %v, want it refused", err)
+	}
+}
+
+// A renewal that reaches Redis when nobody waits for it any more renews nothing.
+func TestALateRenewalIsRefused(t *testing.T) {
+	s := startRedis(t)
+	north := open(t, s, "north")
+	x := north.writer(s)
+	x.clock, x.answered = time.Now().UnixMicro(), time.Now()
+	if _, err := x.renew(); err != nil {
+		t.Fatal(err)
+	}
+	x.clock -= (2*x.o.Patience + time.Millisecond).Microseconds()
+	if _, err := x.renew(); !errors.Is(err, errLate) {
+		t.Errorf("a renewal of before: %v, want it refused", err)
 	}
 }
 

@@ -26,7 +26,8 @@ import "github.com/redis/go-redis/v9"
 // and answer with {1, …} when it is done, or {0, why}: "none" (there is no
 // log, or not all of one), "lost" (the log is another than the one that was followed, or has
 // forgotten what was last seen of it), "stale" (the service has no lease any
-// more, or another process has its name), "version" (the log is carried out by
+// more, or another process has its name), "late" (the renewal was under way for so
+// long that its service counts on it no more), "version" (the log is carried out by
 // machines of another version).
 
 // prelude is what the scripts have in common. The clock never goes back, though
@@ -200,13 +201,15 @@ return {1, 0}
 //	ARGV[1..3]        service, token, seen, as of appendScript
 //	ARGV[4] ttl       how long the lease stands from now, in microseconds
 //	ARGV[5] least     how many bytes are not worth a snapshot
+//	ARGV[6] latest    until when this may be done, by Redis' own clock, in microseconds
 //	result            {1, id of the last entry, 1 when a snapshot is asked for or 0, Redis' own clock in microseconds}, {0, why}
 var renewScript = redis.NewScript(prelude + `
 local h = load_head()
 local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
 if no then return {0, no} end
-grant(h, ARGV[1], ARGV[2], ARGV[4])
+if tonumber(h.clock) > tonumber(ARGV[6]) then return {0, 'late'} end
 expire(h)
+grant(h, ARGV[1], ARGV[2], ARGV[4])
 local v = redis.call('HMGET', KEYS[1], 'bytes', 'size', 'busy')
 local asked = 0
 if tonumber(v[1]) > math.max(tonumber(ARGV[5]), tonumber(v[2])) and tonumber(v[3]) < h.now then

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -20,11 +21,12 @@ var (
 	errNone   = errors.New("there is no log in Redis: it was flushed")
 	errLost   = errors.New("the log in Redis is not the one that was followed: it was flushed, or an older copy of it has taken over")
 	errStale  = errors.New("the lease has run out, or another process with this service's name has taken it")
+	errLate   = errors.New("Redis was so late to renew the lease that nobody waits for it any more, or its clock has leapt ahead")
 	errOther  = errors.New("the log in Redis is that of services of another version: this one comes to them, or begins a log anew, once they have been upgraded or stopped")
 	errSilent = errors.New("Redis has entries that it does not tell of")
 )
 
-var refusals = map[string]error{"none": errNone, "lost": errLost, "stale": errStale, "version": errOther}
+var refusals = map[string]error{"none": errNone, "lost": errLost, "stale": errStale, "late": errLate, "version": errOther}
 
 const (
 	batchMost    = 500              // commands in an entry
@@ -46,7 +48,13 @@ type session struct {
 	token  string
 	seen   atomic.Pointer[string]    // the last entry read
 	stands atomic.Pointer[time.Time] // until when the lease does, by this process's clock
+	binds  atomic.Pointer[time.Time] // until when the others may count on it, whatever was heard
 	spoken atomic.Bool               // something was sent that is to be read
+
+	// What Redis' own clock showed, in microseconds, when it was last asked, and
+	// when that was answered; of keep alone, once the lease is taken.
+	clock    int64
+	answered time.Time
 }
 
 // together has the follower be with the others until something goes wrong.
@@ -61,7 +69,7 @@ func (l *Log) together() error {
 	_ = s.ear.Close() // what is under way there ends too
 	s.work.Wait()
 	_ = s.redis.Close()
-	if until := s.stands.Load(); until != nil { // others count on what this service has
+	if until := s.binds.Load(); until != nil { // others count on what this service has
 		l.bound = *until
 	}
 	return err
@@ -145,6 +153,9 @@ func (s *session) enter() error {
 	asked := time.Now()
 	reply, err := s.run(enterScript, s.follower.Owner(), s.o.Lease.Microseconds(), queue.MachineVersion)
 	if err != nil {
+		if mayBeDone(err) && asked.Before(s.bound) { // by then at the latest, or others know already that it is gone
+			s.bind(s.bound.Add(s.o.Lease))
+		}
 		return err
 	}
 	s.token, _ = reply[0].(string)
@@ -161,14 +172,48 @@ func (s *session) compare(asked time.Time, clock any) {
 	if err != nil {
 		return // which no script of ours answers
 	}
+	s.clock, s.answered = micros, time.Now()
 	took := time.Since(asked)
 	s.ahead.Store(int64(s.wall().Add(-took / 2).Sub(time.UnixMicro(micros))))
 }
 
-// hold is that the lease stands for its whole length from a moment on.
-func (s *session) hold(from time.Time) {
-	until := from.Add(s.o.Lease)
+// hold is that Redis was asked for the lease at a moment and has just answered: it
+// stands for its whole length from then on at least, from now on at most.
+func (s *session) hold(asked time.Time) {
+	until := asked.Add(s.o.Lease)
 	s.stands.Store(&until)
+	s.bind(time.Now().Add(s.o.Lease))
+}
+
+func (s *session) bind(until time.Time) { s.binds.Store(&until) }
+
+// mayBeDone reports whether what failed may have been done all the same, or may
+// yet be: no answer came.
+func mayBeDone(err error) bool {
+	for _, why := range refusals {
+		if errors.Is(err, why) {
+			return false
+		}
+	}
+	var said redis.Error
+	var unsent *net.OpError
+	return !errors.As(err, &said) && !(errors.As(err, &unsent) && unsent.Op == "dial")
+}
+
+// renew renews the lease. Redis does it soon or not at all, so that it is known
+// how long others count on this service though no answer comes.
+func (s *session) renew() ([]any, error) {
+	asked, within := time.Now(), 2*s.o.Patience
+	latest := s.clock + (asked.Sub(s.answered) + within).Microseconds()
+	reply, err := s.run(renewScript, s.ours(s.o.Lease.Microseconds(), snapshotFrom, latest)...)
+	switch {
+	case err == nil:
+		s.hold(asked)
+		s.compare(asked, reply[2])
+	case mayBeDone(err):
+		s.bind(asked.Add(within + s.o.Lease))
+	}
+	return reply, err
 }
 
 func (s *session) found() error {
@@ -409,16 +454,14 @@ func (s *session) keep() error {
 			return nil
 		case <-every.C:
 		}
-		now, seen := time.Now(), *s.seen.Load()
+		seen := *s.seen.Load()
 		if s.spoken.Load() && was.head != "" && was.head != was.seen && was.seen == seen {
 			return fmt.Errorf("redisq: nothing after entry %s was told for %v: %w", seen, s.o.Lease/3, errSilent)
 		}
-		reply, err := s.run(renewScript, s.ours(s.o.Lease.Microseconds(), snapshotFrom)...)
+		reply, err := s.renew()
 		if err != nil {
 			return err
 		}
-		s.hold(now)
-		s.compare(now, reply[2])
 		was.head, _ = reply[0].(string)
 		was.seen = seen
 		if asked, _ := reply[1].(int64); asked == 1 {
