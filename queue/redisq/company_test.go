@@ -162,7 +162,11 @@ func (h *house) alone() {
 }
 
 // die ends a service without a word to anybody, as kill -9 does.
-func (h *house) die() { h.Stop() }
+func (h *house) die() {
+	h.log.cancel() // before it can give its lease back
+	<-h.log.done
+	h.Stop()
+}
 
 // One order for callers of all services, and an agent of one takes a caller of
 // the other.
@@ -256,4 +260,24 @@ func TestOwnerDies(t *testing.T) {
 	back := open(t, s, "north", "1001")
 	back.inState("2001", queue.StateReserved)
 	back.soon("an agent of the service that is back is, too", func() bool { v, _ := back.Agent("1001"); return !v.Away })
+}
+
+// A service that is stopped is gone at once: agents elsewhere are not kept for its
+// callers until its lease has run out.
+func TestStopGivesTheLeaseBack(t *testing.T) {
+	s := startRedis(t)
+	lasting := func(o *Options) { o.Lease = time.Minute }
+	north, south := openWith(t, s, "north", lasting, "1001"), openWith(t, s, "south", lasting, "2001")
+	south.signIn("2001")
+	south.must(south.offered(south.join("talk"), "2001").Connected())
+	north.join("waits")
+	south.stands("waits")
+	north.Stop()
+	south.stands()
+	if v, _ := south.Agent("1001"); !v.Away {
+		t.Errorf("an agent of the service that was stopped can be offered callers: %+v", v)
+	}
+	if others, _ := south.Others(); len(others) > 0 {
+		t.Errorf("the south hears of %q, want nobody", others)
+	}
 }

@@ -65,6 +65,7 @@ type Log struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when run has ended; nil before Start
+	leaving  atomic.Bool   // it is being stopped
 
 	more chan struct{} // there is something to send
 
@@ -134,8 +135,9 @@ func (l *Log) Start(f queue.Follower) {
 	go l.run()
 }
 
-// Stop implements queue.Log.
+// Stop implements queue.Log. The others need not wait for the end of the lease.
 func (l *Log) Stop() {
+	l.leaving.Store(true)
 	l.cancel()
 	if l.done != nil {
 		<-l.done

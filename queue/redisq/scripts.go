@@ -83,6 +83,11 @@ local function grant(h, service, token, ttl)
   if h.now + ttl > last then redis.call('HSET', KEYS[1], 'until', till) end
 end
 
+local function gone(h, service, moment)
+  add(h, '0', 1, cjson.encode({{['do'] = 'gone', owner = service, reason = 'gone'}}), moment)
+  redis.call('HDEL', KEYS[3], service)
+end
+
 local function expire(h)
   local over = {}
   for _, service in ipairs(redis.call('HKEYS', KEYS[3])) do
@@ -91,8 +96,7 @@ local function expire(h)
   end
   table.sort(over, function(a, b) return a[2] < b[2] or a[2] == b[2] and a[1] < b[1] end)
   for _, l in ipairs(over) do
-    add(h, '0', 1, cjson.encode({{['do'] = 'gone', owner = l[1], reason = 'gone'}}), math.max(h.at, l[2]))
-    redis.call('HDEL', KEYS[3], l[1])
+    gone(h, l[1], math.max(h.at, l[2]))
   end
 end
 
@@ -217,6 +221,19 @@ if tonumber(v[1]) > math.max(tonumber(ARGV[5]), tonumber(v[2])) and tonumber(v[3
   redis.call('HSET', KEYS[1], 'busy', string.format('%.0f', h.now + 60000000))
 end
 return {1, h.id, asked, h.clock}
+`)
+
+// leaveScript gives a lease back: the service is gone at once.
+//
+//	ARGV[1..3]        service, token, seen, as of appendScript
+//	result            {1, id}, {0, why}
+var leaveScript = redis.NewScript(prelude + `
+local h = load_head()
+local no = refuses(h, ARGV[1], ARGV[2], ARGV[3])
+if no then return {0, no} end
+expire(h)
+gone(h, ARGV[1], h.now)
+return {1, h.id}
 `)
 
 // snapshotScript replaces the snapshot by a newer one and forgets the entries

@@ -68,6 +68,9 @@ func (l *Log) together() error {
 	s.end(err)
 	_ = s.ear.Close() // what is under way there ends too
 	s.work.Wait()
+	if l.leaving.Load() && s.token != "" {
+		s.leave()
+	}
 	_ = s.redis.Close()
 	if until := s.binds.Load(); until != nil { // others count on what this service has
 		l.bound = *until
@@ -186,6 +189,15 @@ func (s *session) hold(asked time.Time) {
 }
 
 func (s *session) bind(until time.Time) { s.binds.Store(&until) }
+
+// leave gives the lease back. Where that fails it runs out.
+func (s *session) leave() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), s.o.Patience)
+	defer cancel()
+	if err := leaveScript.Run(ctx, s.redis, s.keys, s.ours()...).Err(); err != nil {
+		s.log.Info("queue: the other services count on this one until its lease has run out", "err", err)
+	}
+}
 
 // mayBeDone reports whether what failed may have been done all the same, or may
 // yet be: no answer came.
