@@ -314,7 +314,8 @@ func (n Notes) version() string {
 // putNotes keeps notes of a call that the agent has, or wraps up, or has written
 // of before. What is there already is not written again, and what was written is
 // replaced by nobody who has not read it: two have a call that is handed over, and
-// a page that was loaded anew does not know what was typed at it before.
+// a page that was loaded anew does not know what was typed at it before. Only who
+// has the call no more, and so may not read it, replaces their own unseen.
 func (a *API) putNotes(r request) (reply, error) {
 	v, err := a.own(r)
 	if err != nil {
@@ -332,13 +333,14 @@ func (a *API) putNotes(r request) (reply, error) {
 	}
 	a.changing.Lock()
 	defer a.changing.Unlock()
+	has := v.Call == callID || a.atHand(v.ID, callID)
 	before, there, err := a.o.Past.Notes(r.Context(), callID)
 	switch {
 	case err != nil:
 		return reply{}, err
 	case !there:
 		return reply{}, noCall(callID)
-	case v.Call != callID && before.By != r.by && !a.atHand(v.ID, callID):
+	case !has && before.By != r.by:
 		return reply{}, problem(http.StatusForbidden, "not-your-call", "%s does not have the call", r.by)
 	}
 	asked = shownNotes(asked)
@@ -347,7 +349,7 @@ func (a *API) putNotes(r request) (reply, error) {
 		return reply{version: version, body: asked}, nil
 	}
 	switch match := r.Header.Get("If-Match"); {
-	case match == "" && before.By != "":
+	case match == "" && before.By != "" && has:
 		return reply{}, problem(http.StatusPreconditionRequired, "condition", "the call has notes already: read them, and say so with If-Match and their ETag")
 	case match != "" && match != "*" && match != version:
 		return reply{}, stale()

@@ -272,6 +272,46 @@ test('what fails is tried again after ever longer pauses, until it is refused fo
   assert.equal(asked, 3, 'it was refused for good')
 })
 
+test('an answer that comes late shows nothing older, and nothing waits for good to be sent', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const states: string[] = []
+  const answers: (() => void)[] = []
+  const sent: (() => void)[] = []
+  const store = new Store()
+  const drafts = new Drafts({
+    store, account: 'li', pause: 100, merged() {}, saved: (_, s) => states.push(s),
+    get: () => new Promise((r) => { answers.push(() => r({ notes: notes(''), etag: '"0"' })) }),
+    put: () => new Promise((r) => { sent.push(() => r('"1"')) }),
+  })
+  const passes = async (ms = 0) => {
+    t.mock.timers.tick(ms)
+    await new Promise((r) => setImmediate(r))
+  }
+  const late = drafts.read('c1')
+  drafts.write('c1', notes('typed'))
+  await passes(100)
+  sent.pop()!()
+  await passes()
+  answers.pop()!()
+  assert.equal((await late).text, 'typed')
+  void drafts.read('c2')
+  drafts.write('c2', notes('typed'))
+  await passes(100)
+  answers.pop()!()
+  await passes()
+  for (let i = 0; i < 3; i++) {
+    sent.pop()?.()
+    await passes(100)
+  }
+  assert.deepEqual([states.at(-1), store.length], ['saved', 0])
+})
+
+test('an answer that is cut off is none', async () => {
+  const cut = new ReadableStream({ pull(to) { to.error(new Error('timeout')) } })
+  const api = new Api(async () => new Response(cut))
+  await assert.rejects(api.get('/desk'), (e: Refusal) => e.code === 'no-network')
+})
+
 test('texts are merged without saying anything twice', () => {
   const text = (before: string, theirs: string, mine: string) => merge(before, notes(theirs), notes(mine)).text
   assert.equal(text('a', 'a', 'a b'), 'a b')

@@ -41,6 +41,14 @@ const patience = 15_000
 
 const within = (signal?: AbortSignal) => AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])])
 
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
 export class Api {
   /** signedOut is called when the service no longer knows who asks. */
   signedOut: () => void = () => {}
@@ -57,12 +65,15 @@ export class Api {
       init.body = JSON.stringify(body)
     }
     let response: Response
+    let content: unknown = null
     try {
       response = await this.#fetch(root + path, init)
+      // An answer that is cut off, or ends too late, is none; what is no JSON may be a proxy's page.
+      const text = await response.text()
+      content = parsed(text)
     } catch {
       throw new Refusal('no-network')
     }
-    const content = response.status === 204 ? null : await response.json().catch(() => null)
     if (!response.ok) {
       const refusal = refusalOf(response.status, content)
       if (response.status === 401 && path !== '/session') this.signedOut()

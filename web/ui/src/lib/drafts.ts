@@ -44,7 +44,7 @@ export class Drafts {
   #closed = false
   #timers = new Map<string, ReturnType<typeof setTimeout>>()
   #patience = new Map<string, number>()
-  #known = new Map<string, { etag: string; text: string }>()
+  #known = new Map<string, Kept>()
   #refused = new Set<string>() // for good, as they are
 
   constructor(options: DraftOptions) {
@@ -56,13 +56,15 @@ export class Drafts {
   async read(call: string): Promise<Notes> {
     const known = this.#known.get(call)
     const kept = await this.#o.get(call)
-    if (this.#known.get(call) !== known) return kept.notes // something newer is known by now
-    this.#known.set(call, { etag: kept.etag, text: kept.notes.text })
+    const newer = this.#known.get(call)
+    if (newer && newer !== known) return this.draft(call) ?? newer.notes // sent, or read, meanwhile
+    this.#known.set(call, kept)
     const mine = this.draft(call)
     if (!mine) return kept.notes
-    const both = merge(known?.text ?? '', kept.notes, mine)
+    const both = merge(known?.notes.text ?? '', kept.notes, mine)
     this.#o.store.setItem(this.#prefix + call, JSON.stringify(both))
     this.#o.merged(call, both)
+    this.#soon(call, this.#o.pause ?? 800)
     return both
   }
 
@@ -131,7 +133,7 @@ export class Drafts {
     if (!notes) return
     try {
       const etag = await this.#o.put(call, notes, this.#known.get(call)?.etag ?? '', leaving)
-      this.#known.set(call, { etag, text: notes.text })
+      this.#known.set(call, { etag, notes })
     } catch (error) {
       await this.#failed(call, error, leaving, again)
       return
