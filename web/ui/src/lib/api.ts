@@ -69,8 +69,7 @@ export class Api {
     try {
       response = await this.#fetch(root + path, init)
       // An answer that is cut off, or ends too late, is none; what is no JSON may be a proxy's page.
-      const text = await response.text()
-      content = parsed(text)
+      content = parsed(await response.text())
     } catch {
       throw new Refusal('no-network')
     }
