@@ -80,7 +80,7 @@ func agentID(i int) string { return fmt.Sprint(1001 + i) }
 type course struct {
 	*desk
 	rules   []queue.Rules
-	began   time.Time
+	began   time.Time // with the time that has passed since
 	joins   int
 	tickets map[string]*queue.Ticket
 	offers  map[string]*queue.Offer // the latest of a call to an agent, by both
@@ -142,7 +142,11 @@ func (c *course) take(s Step) error {
 		r.MaxWaiting = s.Call
 		return c.SetRules(r, "somebody")
 	case "time":
-		c.pass(time.Duration(s.Number) * time.Second)
+		long := time.Duration(s.Number) * time.Second
+		c.pass(long)
+		if !c.clock.Ahead { // otherwise the queue adds it to what this machine says
+			c.began = c.began.Add(long)
+		}
 	}
 	return nil
 }

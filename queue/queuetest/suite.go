@@ -21,6 +21,10 @@ type Clock struct {
 	// Pass has so much time pass for the engine.
 	Pass func(time.Duration)
 
+	// Ahead says that it passes for the queue alone, whose clock then is ahead of this
+	// machine's, by which callers arrive.
+	Ahead bool
+
 	// Settle returns when everything that has happened has been told. nil: it is
 	// found out by waiting for something to be told.
 	Settle func()

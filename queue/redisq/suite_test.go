@@ -19,7 +19,7 @@ return {1, h.id}
 
 // clock has the queue's time pass second by second, as it would.
 func (s *server) clock() queuetest.Clock {
-	return queuetest.Clock{Pass: func(d time.Duration) {
+	return queuetest.Clock{Ahead: true, Pass: func(d time.Duration) {
 		for d > 0 {
 			step := min(d, time.Second)
 			d -= step
