@@ -80,6 +80,8 @@ test('how a call ended is told before its agent leaves the wrap-up another way, 
   assert.equal(posts().length, 2, 'the wrap-up goes on')
   await store.state('pause', 'meal')
   assert.deepEqual(posts().slice(2), ['POST /api/v1/desk/wrap-up', 'POST /api/v1/desk/state'])
+  await app.leave()
+  assert.deepEqual(posts().slice(4), ['POST /api/v1/desk/wrap-up'], 'before signing out, too')
   close()
 })
 

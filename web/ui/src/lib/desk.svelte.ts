@@ -105,7 +105,10 @@ export class DeskStore {
         const { body, etag } = await api.ask<Notes>('GET', `/desk/notes/${encodeURIComponent(call)}`)
         return { notes: body, etag }
       },
-      saved: (call, state) => { this.saved[call] = state },
+      saved: (call, state) => {
+        this.saved[call] = state
+        if (state === 'theirs') app.tell(say().notes.theirs) // whoever wrote them may look at another call by now
+      },
       merged: (call, notes) => { this.merged = { call, notes } },
     })
   }
@@ -165,7 +168,10 @@ export class DeskStore {
     const stay = (e: BeforeUnloadEvent) => { if (this.talking) e.preventDefault() }
     addEventListener('beforeunload', stay)
     app.busy = () => this.talking
-    app.leave = () => this.drafts.leave()
+    app.leave = async () => {
+      if (!(await this.#closeCall())) throw new Refusal('no-network')
+      await this.drafts.leave()
+    }
     this.#ends.push(Phone.onAllowed(() => { if (this.mic === 'denied') void this.#listen() }))
     this.#ends.push(() => {
       app.busy = () => false
@@ -254,9 +260,7 @@ export class DeskStore {
       app.sorry(new Refusal('no-microphone'))
       return
     }
-    const wrap = this.desk?.wrap_up
-    const picked = what !== 'extend' && wrap?.call === this.picked.call ? this.picked : null
-    if (picked && !(await this.wrapUp(picked.call, picked.code, false))) return
+    if (what !== 'extend' && !(await this.#closeCall())) return
     try {
       await api.post('/desk/state', { do: what, ...(reason && { reason }), ...(what === 'extend' && { for: '1m' }) })
     } catch (error) {
@@ -289,6 +293,12 @@ export class DeskStore {
   pick(call: string, code: string): void {
     this.picked = { call, code }
     sessionStorage.setItem(keptPick, JSON.stringify(this.picked))
+  }
+
+  // What was picked counts, however its agent leaves the wrap-up. false: the service has not answered.
+  async #closeCall(): Promise<boolean> {
+    const { call, code } = this.picked
+    return this.desk?.wrap_up?.call !== call || this.wrapUp(call, code, false)
   }
 
   /** wrapUp closes a call; false: the service has not answered, and may be asked again. */

@@ -70,6 +70,7 @@ export function live<T extends object>(name: string, heard: LiveHeard<T>): () =>
     }, deadAfter)
   }
   const open = () => {
+    clearTimeout(retry)
     hear()
     source = new EventSource(`${root}/live?view=${encodeURIComponent(name)}`)
     source.onopen = () => {
@@ -100,7 +101,6 @@ export function live<T extends object>(name: string, heard: LiveHeard<T>): () =>
       heard.state('lost')
       // The browser comes back by itself unless the service refused; then it is asked again, ever more patiently.
       if (source.readyState === EventSource.CLOSED) {
-        clearTimeout(retry)
         retry = setTimeout(open, Math.min(10_000, 500 * 2 ** attempt++))
       }
     }
