@@ -149,8 +149,7 @@ func TestTransferringByKeys(t *testing.T) {
 	other.See(".back")
 	again := v.now()
 	other.Press(kb.F2)
-	heard := w.hears(caller, "voice.other", again)
-	t.Logf("the customer is back %v after the key", heard.At-again)
+	w.goesOn(caller, "voice.other", again+time.Second) // it may be back so soon that it has not been away for the ear
 	other.Hears("voice.caller", other.Now())
 	v.hangup()
 	other.Gone(".acts")
