@@ -171,10 +171,7 @@ func TestKeysNotesAndABreak(t *testing.T) {
 		cfg.Queues[0].WrapUp.Duration = 30 * time.Second
 	})
 	tab := w.page("1001")
-	machine := w.phone(phone.Options{
-		Name: "a machine outside", IP: stand.TrunkAddress, Server: w.SIP().String(), Number: "57500000", Port: int(w.Config.Asterisk.Trunk.Out.Port()),
-		Voice: voices["other"], Code: w.code, Voices: voices, Incoming: phone.AnswerAfter(time.Second),
-	})
+	machine := w.machine("57500000", phone.AnswerAfter(time.Second))
 	caller := w.talks(tab, "13900000013")
 	v := &visit{w, "13900000013", caller.Phone(), caller}
 	tab.Says("main", "首次来电")
@@ -250,4 +247,87 @@ func TestKeysNotesAndABreak(t *testing.T) {
 	w.agentState("1001", queue.StateReady)
 	complains(t, tab)
 	w.audits()
+}
+
+// An agent sends customers on by keys to whatever there is beside agents: another queue, an entry of the directory, and the
+// duty manager, whom they ask first and call in. Each time the customer is told, hears the tone, and then who answers.
+func TestSendingOnToOthersThanAgents(t *testing.T) {
+	w := newWorld(t, 3*time.Minute, func(cfg *configs.Config) {
+		cfg.Directory = []configs.Entry{{ID: "repair-team", Name: "抢修班", Number: "57500000"}}
+		complaints := cfg.Queues[0]
+		complaints.ID, complaints.Name = "complaints", "投诉专线"
+		cfg.Queues = append(cfg.Queues, complaints)
+		cfg.Agents[1].Queues = []string{"complaints"}
+		cfg.Queues[0].WrapUp.Duration = time.Second
+	})
+	tab := w.page("1001")
+	complaints := w.other("1002", phone.AnswerAfter(2*time.Second))
+	machine := w.machine("57500000", phone.AnswerAfter(2*time.Second))
+	manager := w.other("9001", phone.AnswerAfter(2*time.Second))
+
+	blind := func(number, typed string, to *phone.Phone, legs ...string) {
+		caller := w.talks(tab, number)
+		v := &visit{w, number, caller.Phone(), caller}
+		sent := v.now()
+		tab.Press(kb.F7)
+		tab.See(".picker li[role=option]")
+		tab.Type(".picker input", typed+kb.Enter)
+		w.hears(caller, "transfer.please_wait", sent)
+		w.hears(caller, ear.HoldTone, sent)
+		third := w.answered(to)
+		w.hears(caller, "voice.other", sent)
+		w.hears(third, "voice.caller", 0)
+		tab.Gone(".acts")
+		w.passes(2 * time.Second)
+		w.hearsNothing(caller, "voice.agent", v.now()-time.Second, v.now())
+		v.steady(sent, v.now())
+		v.hangup()
+		w.ended(third)
+		v.wantEnd(call.Served, "talked", callerPressed, append([]string{"caller: " + callerPressed, "agent 1001: " + serviceDid}, legs...)...)
+		w.agentState("1001", queue.StateReady)
+	}
+	blind("13900000031", "tszx", complaints, "agent 1002: "+serviceDid)
+	blind("13900000032", "qxb", machine, "directory repair-team: "+serviceDid)
+
+	caller := w.talks(tab, "13900000033")
+	v := &visit{w, "13900000033", caller.Phone(), caller}
+	asked := v.now()
+	tab.Press(kb.F8)
+	third := w.answered(manager)
+	w.hears(third, "voice.agent", 0)
+	tab.Says(".other", "正在与 值班经理 通话")
+	joined := time.Now()
+	tab.Press(kb.F8)
+	hearsAll(w, joined, tab, []string{"voice.caller", "voice.other"}, map[*phone.Call][]string{
+		caller: {"voice.agent", "voice.other"}, third: {"voice.caller", "voice.agent"},
+	})
+	w.passes(2 * time.Second)
+	left := v.now()
+	tab.Press(kb.F7)
+	tab.Gone(".acts")
+	w.goesOn(caller, "voice.other", left+time.Second)
+	v.steady(asked, v.now())
+	v.hangup()
+	w.ended(third)
+	v.wantEnd(call.Served, "talked", callerPressed, "caller: "+callerPressed, "agent 1001: "+serviceDid, "agent 9001: "+serviceDid)
+
+	recorded, err := ear.DecodeFile(w.summary(mask("13900000033")).Recording.File, ear.DecoderOptions{Code: w.code, Voices: voices})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(recorded.Left.Of("voice.caller")) == 0 || len(recorded.Right.Of("voice.agent")) == 0 || len(recorded.Right.Of("voice.other")) == 0 ||
+		len(recorded.Left.Of("voice.agent"))+len(recorded.Left.Of("voice.other"))+len(recorded.Right.Of("voice.caller")) > 0 {
+		t.Errorf("the recording has left %s, right %s; want the customer alone on the left, and the agent and the duty manager on the right", recorded.Left, recorded.Right)
+	}
+	complains(t, tab)
+	w.audits()
+}
+
+// machine is somebody outside whom the trunk reaches.
+func (w *world) machine(number string, incoming phone.Behaviour) *phone.Phone {
+	w.t.Helper()
+	return w.phone(phone.Options{
+		Name: number + " outside", IP: stand.TrunkAddress, Server: w.SIP().String(), Number: number, Port: int(w.Config.Asterisk.Trunk.Out.Port()),
+		Voice: voices["other"], Code: w.code, Voices: voices, Incoming: incoming,
+	})
 }
