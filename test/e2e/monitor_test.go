@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,27 +78,22 @@ func TestASupervisorListensWhispersAndJoins(t *testing.T) {
 	hangUp(w, caller)
 	w.ended(agent)
 
-	var ways []string
-	r, err := journal.OpenReader(w.ctx, w.Config.Journal())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	for e, err := range r.Read(w.ctx, journal.Query{Kinds: []string{web.KindMonitored}}) {
-		var m web.Monitored
-		if err == nil {
-			err = e.Decode(&m)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		ways = append(ways, m.By+" "+m.Mode)
-	}
-	if got, want := strings.Join(ways, ", "), "8001 listen, 8001 whisper, 8001 leave, 8001 barge"; got != want {
-		t.Errorf("the journal has %s, want %s", got, want)
-	}
+	w.ways("8001 listen", "8001 whisper", "8001 leave", "8001 barge")
 	w.nothingLeft()
 	w.audits()
+}
+
+// ways compares each way in and out that the journal has of supervisors.
+func (w *world) ways(want ...string) {
+	w.t.Helper()
+	var got []string
+	for _, e := range w.read(journal.Query{Kinds: []string{web.KindMonitored}}) {
+		m := decoded[web.Monitored](w.t, e)
+		got = append(got, m.By+" "+m.Mode)
+	}
+	if !slices.Equal(got, want) {
+		w.t.Errorf("the journal has %q, want %q", got, want)
+	}
 }
 
 // hearsOn says that a phone has gone on hearing something since then.
