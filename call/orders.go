@@ -362,8 +362,16 @@ func (c *call) waited() time.Duration {
 	switch {
 	case c.agent != nil && !c.agent.parted, c.waiting.Joined.IsZero():
 		return c.waitedFor
-	case c.tone != nil && c.stage == stageHold:
-		return time.Since(c.tone.started)
+	case c.stage == stageHold:
+		return c.toned()
 	}
 	return time.Since(c.waiting.Joined)
+}
+
+// toned is for how long the caller has had the tone by now; 0: they have none.
+func (c *call) toned() time.Duration {
+	if c.tone == nil {
+		return 0
+	}
+	return time.Since(c.tone.started)
 }

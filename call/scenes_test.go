@@ -198,9 +198,14 @@ func TestWarmTransfer(t *testing.T) {
 	s.do(scene.DoConsult, to1002)
 	third := s.phone("PJSIP/1002")
 	s.hear(s.agent, third)
+	s.waiting()
+	time.Sleep(500 * time.Millisecond) // in which the caller waits for the second
 	s.do(scene.DoComplete)
 	s.hear(s.caller, third)
 	s.is("1002", queue.StateTalking)
+	if desk, _ := s.calls.Desk("1002"); desk.WaitedMs < 500 || desk.WaitedMs > 5000 {
+		t.Errorf("the second agent's desk says that the caller has waited for %d ms, and means another wait than with the tone just now", desk.WaitedMs)
+	}
 	s.until("the first agent is let go of", func() bool { return s.agent.State() == "" })
 	s.until("the caller is told of the second agent, too", func() bool { return count(s.caller.Played(), "sound:/sounds/agent.after") == 2 })
 	got := s.ends()

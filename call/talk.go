@@ -327,6 +327,7 @@ func stageOf(row scene.Row) string {
 // handOver makes the third the call's agent.
 func (c *call) handOver() {
 	from, to := c.agent, c.third()
+	c.waitedFor = c.toned() // who asked to have them heard out has apologised for the wait in line
 	c.agent, c.floor().third, c.rated = to, nil, nil
 	to.connected, to.since, to.back, to.from = true, time.Now(), to.ID == from.ID && !to.outside(), from.role().leg
 }

@@ -49,9 +49,10 @@ type Code struct {
 
 // Topic is what a call is about.
 type Topic struct {
-	ID     string   `yaml:"id"`
-	Name   string   `yaml:"name"`
-	Fields []string `yaml:"fields"` // what the agent asks for, as the form says it
+	ID        string   `yaml:"id"`
+	Name      string   `yaml:"name"`
+	Fields    []string `yaml:"fields"`    // what the agent asks for, as the form says it
+	Complaint bool     `yaml:"complaint"` // what is said to callers who complain goes with it (A2)
 }
 
 // Entry is somebody whom calls may be transferred to, beside agents and queues. No other number is ever dialled for an agent.

@@ -123,9 +123,10 @@ type Code struct {
 
 // Topic is what a call is about.
 type Topic struct {
-	ID     string   `json:"id"`
-	Name   string   `json:"name"`
-	Fields []string `json:"fields"`
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Fields    []string `json:"fields"`
+	Complaint bool     `json:"complaint"` // the caller complains, and is spoken to accordingly (A2)
 }
 
 func (a *API) getForms(request) (reply, error) {

@@ -173,7 +173,7 @@ func formsOf(cfg *configs.Config) web.Forms {
 		f.Codes = append(f.Codes, web.Code{ID: c.ID, Name: c.Name})
 	}
 	for _, t := range cfg.Desk.Topics {
-		f.Topics = append(f.Topics, web.Topic{ID: t.ID, Name: t.Name, Fields: t.Fields})
+		f.Topics = append(f.Topics, web.Topic{ID: t.ID, Name: t.Name, Fields: t.Fields, Complaint: t.Complaint})
 	}
 	return f
 }

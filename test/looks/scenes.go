@@ -63,7 +63,7 @@ var usual = queue.Rules{
 var forms = web.Forms{
 	Topics: []web.Topic{
 		{ID: "fault", Name: "故障报修", Fields: []string{"地址", "故障现象", "发生时间"}}, {ID: "bill", Name: "账单", Fields: []string{"户号", "账期"}},
-		{ID: "complaint", Name: "投诉", Fields: []string{"事由", "诉求"}}, {ID: "question", Name: "咨询"},
+		{ID: "complaint", Name: "投诉", Fields: []string{"事由", "诉求"}, Complaint: true}, {ID: "question", Name: "咨询"},
 	},
 	Codes: []web.Code{{ID: "resolved"}, {ID: "follow-up"}, {ID: "complaint"}, {ID: "visit", Name: "装维上门"}},
 }

@@ -85,10 +85,36 @@ test('how a call ended is told before its agent leaves the wrap-up another way, 
   close()
 })
 
+test('with Shift keys are for oneself: ready, break and its reasons, and nothing that cannot be', async () => {
+  const { store, asked, close } = await opened('granted', desk('talking'))
+  const posts = () => asked.filter((a) => a.startsWith('POST /api/v1/desk/state'))
+  const key = (key: string, more = {}) => {
+    let ours = false
+    store.typed({ key, shiftKey: true, ...more, preventDefault: () => { ours = true } } as unknown as KeyboardEvent)
+    return ours
+  }
+  assert.equal(key('F2'), true)
+  assert.equal(key('F7'), true)
+  await settle()
+  assert.deepEqual(posts(), [], 'who talks is not made ready, and has no wrap-up to be longer')
+  key('F3')
+  assert.equal(store.panel, 'pause')
+  key('F3', { repeat: true })
+  assert.equal(store.panel, 'pause', 'a key that is held down was pressed once')
+  key('F3')
+  assert.equal(store.panel, '')
+  key('F4')
+  await settle()
+  assert.deepEqual(posts(), ['POST /api/v1/desk/state'])
+  assert.equal(key('F10'), false, 'the browser has that one for its menu')
+  close()
+})
+
 test('the phrases are those of the moment, as far as the page knows better than the service', async () => {
   const { store, close } = await opened('granted', desk('talking'))
+  store.forms = { topics: [{ id: 'wrath', name: '投诉', fields: [], complaint: true }], codes: [] }
   assert.equal(store.moment, 'greeting')
-  store.topic = 'complaint'
+  store.topic = 'wrath'
   assert.equal(store.moment, 'complaint')
   store.panel = 'hangup'
   assert.equal(store.moment, 'closing')

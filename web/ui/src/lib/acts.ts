@@ -1,7 +1,7 @@
 // Which key does what, as data. A slot shows the first of its acts that is possible now; its place and key never change,
 // so that fingers learn them.
 
-import type { Act, DeskCall, Order } from './types.ts'
+import type { Act, AgentState, Desk, DeskCall, Order } from './types.ts'
 
 export type Slot = { key: string; acts: readonly (Act | 'duty')[] }
 
@@ -15,6 +15,19 @@ export const slots: readonly Slot[] = [
   { key: 'F9', acts: ['keys'] },
   { key: 'F10', acts: ['hangup', 'decline'] },
 ]
+
+/** What agents do with themselves and their page, rather than with a call, has Shift with its key. */
+export type Own = 'ready' | 'pause' | 'sign-out' | 'notes' | 'extend' | 'devices'
+export const own: Readonly<Record<Own, string>> = { ready: 'F2', pause: 'F3', 'sign-out': 'F4', notes: 'F6', extend: 'F7', devices: 'F9' }
+
+const available: readonly AgentState[] = ['offline', 'paused', 'wrap-up', 'unreachable'] // whom it changes
+
+/** may says whether that is possible now. */
+export function may(what: Own, { agent, wrap_up }: Desk): boolean {
+  if (what === 'ready') return available.includes(agent.state)
+  if (what === 'extend') return wrap_up?.may_extend ?? false
+  return (what !== 'pause' && what !== 'sign-out') || agent.state !== 'offline'
+}
 
 /**
  * possible says whether an act may be asked for now. While it rings the acts are the phone's, not the talk's; without a

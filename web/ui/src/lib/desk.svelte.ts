@@ -1,7 +1,7 @@
 // The desk of whoever is signed in: what the service says of it, the line of this browser, and the acts.
 
 import { tick } from 'svelte'
-import { asks, possible, shown, slots, waits } from './acts.ts'
+import { asks, may, own, possible, shown, slots, waits, type Own } from './acts.ts'
 import { api, Refusal, root } from './api.ts'
 import { app } from './app.svelte.ts'
 import { bar, type Bar } from './bar.ts'
@@ -15,7 +15,7 @@ import { trying } from './tries.ts'
 import type { Act, Desk, DeskCall, Forms, History, Moment, Notes, Order, Phrases, Target } from './types.ts'
 import { codeSentence, language, say } from './words/index.svelte.ts'
 
-export type Panel = '' | 'consult' | 'transfer' | 'keys' | 'hangup' | 'devices'
+export type Panel = '' | 'consult' | 'transfer' | 'keys' | 'hangup' | 'devices' | 'pause'
 
 const keptMic = 'hotline.mic'
 const keptPick = 'hotline.picked' // of this tab alone
@@ -198,10 +198,7 @@ export class DeskStore {
   press(act: Act | 'duty'): void {
     if (!possible(act, this.desk?.call ?? null, this.desk?.back)) return
     const ask = asks[act]
-    if (ask) {
-      this.panel = this.panel === ask ? '' : ask
-      return
-    }
+    if (ask) return this.toggle(ask)
     if (act === 'duty') void this.do({ act: 'consult', target: { kind: 'duty' } })
     else if (act === 'rejoin') void this.do({ act, call: this.desk!.back })
     else void this.do({ act })
@@ -209,11 +206,38 @@ export class DeskStore {
 
   /** typed is what a page with a desk does with a key, wherever the focus is. */
   typed = (e: KeyboardEvent): void => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.shiftKey || e.isComposing) return
-    if (e.key === 'Escape' && this.panel) this.panel = ''
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return
+    if (e.shiftKey) {
+      if (!this.ownKey(e.key, e.repeat)) return
+    } else if (e.key === 'Escape' && this.panel) this.panel = ''
     else if (!this.key(e.key, e.repeat)) return
     e.preventDefault()
   }
+
+  /** ownKey answers a key with Shift, for what agents do with themselves; true: it was one of ours. */
+  ownKey(key: string, held = false): boolean {
+    const what = (Object.keys(own) as Own[]).find((o) => own[o] === key)
+    if (what && !held) this.own(what)
+    return what !== undefined
+  }
+
+  /** own does that, where it is possible now. */
+  own(what: Own): void {
+    const desk = this.desk
+    if (!desk || !may(what, desk)) return
+    const does: Record<Own, () => void> = {
+      ready: () => void this.state(desk.agent.state === 'offline' ? 'sign-in' : 'ready'),
+      pause: () => this.toggle('pause'),
+      'sign-out': () => void this.state('sign-out'),
+      notes: () => document.querySelector<HTMLElement>('.notes textarea')?.focus(),
+      extend: () => void this.state('extend'),
+      devices: () => { if (!this.deaf) this.toggle('devices') },
+    }
+    does[what]()
+  }
+
+  /** toggle opens a panel, or closes it. */
+  toggle(panel: Panel): void { this.panel = this.panel === panel ? '' : panel }
 
   /** key answers a function key; true: it was one of ours. One that is held down was pressed once. */
   key(key: string, held = false): boolean {
@@ -283,7 +307,8 @@ export class DeskStore {
   get moment(): Moment {
     if (this.panel === 'hangup') return 'closing'
     const moment = this.desk?.phrase.moment ?? 'idle'
-    return this.topic === 'complaint' && this.desk?.call?.scene === 'talking' ? 'complaint' : moment
+    const complains = this.forms?.topics.find((t) => t.id === this.topic)?.complaint ?? false
+    return complains && this.desk?.call?.scene === 'talking' ? 'complaint' : moment
   }
 
   /** said are the operator's words for a moment, in the language of the page. */

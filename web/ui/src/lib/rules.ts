@@ -37,3 +37,6 @@ export const queueFields: readonly Field[] = [
   { key: 'service_level', section: 'level', kind: 'duration', min: '1s', max: '10m' },
   { key: 'service_target', section: 'level', kind: 'number', min: 1, max: 100 },
 ]
+
+/** unsaved is what was changed and not saved yet, by account and queue: closing a form, or opening another, loses nothing. */
+export const unsaved = new Map<string, Partial<Rules>>()

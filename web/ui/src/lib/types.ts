@@ -94,7 +94,7 @@ export interface History { number: string; calls: PastCall[]; more: number }
 /** A call that the agent served today. */
 export interface Served { call: string; at: string; number: string; queue: string; queue_name: string; talk_ms: number; code: string }
 
-export interface Topic { id: string; name: string; fields: string[] }
+export interface Topic { id: string; name: string; fields: string[]; complaint: boolean }
 /** What closes a call. Without a name of its own ("") the pages have a word for it. */
 export interface Code { id: string; name: string }
 export interface Forms { topics: Topic[]; codes: Code[] }

@@ -157,7 +157,7 @@ export const en: Words = {
   },
 
   rules: {
-    title: (q) => `Rules of ${q}`, saved: 'The rules are in force', note: 'In force at once, for those who wait too.', stale: 'Somebody has just changed these rules. They have been read again; please make your change anew.',
+    title: (q) => `Rules of ${q}`, saved: 'The rules are in force', note: 'In force at once, for those who wait too.', stale: 'Somebody has just changed these rules. They have been read again, with your changes kept: look at them and save again.', discard: 'Discard',
     nothing: 'Nothing changed', duration: (a, b) => `A duration such as 30s or 1m30s; ${a} to ${b}`, sections: { wait: 'Waiting', answer: 'Offering', after: 'Afterwards', level: 'Service level' },
     wrong: 'Write it as 30s, 1m30s or 2h', never: '0s: never',
     name: {

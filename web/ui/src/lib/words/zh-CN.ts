@@ -158,7 +158,7 @@ export const zh = {
   },
 
   rules: {
-    title: (q: string) => `${q} 的规则`, saved: '规则已生效', note: '保存后立即生效，等候中的来电按新规则排队。', stale: '规则刚被别人改过。已读入最新的，请再改一次。',
+    title: (q: string) => `${q} 的规则`, saved: '规则已生效', note: '保存后立即生效，等候中的来电按新规则排队。', stale: '规则刚被别人改过。已读入最新的，您改的仍在；请核对后再保存。', discard: '放弃改动',
     nothing: '没有改动', duration: (a: string, b: string) => `时长，如 30s、1m30s；${a} 至 ${b}`, sections: { wait: '等候', answer: '派话', after: '话后', level: '服务水平' },
     wrong: '请按例子填写：30s、1m30s、2h', never: '0s 表示不限',
     name: {
