@@ -19,6 +19,17 @@ func (l *Link) EndpointOnline(ctx context.Context, tech, resource string) (bool,
 	return out.State == "online", err
 }
 
+// EndpointsOnline are the phones that EndpointOnline would say so of, all in one request.
+func (l *Link) EndpointsOnline(ctx context.Context, tech string) (map[string]bool, error) {
+	var list []struct{ Resource, State string }
+	err := l.do(ctx, request{op: opEndpoint, target: tech, method: http.MethodGet, path: []string{"endpoints", tech}}, &list)
+	online := make(map[string]bool, len(list))
+	for _, e := range list {
+		online[e.Resource] = e.State == "online"
+	}
+	return online, err
+}
+
 // EndpointLines says whether a phone has a line in Asterisk, whoever's, and
 // whether one of them has been answered.
 func (l *Link) EndpointLines(ctx context.Context, tech, resource string) (has, answered bool, err error) {

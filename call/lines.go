@@ -22,6 +22,7 @@ type Queue interface {
 	Ready(agentID string) error
 	Extend(agentID string, by time.Duration) error
 	Reachable(agentID string) error
+	Unreachable(agentID string) error
 
 	Call(agentID, callID string) (*queue.Offer, error)
 	EndConsult(agentID, callID string) error

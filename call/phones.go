@@ -7,54 +7,78 @@ import (
 	"hotline/queue"
 )
 
-// watchPhones gives agents back whose phones could not be reached: once such
-// a phone has registered again, its agent is ready. Only these are asked for;
-// with every phone in order this asks Asterisk nothing.
+// watchPhones keeps agents' states true to their phones. One that cannot be reached is
+// ready again once its phone has registered, or a page is open; a ready one who has
+// neither any more is unreachable before a caller is offered to them. All phones are asked
+// for in one request; where everybody is at a browser there is none.
 func (s *Service) watchPhones(ctx context.Context) {
 	ticker := time.NewTicker(phonesEvery)
 	defer ticker.Stop()
-	offline := map[string]bool{}    // agents whose phone was seen to be away
-	first := map[string]time.Time{} // when an agent was first seen to be unreachable, on this machine's clock
+	seen := map[string]*sight{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
+		var phones map[string]bool
 		for _, agent := range s.queue.Agents() {
-			if agent.State != queue.StateUnreachable || agent.Home != s.o.Name {
-				delete(offline, agent.ID)
-				delete(first, agent.ID)
-				continue
-			}
-			if first[agent.ID].IsZero() {
-				first[agent.ID] = time.Now()
-			}
-			online, err := s.reachable(ctx, agent.ID)
+			was := seen[agent.ID]
 			switch {
-			case err != nil:
-				s.log.Debug("an agent's phone could not be looked at", "agent_id", agent.ID, "err", err)
-			case !online:
-				offline[agent.ID] = true
-			case offline[agent.ID] || time.Since(first[agent.ID]) >= phoneRest:
-				if err := s.queue.Reachable(agent.ID); err != nil {
-					s.log.Warn("an agent's phone is back, and the agent is not", "agent_id", agent.ID, "err", err)
+			case agent.Home != s.o.Name || agent.State != queue.StateUnreachable && agent.State != queue.StateReady:
+				delete(seen, agent.ID)
+				continue
+			case was == nil || was.in != agent.State:
+				was = &sight{in: agent.State, first: time.Now()}
+				seen[agent.ID] = was
+			}
+			online := s.o.Browsers.Online(agent.ID)
+			if !online && phones == nil {
+				var err error
+				if phones, err = s.link.EndpointsOnline(ctx, "PJSIP"); err != nil {
+					s.log.Debug("the agents' phones could not be looked at", "err", err)
+					break // what cannot be seen counts for nothing
 				}
 			}
+			s.judge(agent.ID, was, online || phones[agent.ID])
 		}
 	}
 }
 
-// reachable says whether an agent is at a browser, or has a phone that is registered.
-func (s *Service) reachable(ctx context.Context, agentID string) (bool, error) {
-	if s.o.Browsers.Online(agentID) {
-		return true, nil
+// sight is how an agent's phone has been seen while the agent was in a state. Times are on
+// this machine's clock.
+type sight struct {
+	in    queue.State
+	first time.Time // when the agent was first seen in that state
+	away  time.Time // since when the phone has been away; zero: it is there
+	gone  bool      // it was away at some time
+}
+
+// judge tells the queue what a look at an agent's phone means.
+func (s *Service) judge(agentID string, was *sight, online bool) {
+	var err error
+	switch {
+	case !online && was.away.IsZero():
+		was.away, was.gone = time.Now(), true
+	case !online && was.in == queue.StateReady && time.Since(was.away) >= phoneGone:
+		err = s.queue.Unreachable(agentID)
+	case !online:
+	case was.in == queue.StateUnreachable && (was.gone || time.Since(was.first) >= phoneRest):
+		err = s.queue.Reachable(agentID)
+	default:
+		was.away = time.Time{}
 	}
-	return s.link.EndpointOnline(ctx, "PJSIP", agentID)
+	if err != nil {
+		s.log.Warn("an agent's phone is back or gone, and the queue does not take it", "agent_id", agentID, "err", err)
+	}
 }
 
 const (
 	phonesEvery = 2 * time.Second // how soon a phone that registered again is noticed
+
+	// phoneGone is for how long a ready agent may have neither phone nor page: it is
+	// longer than a page takes to be loaded anew, or to come to a service that begins.
+	phoneGone = 10 * time.Second
 
 	// phoneRest is how long a phone is left alone that is registered and
 	// still could not be reached, so that callers are not offered to it over

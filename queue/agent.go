@@ -119,7 +119,7 @@ var transitions = []struct {
 	{on: eventMiss, from: []State{StateReserved, StateRinging}, to: StatePaused},
 	{on: eventTakeOut, from: []State{StateReserved, StateRinging}, to: StatePaused},
 	{on: eventDecline, from: []State{StateReserved, StateRinging}, to: StatePaused},
-	{on: eventUnreach, from: []State{StateReserved, StateRinging}, to: StateUnreachable},
+	{on: eventUnreach, from: []State{StateReady, StateReserved, StateRinging}, to: StateUnreachable},
 	{on: eventRelease, from: []State{StateReserved, StateRinging}, to: StateReady},
 
 	// The course of a talk.

@@ -38,6 +38,7 @@ const (
 	causeSignedIn   = "signed in"
 	causeReady      = "ready"
 	causeRegistered = "phone registered"
+	causePhoneGone  = "phone gone"
 	causeWrapped    = "wrap-up over"
 	causeRested     = "rested"
 	causeExtended   = "more wrap-up"

@@ -18,6 +18,7 @@ const (
 	VerbPause       Verb = "pause"        // Agent, Reason
 	VerbReady       Verb = "ready"        // Agent
 	VerbReachable   Verb = "reachable"    // Agent
+	VerbUnreachable Verb = "unreachable"  // Agent
 	VerbHold        Verb = "hold"         // Agent, Call
 	VerbConsult     Verb = "consult"      // Agent, Call
 	VerbResume      Verb = "resume"       // Agent, Call

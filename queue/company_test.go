@@ -140,7 +140,7 @@ func (c *company) step() error {
 		c.join(s)
 	case n < 12:
 		if a.profile.Home == s.name {
-			do := oneOf(c.dice, VerbSignIn, VerbSignIn, VerbReady, VerbSignOut, VerbPause, VerbReachable)
+			do := oneOf(c.dice, VerbSignIn, VerbSignIn, VerbReady, VerbSignOut, VerbPause, VerbReachable, VerbUnreachable)
 			_ = c.asks(s, Command{Do: do, Agent: a.profile.ID}) // which the agent's state may not allow
 		}
 	case n < 20:

@@ -324,6 +324,11 @@ func (e *Engine) Ready(agentID string) error { return e.ask(agentID, VerbReady, 
 // is ready again; for any other it means nothing and is no error.
 func (e *Engine) Reachable(agentID string) error { return e.ask(agentID, VerbReachable, "") }
 
+// Unreachable reports that a ready agent has neither phone nor browser any more, before a
+// caller is offered to them. For any other agent it means nothing and is no error: an
+// offer finds out by itself, a talk has its own line, and nobody else is rung.
+func (e *Engine) Unreachable(agentID string) error { return e.ask(agentID, VerbUnreachable, "") }
+
 func (e *Engine) ask(agentID string, verb Verb, reason string) error {
 	err := e.do(Command{Do: verb, Agent: agentID, Reason: reason})
 	if err == ErrStopped {

@@ -229,7 +229,9 @@ func (m *Machine) do(c *Command) error {
 	case VerbReady:
 		return m.ask(c.Agent, eventReady, causeReady)
 	case VerbReachable:
-		return m.reachable(c.Agent)
+		return m.looked(c.Agent, StateUnreachable, eventReachable, causeRegistered)
+	case VerbUnreachable:
+		return m.looked(c.Agent, StateReady, eventUnreach, causePhoneGone)
 	case VerbHold:
 		return m.talk(c.Agent, c.Call, eventHold)
 	case VerbConsult:

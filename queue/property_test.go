@@ -369,6 +369,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"ready":         func(*rapid.T) { _ = w.e.Ready(w.agent()) },
 		"finish":        func(*rapid.T) { _ = w.e.Finish(w.agent()) },
 		"reachable":     func(*rapid.T) { _ = w.e.Reachable(w.agent()) },
+		"unreachable":   func(*rapid.T) { _ = w.e.Unreachable(w.agent()) },
 		"close":         func(*rapid.T) { _ = w.e.Close(w.queue(), LapseClosing) },
 		"time passes":   func(t *rapid.T) { time.Sleep(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second) },
 		"restart":       w.restart,
@@ -530,7 +531,7 @@ func (w *world) restart(t *rapid.T) {
 		t.Fatalf("after the restart the callers stand as %q, before as %q", got, places)
 	}
 	if rapid.IntRange(0, 3).Draw(t, "bustle before opening") == 0 {
-		asks := []func(string) error{w.e.SignIn, w.e.SignOut, w.e.Ready, w.e.Reachable, func(id string) error { return w.e.Pause(id, "lunch") }}
+		asks := []func(string) error{w.e.SignIn, w.e.SignOut, w.e.Ready, w.e.Reachable, w.e.Unreachable, func(id string) error { return w.e.Pause(id, "lunch") }}
 		for range 3 {
 			_ = rapid.SampledFrom(asks).Draw(t, "ask")(w.agent())
 		}

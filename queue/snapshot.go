@@ -14,7 +14,7 @@ import (
 
 // snapshotVersion is of the form below. A machine loads its own version only:
 // whoever keeps snapshots keeps the commands or the record they come from.
-const snapshotVersion = 6
+const snapshotVersion = 7
 
 // MachineVersion is another one whenever machines are written down, or decide,
 // otherwise than before. Services share a log only with those of their own.

@@ -36,13 +36,13 @@ func (m *Machine) ask(agentID string, ev event, cause string) error {
 	return nil
 }
 
-// reachable is a phone that has registered again.
-func (m *Machine) reachable(agentID string) error {
+// looked is what a look at an agent's phone has shown: it matters in one state only.
+func (m *Machine) looked(agentID string, in State, ev event, cause string) error {
 	a, err := m.agent(agentID)
-	if err != nil || a.state != StateUnreachable {
+	if err != nil || a.state != in {
 		return err
 	}
-	m.turn(a, eventReachable, causeRegistered)
+	m.turn(a, ev, cause)
 	return nil
 }
 

@@ -172,6 +172,9 @@ func (s *Server) serve(method, path string, p params) answer {
 	case "bridges":
 		return s.serveBridges(method, id, verb, p)
 	case "endpoints":
+		if verb == "" {
+			return ok(s.endpoints(id))
+		}
 		return s.serveEndpoint(id + "/" + verb)
 	case "playbacks":
 		return s.servePlayback(method, id)
@@ -529,13 +532,27 @@ func (b *bridge) json() map[string]any {
 }
 
 func (s *Server) serveEndpoint(endpoint string) answer {
-	phone, known := s.phones[endpoint]
-	if !known {
+	if _, known := s.phones[endpoint]; !known {
 		return fail(http.StatusNotFound, "Endpoint not found")
 	}
+	return ok(s.endpoint(endpoint))
+}
+
+// endpoints are all phones of a technology, as Asterisk lists them.
+func (s *Server) endpoints(tech string) []any {
+	list := []any{}
+	for endpoint := range s.phones {
+		if strings.HasPrefix(endpoint, tech+"/") {
+			list = append(list, s.endpoint(endpoint))
+		}
+	}
+	return list
+}
+
+func (s *Server) endpoint(endpoint string) any {
 	tech, resource, _ := strings.Cut(endpoint, "/")
 	state := "online"
-	if phone.Does == Unreachable {
+	if s.phones[endpoint].Does == Unreachable {
 		state = "offline"
 	}
 	channels := []string{}
@@ -544,7 +561,7 @@ func (s *Server) serveEndpoint(endpoint string) answer {
 			channels = append(channels, id)
 		}
 	}
-	return ok(map[string]any{"technology": tech, "resource": resource, "state": state, "channel_ids": channels})
+	return map[string]any{"technology": tech, "resource": resource, "state": state, "channel_ids": channels}
 }
 
 func (s *Server) servePlayback(method, id string) answer {

@@ -24,7 +24,7 @@ type Step struct {
 
 var doings = []string{
 	"join", "join", "join", "leave", "ringing", "connected", "connected", "failed", "sign in", "sign in", "sign out", "pause", "ready",
-	"reachable", "hold", "resume", "end", "end", "rejoin", "found", "extend", "finish", "close", "reopen", "rules", "time", "time",
+	"reachable", "unreachable", "hold", "resume", "end", "end", "rejoin", "found", "extend", "finish", "close", "reopen", "rules", "time", "time",
 	"call", "call", "call", "end consult", "hand over", "found third",
 }
 
@@ -107,6 +107,8 @@ func (c *course) take(s Step) error {
 		return c.Ready(agent)
 	case "reachable":
 		return c.Reachable(agent)
+	case "unreachable":
+		return c.Unreachable(agent)
 	case "hold":
 		return c.Hold(agent, call)
 	case "resume":

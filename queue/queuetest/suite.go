@@ -64,6 +64,7 @@ var suite = []struct {
 	{"last sign out lapses", testLastSignOutLapses},
 	{"last sign out with offer lapses", testLastSignOutWithOfferLapses},
 	{"unattended lapses", testUnattendedLapses},
+	{"a phone that is gone", testPhoneGone},
 	{"everybody on a break", testEverybodyOnABreak},
 	{"changes of what was seen", testChangesOfWhatWasSeen},
 	{"close", testClose},
@@ -744,6 +745,8 @@ func testImpossible(t *testing.T, at house) {
 		}
 		d.must(d.Reachable("1001")) // a phone registers again and again
 		d.inState("1001", queue.StateTalking)
+		d.must(d.Unreachable("1001")) // a talk has a line of its own
+		d.inState("1001", queue.StateTalking)
 		if _, ok := d.Agent("9"); ok || d.SignedIn("nowhere") != 0 {
 			t.Error("an agent or queue that does not exist is shown")
 		}
@@ -851,6 +854,25 @@ func testUnattendedLapses(t *testing.T, at house) {
 		}
 		d.must(d.Reachable("1002"))
 		d.offered(d.join("d"), "1002")
+	})
+}
+
+// Nobody is offered to an agent whose phone is known to be gone, and who waits is once it is back.
+func testPhoneGone(t *testing.T, at house) {
+	at.desk(t, usual(), func(t *testing.T, d *desk) {
+		d.signIn("1001", "1002")
+		d.must(d.Unreachable("1001"))
+		d.inState("1001", queue.StateUnreachable)
+		if c := d.last(queue.KindAgentState); c.Cause != "phone gone" || c.From != queue.StateReady {
+			t.Errorf("recorded %+v", c)
+		}
+		first, second := d.join("a"), d.join("b")
+		d.offered(first, "1002")
+		d.waits(second, 2)
+		d.must(d.Reachable("1001"))
+		d.offered(second, "1001")
+		d.must(d.Unreachable("1001")) // an offer finds out by itself
+		d.inState("1001", queue.StateReserved)
 	})
 }
 

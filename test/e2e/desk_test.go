@@ -128,9 +128,9 @@ func TestAnAgentInABrowser(t *testing.T) {
 }
 
 // A page that is loaded anew in a talk goes on with it; a tab that is killed loses the line, and the caller hears so and
-// comes first.
+// comes first. Its agent, who has no phone either, counts as ready no longer.
 func TestAPageThatComesBackAndOneThatDoesNot(t *testing.T) {
-	w := newWorld(t, 3*time.Minute, nil)
+	w := newWorld(t, 3*time.Minute, func(cfg *configs.Config) { cfg.Queues[0].WrapUp.Duration = time.Second })
 	tab := w.page("1001")
 	caller := w.talks(tab, "13900000001")
 	before := caller.Since(time.Now())
@@ -151,6 +151,7 @@ func TestAPageThatComesBackAndOneThatDoesNot(t *testing.T) {
 		t.Errorf("the caller was told %v after the tab was gone, want after 20 s", waited)
 	}
 	w.hears(caller, "hold.tone", lost.End)
+	w.agentState("1001", queue.StateUnreachable) // with neither phone nor page nobody is offered to them
 }
 
 // A customer calls from a page without an account, hears the greeting, and presses a key of the menu.

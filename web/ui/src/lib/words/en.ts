@@ -40,7 +40,7 @@ export const en: Words = {
   thenState: { '': '', offline: 'offline once this call is wrapped up', paused: 'break once this call is wrapped up' },
   reasons: { rest: 'Short rest', lunch: 'Meal', training: 'Training', meeting: 'Meeting', paperwork: 'Paperwork', personal: 'Personal' },
   causes: {
-    'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', monitoring: 'listening in', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable', 'service-gone': 'The phone may still ring, calls come soon',
+    'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', monitoring: 'listening in', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable', 'phone gone': 'Phone gone, or no page open', 'service-gone': 'The phone may still ring, calls come soon',
   },
   states: {
     ready: 'Ready', pause: 'Break', signIn: 'Start taking calls', signOut: 'Go offline', choose: 'My state', reason: 'Why a break', since: 'for',

@@ -40,7 +40,7 @@ export const zh = {
   thenState: { '': '', offline: '处理完本通后离线', paused: '处理完本通后小休' },
   reasons: { rest: '小憩', lunch: '用餐', training: '培训', meeting: '会议', paperwork: '处理工单', personal: '个人事务' },
   causes: {
-    'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风', 'star code': '话机按键', monitoring: '旁听中', 'no-answer': '未接听', declined: '拒接后休息', unreachable: '话机不通', 'service-gone': '话机可能还在响，稍后派话',
+    'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风', 'star code': '话机按键', monitoring: '旁听中', 'no-answer': '未接听', declined: '拒接后休息', unreachable: '话机不通', 'phone gone': '没有话机，也没有打开的页面', 'service-gone': '话机可能还在响，稍后派话',
   },
   states: {
     ready: '空闲', pause: '小休', signIn: '签入', signOut: '签出', choose: '我的状态', reason: '小休原因', since: '已持续',
