@@ -26,6 +26,7 @@ type Today struct {
 type QueueDay struct {
 	Arrived, Answered, Abandoned int
 	Within                       int // of those answered, in the queue's service level
+	Unserved                     int // waited for longer than that, and nobody answered
 }
 
 // AgentDay is an agent's day.
@@ -81,6 +82,7 @@ type FloorQueue struct {
 	AnsweredToday  int        `json:"answered_today"`
 	AbandonedToday int        `json:"abandoned_today"`
 	WithinToday    int        `json:"within_today"`
+	UnservedToday  int        `json:"unserved_today"`
 	ServiceLevel   int64      `json:"service_level"` // seconds
 	Target         int        `json:"target"`        // per cent
 }
@@ -223,7 +225,7 @@ func (a *API) queueName(id string) string {
 func floorQueue(v queue.QueueView, r queue.Rules, day QueueDay, agents []queue.AgentView) FloorQueue {
 	row := FloorQueue{
 		ID: v.ID, Waiting: v.Waiting, OldestMs: v.LongestWait.Milliseconds(), Ready: v.Ready, SignedIn: v.SignedIn,
-		ArrivedToday: day.Arrived, AnsweredToday: day.Answered, AbandonedToday: day.Abandoned, WithinToday: day.Within,
+		ArrivedToday: day.Arrived, AnsweredToday: day.Answered, AbandonedToday: day.Abandoned, WithinToday: day.Within, UnservedToday: day.Unserved,
 		ServiceLevel: int64(r.ServiceLevel / time.Second), Target: r.ServiceTarget,
 	}
 	for _, a := range agents {

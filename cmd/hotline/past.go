@@ -57,6 +57,7 @@ type day struct {
 	seq      int64     // of the last entry taken in
 	shown    web.Today
 	arrived  map[string]bool // calls, and calls in queues
+	unserved map[string]bool // calls in queues
 	answered map[string]bool
 	talks    map[string]*talk // by agent: the last, which may go on
 	gaps     []call.Gap       // in which nothing was seen
@@ -99,7 +100,7 @@ const (
 )
 
 // dayKinds are what a day's figures are made of.
-var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindAgentState, queue.KindHandedOver,
+var dayKinds = []string{queue.KindJoined, queue.KindConnected, queue.KindLeft, queue.KindLapsed, queue.KindAgentState, queue.KindHandedOver,
 	call.KindApology, call.KindAgentLeft, call.KindEnded, call.KindServiceStarted, call.KindServiceConnected, web.KindWrapped}
 
 // Today is what happened since midnight. Where the journal cannot be read it is
@@ -129,7 +130,7 @@ func (p *past) Today() web.Today {
 
 func newDay(midnight time.Time) day {
 	return day{
-		began: midnight, arrived: map[string]bool{}, answered: map[string]bool{}, talks: map[string]*talk{},
+		began: midnight, arrived: map[string]bool{}, unserved: map[string]bool{}, answered: map[string]bool{}, talks: map[string]*talk{},
 		served: map[string][]web.Served{}, codes: map[string]string{},
 		shown: web.Today{Queues: map[string]web.QueueDay{}, Agents: map[string]web.AgentDay{}},
 	}
@@ -208,12 +209,29 @@ func (d *day) counted(c queue.Change, hour int, level func(string) time.Duration
 		d.joined(c, hour)
 	case c.Kind == queue.KindConnected:
 		d.connected(c, hour, time.Duration(c.WaitedMs)*time.Millisecond <= level(c.Queue))
-	case c.Kind == queue.KindLeft && !d.answered[c.Call]:
+	case d.answered[c.Call]:
+	case c.Kind == queue.KindLapsed:
+		d.ended(c, level)
+	case c.Kind == queue.KindLeft:
+		d.ended(c, level)
 		d.shown.Hours[hour].Abandoned++
 		q := d.shown.Queues[c.Queue]
 		q.Abandoned++
 		d.shown.Queues[c.Queue] = q
 	}
+}
+
+// ended is a wait without an answer. Who left within the service level had no time to be
+// served, and nobody counts twice in a queue.
+func (d *day) ended(c queue.Change, level func(string) time.Duration) {
+	place := c.Call + " " + c.Queue
+	if d.unserved[place] || time.Duration(c.WaitedMs)*time.Millisecond <= level(c.Queue) {
+		return
+	}
+	d.unserved[place] = true
+	q := d.shown.Queues[c.Queue]
+	q.Unserved++
+	d.shown.Queues[c.Queue] = q
 }
 
 func (d *day) apology(late time.Duration) {

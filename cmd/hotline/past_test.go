@@ -81,7 +81,10 @@ func TestToday(t *testing.T) {
 	a.change(queue.KindAgentState, queue.Change{Call: "a", Queue: "service", Agent: "1001", From: queue.StateHold, To: queue.StateWrapUp})
 	joined("b")
 	a.change(queue.KindLeft, queue.Change{Call: "b", Queue: "service"})
-	want := web.Today{Queues: map[string]web.QueueDay{"service": {Arrived: 2, Answered: 1, Abandoned: 1, Within: 1}},
+	for range 2 { // who is found by another process counts once
+		a.change(queue.KindLapsed, queue.Change{Call: "e", Queue: "service", Cause: queue.LapseUnattended, WaitedMs: 60_000})
+	}
+	want := web.Today{Queues: map[string]web.QueueDay{"service": {Arrived: 2, Answered: 1, Abandoned: 1, Within: 1, Unserved: 1}},
 		Agents: map[string]web.AgentDay{"1001": {Calls: 1, Talk: 3 * time.Minute}}}
 	want.Hours[9] = web.HourDay{Arrived: 2, Answered: 1, Abandoned: 1}
 	if diff := cmp.Diff(want, a.today()); diff != "" {
@@ -98,7 +101,7 @@ func TestToday(t *testing.T) {
 	a.write(call.KindApology, call.Apology{Nth: 1, Due: a.at.Add(-80 * time.Millisecond)}, call.Stream("c"))
 	a.write(call.KindApology, call.Apology{Nth: 2, Due: a.at.Add(20 * time.Millisecond)}, call.Stream("c"))
 	a.write(call.KindApology, call.Apology{Nth: 2, Due: a.at.Add(-time.Hour)}, call.Stream("c")) // the clock was set
-	want.Queues["service"] = web.QueueDay{Arrived: 3, Answered: 2, Abandoned: 1, Within: 1}
+	want.Queues["service"] = web.QueueDay{Arrived: 3, Answered: 2, Abandoned: 1, Within: 1, Unserved: 1}
 	want.Agents["1001"] = web.AgentDay{Calls: 3, Talk: 63 * time.Minute}
 	want.Hours[10] = web.HourDay{Arrived: 1, Answered: 1}
 	want.Apologies = web.ApologyDay{WorstMsToday: 80, CountToday: 2}

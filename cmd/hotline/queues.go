@@ -337,7 +337,7 @@ func (c apiClient) printQueues(ctx context.Context, q queueCmd) error {
 	}
 	out := tabwriter.NewWriter(c.out, 2, 0, 2, ' ', 0)
 	if q.Verb == "list" {
-		fmt.Fprintln(out, "QUEUE\tWAITING\tLONGEST\tSIGNED IN\tREADY\tIN TIME\tESTIMATES WRONG BY")
+		fmt.Fprintln(out, "QUEUE\tWAITING\tLONGEST\tSIGNED IN\tREADY\tLAST 100 IN TIME\tESTIMATES WRONG BY")
 	}
 	for _, one := range said.Queues {
 		f := one.Figures

@@ -156,7 +156,7 @@ var scenes = map[string]func(now time.Time) Scene{
 			As: aSupervisor, Health: well,
 			Staff: staff(now, []queue.AgentView{person(now, anAgent, "789", "客服789", queue.StateReady, time.Minute), person(now, "1005", "793", "客服793", queue.StateReady, time.Minute)}),
 			Lines: []queue.QueueView{{ID: "service", Ready: 4, SignedIn: 6, ServiceTarget: 80}},
-			Day:   web.Today{Queues: map[string]web.QueueDay{"service": {Arrived: 98, Answered: 96, Abandoned: 2, Within: 91}}, Apologies: web.ApologyDay{WorstMsToday: 180, CountToday: 14}},
+			Day:   web.Today{Queues: map[string]web.QueueDay{"service": {Arrived: 98, Answered: 96, Abandoned: 2, Within: 91, Unserved: 1}}, Apologies: web.ApologyDay{WorstMsToday: 180, CountToday: 14}},
 		}
 	},
 
@@ -312,8 +312,8 @@ func busy(now time.Time) Scene {
 	add("1015", "804", queue.StateOffline, 900*time.Minute, "", "")
 	s.Staff = append(s.Staff, person(now, aSupervisor, "801", "主管", queue.StatePaused, 25*time.Minute))
 
-	s.Day.Queues["service"] = web.QueueDay{Arrived: 215, Answered: 188, Abandoned: 23, Within: 131}
-	s.Day.Queues["repairs"] = web.QueueDay{Arrived: 44, Answered: 41, Abandoned: 2, Within: 38}
+	s.Day.Queues["service"] = web.QueueDay{Arrived: 215, Answered: 188, Abandoned: 23, Within: 131, Unserved: 12}
+	s.Day.Queues["repairs"] = web.QueueDay{Arrived: 44, Answered: 41, Abandoned: 2, Within: 38, Unserved: 1}
 	s.Day.Queues["english"] = web.QueueDay{Arrived: 3, Answered: 3, Within: 3}
 	for i, arrived := range []int{6, 14, 31, 42, 38, 22, 19, 37, 53} {
 		s.Day.Hours[7+i] = web.HourDay{Arrived: arrived, Answered: arrived - arrived/9, Abandoned: arrived / 9}

@@ -61,8 +61,9 @@ test('health names what is not well, the worst first', () => {
 })
 
 test('the service level is not rounded up into the target', () => {
-  assert.equal(inTime({ within_today: 799, answered_today: 1000 }), 79)
-  assert.equal(inTime({ within_today: 0, answered_today: 0 }), null)
+  assert.equal(inTime({ within_today: 799, answered_today: 1000, unserved_today: 0 }), 79)
+  assert.equal(inTime({ within_today: 0, answered_today: 0, unserved_today: 0 }), null)
+  assert.equal(inTime({ within_today: 8, answered_today: 8, unserved_today: 2 }), 80, 'who waits for long and gives up was not served in time')
 })
 
 test('the limits of durations in the rules are durations', () => {

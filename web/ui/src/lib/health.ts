@@ -17,7 +17,11 @@ export function unwell(health: Health): { part: string; code: string; down: bool
 /** An apology is late when it begins more than half a second after its time (C3). */
 export const lateApology = 500
 
-/** inTime is how many of a hundred answered callers were so within the service level; null: nobody was answered yet. */
-export function inTime(q: { within_today: number; answered_today: number }): number | null {
-  return q.answered_today > 0 ? Math.floor((100 * q.within_today) / q.answered_today) : null
+/**
+ * inTime is how many of a hundred callers were answered within the service level, of those who were answered or waited for
+ * longer; null: nobody yet. Who gives up before has had no time to be served.
+ */
+export function inTime(q: { within_today: number; answered_today: number; unserved_today: number }): number | null {
+  const counted = q.answered_today + q.unserved_today
+  return counted > 0 ? Math.floor((100 * q.within_today) / counted) : null
 }

@@ -107,6 +107,7 @@ export interface QueueRow {
   id: string; name: string; waiting: number; oldest_ms: number; oldest_since: string | null; ready: number; talking: number; wrap_up: number
   paused: number; signed_in: number; arrived_today: number; answered_today: number; abandoned_today: number
   within_today: number // of those answered
+  unserved_today: number // waited for longer than the service level, and nobody answered
   service_level: number // seconds
   target: number // per cent
 }
