@@ -110,12 +110,13 @@ type agentLeg struct {
 	since     time.Time    // machine's clock: has the call since
 
 	// Of who is called in, the third, which they may come to be the call's agent by.
-	called    *Called     // as whom; nil for others
-	directory string      // the entry outside, and no agent; "" for others
-	limit     *time.Timer // on the ringing outside; nil for others
-	answered  bool        // by a third
-	heard     bool        // the caller, as a third
-	from      string      // the leg of who handed the call over to them; "": nobody did
+	called    *Called       // as whom; nil for others
+	directory string        // the entry outside, and no agent; "" for others
+	limit     *time.Timer   // on the ringing outside; nil for others
+	answered  bool          // by a third
+	refused   queue.Refusal // why they were not reached; "": not known
+	heard     bool          // the caller, as a third
+	from      string        // the leg of who handed the call over to them; "": nobody did
 }
 
 // stage is one part of a call's script: it returns the next part, or nil when

@@ -317,7 +317,9 @@ func (c *call) beside() *scene.Other {
 // missed is who was not reached in the last step; nil for nobody.
 func (c *call) missed() *scene.Other {
 	if m := c.floor().missed; m != nil {
-		return c.other(m, m.called.Target, scene.ThirdMissed)
+		other := c.other(m, m.called.Target, scene.ThirdMissed)
+		other.Why = string(m.refused)
+		return other
 	}
 	return nil
 }

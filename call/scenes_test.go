@@ -323,7 +323,7 @@ func TestConsultInVain(t *testing.T) {
 	})
 	s.until("the desk says who was not reached", func() bool {
 		desk, _ := s.calls.Desk("1001")
-		return desk.Third != nil && desk.Third.State == scene.ThirdMissed && desk.Third.ID == "1002"
+		return desk.Third != nil && desk.Third.State == scene.ThirdMissed && desk.Third.ID == "1002" && desk.Third.Why == "declined"
 	})
 	if got := s.refused("1001", scene.Order{Act: scene.DoConsult, Target: &to1002}); got != scene.NotAvailable {
 		t.Errorf("who has just declined is %s", got)

@@ -326,7 +326,11 @@ func (a *agentLeg) rings() {
 	}
 }
 
+// failed is that they were not reached, or are not wanted any more.
 func (a *agentLeg) failed(how queue.Refusal) {
+	if how != queue.Cancelled {
+		a.refused = how
+	}
 	if a.offer != nil && !a.answered {
 		a.offer.Failed(how)
 	}

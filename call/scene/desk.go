@@ -127,5 +127,6 @@ type Other struct {
 	Target
 	Name  string    `json:"name"`
 	State string    `json:"state"`
+	Why   string    `json:"why,omitempty"` // failed: no-answer, declined (or busy), unreachable, no-way; "": not known
 	Since time.Time `json:"since"`
 }

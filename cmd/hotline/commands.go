@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"hotline/configs"
-	"hotline/configs/asterisk"
 	"hotline/ivr/prompt"
 )
 
@@ -65,17 +64,6 @@ func (f configFile) check(w io.Writer, now time.Time) error {
 	}
 	fmt.Fprintln(w, f, "is right")
 	return nil
-}
-
-type asteriskConfigCmd struct {
-	Out string `arg:"" optional:"" help:"Folder to write the files to. Without it the whole instance is made ready: its folders, its music on hold, its etc." type:"path"`
-}
-
-func (a asteriskConfigCmd) Run(cfg *configs.Config) error {
-	if a.Out == "" {
-		return asterisk.Prepare(cfg)
-	}
-	return asterisk.Render(cfg, a.Out)
 }
 
 type calendarCmd struct {

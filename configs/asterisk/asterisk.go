@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -69,22 +70,52 @@ const netClass = "net"
 const mixMonitorOptions = "D"
 
 // Render writes Asterisk's configuration for cfg into dir, which is made if it is absent. Each file is replaced at
-// once or not at all. The files hold passwords: only their owner and group may read them.
-func Render(cfg *configs.Config, dir string) error {
+// once or not at all. The files hold passwords: only their owner and group may read them. changed are those that are
+// others than before, by their names.
+func Render(cfg *configs.Config, dir string) (changed []string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("render Asterisk's configuration: %w", err)
+		return nil, fmt.Errorf("render Asterisk's configuration: %w", err)
 	}
 	data := view(cfg)
 	for _, t := range templates.Templates() {
 		var text bytes.Buffer
 		if err := t.Execute(&text, data); err != nil {
-			return fmt.Errorf("render Asterisk's %s: %w", t.Name(), err)
+			return changed, fmt.Errorf("render Asterisk's %s: %w", t.Name(), err)
 		}
-		if err := replace(filepath.Join(dir, t.Name()), text.Bytes()); err != nil {
-			return fmt.Errorf("render Asterisk's %s: %w", t.Name(), err)
+		name := filepath.Join(dir, t.Name())
+		if before, err := os.ReadFile(name); err != nil || !bytes.Equal(before, text.Bytes()) {
+			changed = append(changed, t.Name())
+		}
+		if err := replace(name, text.Bytes()); err != nil {
+			return changed, fmt.Errorf("render Asterisk's %s: %w", t.Name(), err)
 		}
 	}
-	return nil
+	slices.Sort(changed)
+	return changed, nil
+}
+
+// readers are the modules that read a file anew while Asterisk runs, without a call's noticing.
+var readers = map[string][]string{
+	"acl.conf":         {"res_pjsip.so"},
+	"extensions.conf":  {"pbx_config.so"},
+	"musiconhold.conf": {"res_musiconhold.so"},
+	"pjsip.conf":       {"res_pjsip.so", "res_pjsip_endpoint_identifier_ip.so"},
+	"queues.conf":      {"app_queue.so"},
+}
+
+// Readers are the modules that have to read these files anew, and those files that Asterisk reads only as it begins.
+func Readers(files []string) (modules, begins []string) {
+	for _, f := range files {
+		for _, m := range readers[f] {
+			if !slices.Contains(modules, m) {
+				modules = append(modules, m)
+			}
+		}
+		if readers[f] == nil {
+			begins = append(begins, f)
+		}
+	}
+	return modules, begins
 }
 
 // replace writes a file beside the old one and renames it, so that Asterisk never reads half a file.

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // The configuration shipped, as Asterisk gets it. A change of a template shows here line by line.
 func TestRenderedFiles(t *testing.T) {
 	dir := t.TempDir()
-	if err := Render(configs.Default(), dir); err != nil {
+	if _, err := Render(configs.Default(), dir); err != nil {
 		t.Fatal(err)
 	}
 	const golden = "testdata/shipped"
@@ -59,7 +59,7 @@ agents:
   - {id: 8002, number: 2, name: 赵磊, role: supervisor, password: a-password-of-his, pin: 3141, queues: []}
 `)
 	dir := t.TempDir()
-	if err := Render(cfg, dir); err != nil {
+	if _, err := Render(cfg, dir); err != nil {
 		t.Fatal(err)
 	}
 	files := texts(t, dir)
@@ -92,7 +92,7 @@ agents:
 func TestRenderReplacesItsFilesAndKeepsSecretsIn(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
-		if err := Render(configs.Default(), dir); err != nil {
+		if _, err := Render(configs.Default(), dir); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestRenderSaysWhyItCannotWrite(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Render(configs.Default(), filepath.Join(file, "etc")); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := Render(configs.Default(), filepath.Join(file, "etc")); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("got %v, want an error that names %s", err, file)
 	}
 }
@@ -158,7 +158,38 @@ func prepared(t *testing.T, apology time.Duration) (*configs.Config, error) {
 	cfg := configs.Default()
 	cfg.Asterisk.Root = t.TempDir()
 	library(t, cfg, apology)
-	return cfg, Prepare(cfg)
+	_, err := Prepare(cfg)
+	return cfg, err
+}
+
+// Whoever changes a setting is told which files are others, and which of them a running Asterisk reads only as it begins.
+func TestWhatHasChanged(t *testing.T) {
+	cfg, err := prepared(t, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := Prepare(cfg); err != nil || len(changed) > 0 {
+		t.Errorf("nothing is changed: got %q, %v", changed, err)
+	}
+	cfg.Agents = append(cfg.Agents, configs.Agent{ID: "1099", Number: "799", Password: cfg.Agents[0].Password, Queues: cfg.Agents[0].Queues})
+	cfg.Asterisk.RTP.From += 1000
+	changed, err := Prepare(cfg)
+	modules, begins := Readers(changed)
+	if err != nil || !slices.Contains(changed, "pjsip.conf") || !slices.Contains(modules, "res_pjsip.so") || !slices.Equal(begins, []string{"rtp.conf"}) {
+		t.Errorf("an agent and the ports are changed: got %q, read by %q, at the beginning %q, %v", changed, modules, begins, err)
+	}
+}
+
+// Nothing is made where there are no prompts, so that laying down Asterisk finds no half of it.
+func TestPrepareMakesNothingWithoutPrompts(t *testing.T) {
+	cfg := configs.Default()
+	cfg.Asterisk.Root = filepath.Join(t.TempDir(), "root")
+	if _, err := Prepare(cfg); err == nil {
+		t.Fatal("there are no prompts, and it has not noticed")
+	}
+	if _, err := os.Stat(cfg.Asterisk.Root); !os.IsNotExist(err) {
+		t.Errorf("it has left %s behind", cfg.Asterisk.Root)
+	}
 }
 
 func TestPrepareMakesThirtySecondsOfApologyAndTone(t *testing.T) {
@@ -192,7 +223,7 @@ func TestWhatCallersSaidIsNotForEverybody(t *testing.T) {
 	if err := os.MkdirAll(cfg.Asterisk.Outside("raw"), 0o777); err != nil { // an older instance
 		t.Fatal(err)
 	}
-	if err := Prepare(cfg); err != nil {
+	if _, err := Prepare(cfg); err != nil {
 		t.Fatal(err)
 	}
 	for _, folder := range []string{"raw", "spool", "spool/recording"} {
@@ -217,13 +248,13 @@ func TestPrepareRefusesPromptsItCannotUse(t *testing.T) {
 	if err := os.Truncate(filepath.Join(cfg.PromptsOutside(), "hold.tone.29.ulaw"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if err := Prepare(cfg); err == nil || !strings.Contains(err.Error(), "hold.tone.29.ulaw") {
+	if _, err := Prepare(cfg); err == nil || !strings.Contains(err.Error(), "hold.tone.29.ulaw") {
 		t.Errorf("a damaged prompt: got %v", err)
 	}
 	if err := os.Remove(filepath.Join(cfg.PromptsOutside(), "service.unavailable.alaw")); err != nil {
 		t.Fatal(err)
 	}
-	if err := Prepare(cfg); err == nil || !strings.Contains(err.Error(), "service.unavailable") || !strings.Contains(err.Error(), "hotline prompts build") {
+	if _, err := Prepare(cfg); err == nil || !strings.Contains(err.Error(), "service.unavailable") || !strings.Contains(err.Error(), "hotline prompts build") {
 		t.Errorf("a missing prompt: got %v", err)
 	}
 }
@@ -231,7 +262,7 @@ func TestPrepareRefusesPromptsItCannotUse(t *testing.T) {
 // The dialplan plays only prompts that Prepare makes sure of.
 func TestDialplanPlaysKnownPrompts(t *testing.T) {
 	dir := t.TempDir()
-	if err := Render(configs.Default(), dir); err != nil {
+	if _, err := Render(configs.Default(), dir); err != nil {
 		t.Fatal(err)
 	}
 	played := regexp.MustCompile(`Playback\(([^)]+)\)`).FindAllStringSubmatch(texts(t, dir)["extensions.conf"], -1)

@@ -50,21 +50,22 @@ func holdTone(seconds int) string { return fmt.Sprintf("hold.tone.%d", seconds) 
 var silence = map[string]byte{"alaw": 0xD5, "ulaw": 0xFF}
 
 // Prepare makes an instance of Asterisk ready to start: its folders, its configuration in etc, and its music on hold
-// out of the prompts, which must have been built. It changes nothing of a running Asterisk but the files it reloads.
-func Prepare(cfg *configs.Config) error {
+// out of the prompts, which must have been built: without them nothing is made. It changes nothing of a running Asterisk
+// but the files it reloads; changed are as in Render.
+func Prepare(cfg *configs.Config) (changed []string, err error) {
+	for _, id := range PromptIDs() {
+		if _, err := os.Stat(filepath.Join(cfg.PromptsOutside(), id+"."+string(cfg.Service.Codec))); err != nil {
+			return nil, fmt.Errorf("the dialplan needs the prompt %s: %w; build the prompts with `hotline prompts build`", id, err)
+		}
+	}
 	for _, folder := range folders {
 		dir := cfg.Asterisk.Outside(folder.name)
 		if err := makeFolder(dir, folder.mode); err != nil {
-			return fmt.Errorf("make the folders of the Asterisk instance: %w", err)
-		}
-	}
-	for _, id := range PromptIDs() {
-		if _, err := os.Stat(filepath.Join(cfg.PromptsOutside(), id+"."+string(cfg.Service.Codec))); err != nil {
-			return fmt.Errorf("the dialplan needs the prompt %s: %w; build the prompts with `hotline prompts build`", id, err)
+			return nil, fmt.Errorf("make the folders of the Asterisk instance: %w", err)
 		}
 	}
 	if err := holdMusic(cfg); err != nil {
-		return fmt.Errorf("make the music on hold: %w", err)
+		return nil, fmt.Errorf("make the music on hold: %w", err)
 	}
 	return Render(cfg, cfg.Asterisk.Outside("etc"))
 }

@@ -319,7 +319,7 @@ func (f *field) reset(p profile, phones netip.AddrPort) error {
 	if err := os.RemoveAll(raw); err != nil {
 		return err
 	}
-	if err := asterisk.Prepare(f.Config); err != nil {
+	if _, err := asterisk.Prepare(f.Config); err != nil {
 		return err
 	}
 	return refit(f.Config, p, phones)

@@ -121,7 +121,7 @@ func TestTransferringByKeys(t *testing.T) {
 	w.hears(caller, "transfer.please_wait", sent)
 	told := w.hears(caller, "transfer.not_reached", sent)
 	t.Logf("the customer is told after %.1f s that nobody answers", (told.At - sent).Seconds())
-	tab.Says(".call", "客服790 没有接听")
+	tab.Says(".call", "客服790 没有接通：没有接听")
 	back := v.now()
 	tab.Press(kb.F2)
 	w.hears(caller, "voice.agent", back)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -90,7 +91,7 @@ func (w *world) in(t testing.TB) *world {
 // caller makes a phone that calls from outside.
 func (w *world) caller(o phone.Options) *phone.Phone {
 	w.t.Helper()
-	o.Name, o.IP, o.Server = "caller", stand.TrunkAddress, w.SIP().String()
+	o.Name, o.IP, o.Server = "caller", cmp.Or(o.IP, stand.TrunkAddress), w.SIP().String()
 	o.Code, o.Voices = w.code, voices
 	if o.Number == "" && !o.Anonymous {
 		o.Number = "13800138000"

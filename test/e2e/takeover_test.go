@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,35 @@ func (w *world) successor() (next *world, began time.Time) {
 	other := *w
 	other.Service = s
 	return &other, began
+}
+
+// Another trunk is added while callers talk: Asterisk reads who may call anew without a gap in the talk, and takes its callers.
+func TestATrunkIsAddedWhileCallersTalk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Minute, nil)
+	desk := w.agent("1001", phone.AnswerAfter(0))
+	caller := w.wants("13900000051")
+	agent := w.incoming(desk)
+	w.hears(caller, "agent.after", 0)
+	said := w.must("-c", w.variant(func(cfg *configs.Config) {
+		cfg.Asterisk.Trunk.Match = append(slices.Clone(cfg.Asterisk.Trunk.Match), configs.Network{Prefix: netip.MustParsePrefix("127.0.0.77/32")})
+	}), "asterisk-config")
+	if !strings.Contains(said, "pjsip.conf") || !strings.Contains(said, "anew") {
+		t.Errorf("the operator is told %q, want that Asterisk has read anew who may call", said)
+	}
+	other := w.dial(w.caller(phone.Options{IP: "127.0.0.77", Voice: voices["caller"], Number: "13900000052"}))
+	w.hears(other, "greeting.company", 0)
+	w.passes(time.Second)
+	for _, c := range []*phone.Call{caller, agent} {
+		if gaps := c.Gaps(200 * time.Millisecond); len(gaps) > 0 {
+			t.Errorf("%s has heard gaps: %v", c.Phone().Name(), gaps)
+		}
+	}
+	hangUp(w, caller)
+	hangUp(w, other)
+	w.ended(agent)
+	w.nothingLeft()
+	w.audits()
 }
 
 // clock is where the service's wall clock is, or was when it last wrote: the

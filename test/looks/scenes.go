@@ -111,7 +111,7 @@ var scenes = map[string]func(now time.Time) Scene{
 	},
 	"not-reached": func(now time.Time) Scene {
 		s := talks(now)
-		s.Call.Third = &scene.Other{Target: scene.Target{Kind: scene.ToAgent, ID: "1002"}, Name: "客服790", State: scene.ThirdMissed, Since: now.Add(-9 * time.Second)}
+		s.Call.Third = &scene.Other{Target: scene.Target{Kind: scene.ToAgent, ID: "1002"}, Name: "客服790", State: scene.ThirdMissed, Why: "no-answer", Since: now.Add(-9 * time.Second)}
 		return s
 	},
 	"three-way": func(now time.Time) Scene {

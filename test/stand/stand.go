@@ -115,7 +115,7 @@ func (i *Instance) begin(ctx context.Context, o Options, root string) error {
 		return err
 	}
 	i.Config = cfg
-	if err := asterisk.Prepare(cfg); err != nil {
+	if _, err := asterisk.Prepare(cfg); err != nil {
 		return err
 	}
 	if err := i.yieldAtStart(); err != nil {

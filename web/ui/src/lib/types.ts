@@ -38,7 +38,7 @@ export interface Order { act: Act | 'echo'; call?: string; target?: Target; keys
 
 export type Moment = 'idle' | 'greeting' | 'hold' | 'apology' | 'transfer' | 'closing' | 'complaint'
 
-export interface Third { kind: TargetKind; id?: string; name: string; state: 'ringing' | 'talking' | 'failed' | 'sent'; since: string }
+export interface Third { kind: TargetKind; id?: string; name: string; state: 'ringing' | 'talking' | 'failed' | 'sent'; why?: 'no-answer' | 'declined' | 'unreachable' | 'no-way'; since: string }
 
 export interface DeskCall {
   id: string

@@ -62,7 +62,7 @@ export const en: Words = {
     ring: (n) => `ring ${n}`, rings: 'Rings', ringEnds: (n) => `${n} s left`,
     talked: 'talking for', noCall: 'No call', sayLate: 'Begin with “Sorry to have kept you waiting”', controls: 'Call controls', ended: 'The call has ended',
     back: ': the caller is back, please answer', there: 'You have hung up, and the caller is still there. If that was a mistake, take them back now.', third_ringing: (who) => `Ringing ${who}`, third_talking: (who) => `Talking to ${who}`,
-    third_failed: (who) => `${who} did not answer`, third_sent: (who) => `Sent by ${who}`, threeWay: (who) => `You, the caller and ${who} are talking`, colleague: 'Colleague',
+    third_failed: (who) => `${who} was not reached`, why: { 'no-answer': 'no answer', declined: 'busy or declined', unreachable: 'unreachable', 'no-way': 'unreachable' }, third_sent: (who) => `Sent by ${who}`, threeWay: (who) => `You, the caller and ${who} are talking`, colleague: 'Colleague',
   },
   scene: {
     ringing: 'Ringing', talking: 'Talking', hold: 'On hold', consulting: 'Consulting', 'three-way': 'Three-way', transferring: 'Transferring',

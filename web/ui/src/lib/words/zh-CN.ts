@@ -62,7 +62,7 @@ export const zh = {
     ring: (n: number) => `第 ${n} 声`, rings: '振铃', ringEnds: (s: number) => `还剩 ${s} 秒`,
     talked: '已通话', noCall: '没有通话', sayLate: '请先说“抱歉，让您久等了”', controls: '通话操作', ended: '通话已结束',
     back: '，客户回来了，请接听', there: '已挂机，客户还在线上。如果是误挂，可以马上接回。', third_ringing: (who: string) => `正在呼叫 ${who}`, third_talking: (who: string) => `正在与 ${who} 通话`,
-    third_failed: (who: string) => `${who} 没有接听`, third_sent: (who: string) => `${who} 转来`, threeWay: (who: string) => `您、客户和 ${who} 三方通话中`, colleague: '同事',
+    third_failed: (who: string) => `${who} 没有接通`, why: { 'no-answer': '没有接听', declined: '占线或拒接', unreachable: '打不通', 'no-way': '打不通' }, third_sent: (who: string) => `${who} 转来`, threeWay: (who: string) => `您、客户和 ${who} 三方通话中`, colleague: '同事',
   },
   scene: {
     ringing: '振铃中', talking: '通话中', hold: '保持中', consulting: '咨询中', 'three-way': '三方通话', transferring: '转接中',
