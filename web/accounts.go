@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 
@@ -73,6 +74,9 @@ func (a *API) addAccount(r request) (reply, error) {
 		password = account.Generate()
 		given.Password = password
 	}
+	if err := a.isAgent(asked.Agent); err != nil {
+		return reply{}, err
+	}
 	who := account.Account{Name: asked.Name, Roles: asked.Roles, Agent: asked.Agent, Language: asked.Language}
 	if err := book.Add(r.Context(), who, password, r.by); err != nil {
 		return reply{}, aboutAccount(err)
@@ -109,6 +113,11 @@ func (a *API) changeAccount(r request) (reply, error) {
 	now := is
 	now.Roles, now.Agent, now.Language = asked.Roles, asked.Agent, asked.Language
 	if !reflect.DeepEqual(now, is) {
+		if now.Agent != is.Agent {
+			if err := a.isAgent(now.Agent); err != nil {
+				return reply{}, err
+			}
+		}
 		if err := book.Set(r.Context(), now, r.by); err != nil {
 			return reply{}, aboutAccount(err)
 		}
@@ -166,15 +175,26 @@ func (a *API) setPassword(r request) (reply, error) {
 }
 
 func noAccount(name string) *Problem {
-	return problem(http.StatusNotFound, "no-account", "there is no account %.70q in the file", name)
+	return problem(http.StatusNotFound, "no-account", "there is no account %.70q; those for development are changed by giving the agent, or web, a password of its own in hotline.yaml", name)
 }
 
 // aboutAccount is why something could not be done with an account.
+// isAgent refuses an agent who is not there: whoever has that account would be at a desk that never comes.
+func (a *API) isAgent(id string) error {
+	if id == "" {
+		return nil
+	}
+	if _, there := a.o.Queues.Agent(id); !there {
+		return limit("agent", fmt.Errorf("there is no agent %.60q; use one of hotline.yaml", id))
+	}
+	return nil
+}
+
 func aboutAccount(err error) error {
 	var field *account.FieldError
 	switch {
 	case errors.Is(err, account.ErrUnknown):
-		return problem(http.StatusNotFound, "no-account", "%v in the file", err)
+		return problem(http.StatusNotFound, "no-account", "%v; those for development are changed by giving the agent a password of its own in hotline.yaml", err)
 	case errors.Is(err, account.ErrTaken):
 		return conflict(err)
 	case errors.As(err, &field):

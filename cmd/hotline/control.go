@@ -152,4 +152,10 @@ type refusal struct {
 	Detail string `json:"detail"` // of the API's
 }
 
+// isStale says that the service refused since things are not as whoever asked believed.
+func isStale(err error) bool {
+	var refused *refusal
+	return errors.As(err, &refused) && refused.status == http.StatusPreconditionFailed
+}
+
 func (r *refusal) Error() string { return r.Said + r.Detail }

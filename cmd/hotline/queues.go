@@ -27,7 +27,7 @@ import (
 // control socket.
 
 type agentCmd struct {
-	Verb   string        `arg:"" default:"list" enum:"list,sign-in,sign-out,pause,ready,extend,profile,set,remove" help:"list, sign-in, sign-out, pause, ready, extend (a wrap-up), profile, set or remove."`
+	Verb   string        `arg:"" default:"list" enum:"list,sign-in,sign-out,pause,ready,extend,profile,set,remove,add" help:"list, sign-in, sign-out, pause, ready, extend (a wrap-up), profile, set, remove, or add (one of hotline.yaml who was removed)."`
 	ID     string        `arg:"" optional:"" help:"The agent: 1001."`
 	Reason string        `help:"Why, with pause."`
 	For    time.Duration `default:"1m" help:"By how much, with extend."`
@@ -61,8 +61,10 @@ func (a agentCmd) ask(ctx context.Context, c apiClient) error {
 		if err := c.remove(ctx, path); err != nil {
 			return err
 		}
-		c.say("agent %s is removed", a.ID)
+		c.say("agent %s is removed, until: hotline agent add %s", a.ID, a.ID)
 		return nil
+	case "add":
+		return a.add(ctx, c, path)
 	case "pause":
 		order["reason"] = cmp.Or(a.Reason, byCommandLine)
 	case "extend":
@@ -74,9 +76,34 @@ func (a agentCmd) ask(ctx context.Context, c apiClient) error {
 	return c.printAgents(ctx, a.ID)
 }
 
+// add brings back who was removed, as hotline.yaml has them. Nobody else has a phone.
+func (a agentCmd) add(ctx context.Context, c apiClient, path string) error {
+	is, there := c.cfg.Agent(a.ID)
+	if !there {
+		return fmt.Errorf("agent %s is not in hotline.yaml, which has the passwords of phones: write them there, and then: hotline asterisk-config, hotline serve --takeover", a.ID)
+	}
+	profile := map[string]any{"number": is.Number, "name": is.Name, "queues": is.Queues}
+	if len(is.Skills) > 0 {
+		profile["skills"] = is.Skills
+	}
+	if len(is.Weights) > 0 {
+		profile["weights"] = is.Weights
+	}
+	err := c.ask(ctx, "PUT", path, profile, nil, "If-None-Match", "*")
+	if isStale(err) {
+		return fmt.Errorf("agent %s is there already; change them with: hotline agent set %s", a.ID, a.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return c.print(ctx, path, a.ID)
+}
+
 type queueCmd struct {
 	Verb string `arg:"" default:"list" enum:"list,rules,add,set,remove,waiting" help:"list, rules, add, set, remove or waiting."`
 	ID   string `arg:"" optional:"" help:"The queue: service."`
+
+	Force bool `help:"With remove: also a queue that menus lead to. Who chooses those keys hears that nobody can be reached."`
 
 	Settings []string `arg:"" optional:"" help:"With add and set, as in hotline.yaml: max_wait=2m strategy=ring-all skills={english: 3}."`
 }
@@ -114,8 +141,11 @@ func (q queueCmd) ask(ctx context.Context, c apiClient) error {
 }
 
 // remove takes a queue away, and says who stood on it: callers whose keys still
-// lead there are turned away.
+// lead there are turned away, which is to be asked for expressly.
 func (q queueCmd) remove(ctx context.Context, c apiClient, path string) error {
+	if keys := c.cfg.KeysTo(q.ID); len(keys) > 0 && !q.Force {
+		return fmt.Errorf("menus lead to queue %s (%s), and callers who choose them would be told that nobody can be reached: lead them elsewhere first, or add --force", q.ID, strings.Join(keys, ", "))
+	}
 	var said struct{ Agents []web.Agent }
 	if err := c.ask(ctx, "GET", "/agents", nil, &said); err != nil {
 		return err
@@ -248,7 +278,11 @@ func (c apiClient) add(ctx context.Context, path, id string, settings []string) 
 			return err
 		}
 	}
-	if err := c.ask(ctx, "PUT", path, is, nil, "If-None-Match", "*"); err != nil {
+	err := c.ask(ctx, "PUT", path, is, nil, "If-None-Match", "*")
+	if isStale(err) {
+		return fmt.Errorf("queue %s is there already; change it with: hotline queue set %s", id, id)
+	}
+	if err != nil {
 		return err
 	}
 	return c.print(ctx, path, id)

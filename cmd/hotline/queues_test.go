@@ -104,7 +104,7 @@ func TestTheCommandLineChangesRules(t *testing.T) {
 	a.ok(a.queue("remove", "gas"))
 	a.prints("queue gas is removed; menus that led there: none; agents who served it: 1001\n")
 	a.ok(a.agent("remove", "1004"))
-	a.prints("agent 1004 is removed\n")
+	a.prints("agent 1004 is removed, until: hotline agent add 1004\n")
 	if _, there := a.Agent("1004"); there {
 		t.Error("an agent who was removed is there")
 	}
@@ -175,7 +175,9 @@ func TestTheCommandLineIsToldWhatIsWrong(t *testing.T) {
 		{"cannot overflow into itself", a.queue("set", "service", "overflow_to=service")},
 		{`no strategy "fastest"`, a.queue("set", "service", "strategy=fastest")},
 		{`there is no queue "sevice"`, a.queue("set", "sevice", "max_wait=2m")},
-		{"it is there already", a.queue("add", "service", "max_wait=2m")},
+		{"agent 1001 is there already; change them with: hotline agent set 1001", a.agent("add", "1001")},
+		{"agent 1099 is not in hotline.yaml", a.agent("add", "1099")},
+		{"queue service is there already; change it with: hotline queue set service", a.queue("add", "service", "max_wait=2m")},
 		{"write it as max_wait=2m", a.queue("set", "service", "max_waiting")},
 		{"what is to be changed", a.queue("set", "service")},
 		{"position_every is changed in hotline.yaml and needs a restart", a.queue("set", "service", "max_wait=2m", "position_every=2")},
@@ -223,10 +225,23 @@ func TestNobodyAnswersTheCommandLine(t *testing.T) {
 	}
 }
 
+// Who was removed comes back as hotline.yaml has them.
+func TestAnAgentWhoWasRemovedIsBroughtBack(t *testing.T) {
+	a := newAsked(t)
+	a.ok(a.agent("remove", "1004"))
+	a.ok(a.agent("add", "1004"))
+	if v, there := a.Agent("1004"); !there || v.Number != "792" || len(v.Queues) != 1 {
+		t.Errorf("an agent who was brought back is %+v", v)
+	}
+}
+
 // Who takes a queue away that menus lead to learns which keys are dead now.
 func TestWhoRemovesAQueueIsToldWhoStoodOnIt(t *testing.T) {
 	a := newAsked(t)
-	a.ok(a.queue("remove", "service"))
+	if err := a.queue("remove", "service"); err == nil || !strings.Contains(err.Error(), "main 0") || !strings.Contains(err.Error(), "--force") {
+		t.Errorf("a queue that menus lead to is removed unasked: %v", err)
+	}
+	a.ok(queueCmd{Verb: "remove", ID: "service", Force: true}.ask(a.Context(), a.client))
 	a.prints("queue service is removed; menus that led there: bill 0, bill otherwise, main 0, main 9, main otherwise; agents who served it: 1001, 1002, 1003, 1004\n")
 }
 

@@ -101,7 +101,7 @@ func (a Account) check() error {
 		return invalid("agent", "%q; use the id of an agent in hotline.yaml, for example 1001", clip(a.Agent))
 	}
 	if a.Agent == "" && slices.Contains(a.Roles, Agent) {
-		return invalid("agent", "is missing: who has the role agent needs an agent of hotline.yaml, for example 1001")
+		return invalid("agent", "the role agent needs one of hotline.yaml, for example --agent 1001")
 	}
 	if !slices.Contains([]string{"", "zh-CN", "en"}, a.Language) {
 		return invalid("language", "%q; use zh-CN or en", clip(a.Language))

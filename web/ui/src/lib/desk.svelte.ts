@@ -49,6 +49,8 @@ export class DeskStore {
   /** How the call that is wrapped up ended, as far as its agent has said. */
   picked = $state<{ call: string; code: string }>(JSON.parse(sessionStorage.getItem(keptPick) ?? '{"call":"","code":""}'))
   tested = $state(localStorage.getItem(tested) === '1')
+  /** The account's agent is not there: removed, or never was. */
+  missing = $state(false)
   /** No line of this browser: the agent has a phone, and the page is its buttons. */
   deaf = $state(false)
 
@@ -389,7 +391,10 @@ export class DeskStore {
 
   async #begin(): Promise<void> {
     // The desk is on the screen before the microphone and the line are.
-    void api.get<Desk>('/desk').then((desk) => { if (!this.desk && this.signalState !== 'taken') this.#take(desk) }).catch((error) => app.sorry(error))
+    void api.get<Desk>('/desk').then((desk) => { if (!this.desk && this.signalState !== 'taken') this.#take(desk) }).catch((error) => {
+      this.missing = error instanceof Refusal && error.code === 'no-agent'
+      if (!this.missing) app.sorry(error)
+    })
     void this.drafts.flush()
     this.#ends.push(trying(async () => { this.forms = await api.get<Forms>('/desk/forms') }))
     this.#ends.push(trying(async () => { this.phrases = (await api.get<{ phrases: Phrases }>('/phrases')).phrases }))

@@ -43,7 +43,7 @@ export const en: Words = {
     'microphone denied': 'Microphone not allowed', 'microphone none': 'No microphone', 'star code': 'By phone', monitoring: 'listening in', 'no-answer': 'Did not answer', declined: 'Rest after declining', unreachable: 'Phone unreachable', 'phone gone': 'Phone gone, or no page open', 'service-gone': 'The phone may still ring, calls come soon',
   },
   states: {
-    ready: 'Ready', pause: 'Break', signIn: 'Start taking calls', signOut: 'Go offline', choose: 'My state', reason: 'Why a break', since: 'for',
+    ready: 'Ready', pause: 'Break', signIn: 'Start taking calls', signOut: 'Go offline', choose: 'My state', noAgent: 'The agent of your account is not there, or not any more. Please ask your administrator.', reason: 'Why a break', since: 'for',
     undo: (was) => `Undo, back to “${was}”`, changedTo: (now) => `Now “${now}”`,
     noMicrophone: 'No microphone: you cannot take calls yet',
   },

@@ -43,7 +43,7 @@ export const zh = {
     'microphone denied': '麦克风未获允许', 'microphone none': '没有麦克风', 'star code': '话机按键', monitoring: '旁听中', 'no-answer': '未接听', declined: '拒接后休息', unreachable: '话机不通', 'phone gone': '没有话机，也没有打开的页面', 'service-gone': '话机可能还在响，稍后派话',
   },
   states: {
-    ready: '空闲', pause: '小休', signIn: '签入', signOut: '签出', choose: '我的状态', reason: '小休原因', since: '已持续',
+    ready: '空闲', pause: '小休', signIn: '签入', signOut: '签出', choose: '我的状态', noAgent: '您的账号所属的座席不存在，可能已被移除。请联系管理员。', reason: '小休原因', since: '已持续',
     undo: (was: string) => `撤销，回到“${was}”`, changedTo: (now: string) => `已改为“${now}”`,
     noMicrophone: '没有麦克风，暂不能签入',
   },
