@@ -19,6 +19,8 @@ func TestWarnings(t *testing.T) {
 		{"web: {listen: \"0.0.0.0:8080\", media: \"192.0.2.1:7000\"}\n", ""},
 		{"web: {listen: \"\", origin: \"https://desk.example.com\"}\n", ""}, // no pages
 		{"web: {origin: \"http://localhost:8080\"}\n", ""},
+		{"menus: {menus: {lost: {prompt: menu.bill, timeout: 5s, tries: 3, otherwise: {queue: service}}}}\n", "x.yaml:1:17: menus.menus.lost: nothing leads to this menu"},
+		{"menus: {start: bill}\n", ""}, // the shipped one that nobody comes to any more is none of theirs
 	} {
 		cfg, err := read("x.yaml", []byte(c.text), nil)
 		if err != nil {
