@@ -213,7 +213,7 @@ func TestDeskJSON(t *testing.T) {
 	d := Desk{
 		ID: "20260310-093000-ABCDEF", Kind: PartIn, Scene: Consulting, Number: "138****5678", Queue: Line{"service", "人工服务"}, WaitedMs: 72000,
 		Path: []string{"main:0"}, Began: at, Answered: &at, Hold: HoldAt(at, at.Add(45*time.Second)),
-		Third: &Other{Target{ToAgent, "1002"}, "790", ThirdTalking, at}, Acts: State{Scene: Consulting}.Acts(),
+		Third: &Other{Target: Target{ToAgent, "1002"}, Name: "790", State: ThirdTalking, Since: at}, Acts: State{Scene: Consulting}.Acts(),
 	}
 	got, err := json.Marshal(d)
 	if err != nil {
