@@ -50,8 +50,7 @@ func (s *Service) watchPhones(ctx context.Context) {
 type sight struct {
 	in    queue.State
 	first time.Time // when the agent was first seen in that state
-	away  time.Time // since when the phone has been away; zero: it is there
-	gone  bool      // it was away at some time
+	away  time.Time // since when the phone has been away, or was while nobody could be reached; zero: it is there
 }
 
 // judge tells the queue what a look at an agent's phone means.
@@ -59,11 +58,11 @@ func (s *Service) judge(agentID string, was *sight, online bool) {
 	var err error
 	switch {
 	case !online && was.away.IsZero():
-		was.away, was.gone = time.Now(), true
+		was.away = time.Now()
 	case !online && was.in == queue.StateReady && time.Since(was.away) >= phoneGone:
 		err = s.queue.Unreachable(agentID)
 	case !online:
-	case was.in == queue.StateUnreachable && (was.gone || time.Since(was.first) >= phoneRest):
+	case was.in == queue.StateUnreachable && (!was.away.IsZero() || time.Since(was.first) >= phoneRest):
 		err = s.queue.Reachable(agentID)
 	default:
 		was.away = time.Time{}

@@ -178,7 +178,6 @@ func noAccount(name string) *Problem {
 	return problem(http.StatusNotFound, "no-account", "there is no account %.70q; those for development are changed by giving the agent, or web, a password of its own in hotline.yaml", name)
 }
 
-// aboutAccount is why something could not be done with an account.
 // isAgent refuses an agent who is not there: whoever has that account would be at a desk that never comes.
 func (a *API) isAgent(id string) error {
 	if id == "" {
@@ -190,6 +189,7 @@ func (a *API) isAgent(id string) error {
 	return nil
 }
 
+// aboutAccount is why something could not be done with an account.
 func aboutAccount(err error) error {
 	var field *account.FieldError
 	switch {
